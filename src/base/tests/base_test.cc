@@ -1,0 +1,80 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+
+#include "base/intrusive_list.h"
+#include "base/text.h"
+#include "base/unique_function.h"
+
+namespace mooring::base {
+namespace {
+
+TEST(Text, HexBothWays) {
+  const Bytes bytes{0x00, 0xFA, 0x9b};
+  EXPECT_EQ(to_hex(bytes), "00fa9b");
+  EXPECT_EQ(from_hex("00Fa9B"), bytes);
+  EXPECT_FALSE(from_hex("abc"));
+  EXPECT_FALSE(from_hex("zz"));
+}
+
+TEST(Text, Utf8RejectsWhatRfc3629Rejects) {
+  EXPECT_TRUE(is_utf8("设备 \xF0\x9F\x9A\xA2"));
+  EXPECT_FALSE(is_utf8("\xC0\x80"));          // overlong
+  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));      // surrogate
+  EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));  // above U+10FFFF
+  EXPECT_FALSE(is_utf8("\xE2\x82"));          // cut short
+  EXPECT_EQ(utf8_length("设备一号"), 4U);
+}
+
+TEST(Text, NearestFindsTheLikelySlip) {
+  const std::array<std::string_view, 3> keys{"server.threads", "server.data", "tls.key"};
+  EXPECT_EQ(nearest("server.thread", keys), "server.threads");
+  EXPECT_FALSE(nearest("completely.else", keys));
+}
+
+TEST(Text, PrintableHidesControlCharacters) {
+  EXPECT_EQ(printable("a\x1b[2Jb\n\xff"), "a\\x1b[2Jb\\x0a\\xff");
+  EXPECT_EQ(printable("abcdef", 3), "abc...");
+}
+
+TEST(UniqueFunction, MovesAndDestroysItsTargetOnce) {
+  auto counter = std::make_shared<int>(0);
+  {
+    UniqueFunction<int(int)> small = [counter, owned = std::make_unique<int>(2)](int x) { return x * *owned; };
+    UniqueFunction<int(int)> moved = std::move(small);
+    EXPECT_FALSE(small);
+    EXPECT_EQ(moved(21), 42);
+    std::array<char, 100> large{};
+    large[99] = 7;
+    moved = [counter, large](int x) { return x + large[99]; };
+    EXPECT_EQ(moved(1), 8);
+    EXPECT_EQ(counter.use_count(), 2);
+  }
+  EXPECT_EQ(counter.use_count(), 1);
+}
+
+struct TagA;
+struct Item : ListHook<TagA> {
+  int value = 0;
+};
+
+TEST(IntrusiveList, KeepsOrderAndUnlinksOnDestruction) {
+  IntrusiveList<Item, TagA> list;
+  Item a, c;
+  a.value = 1;
+  c.value = 3;
+  {
+    Item b;
+    b.value = 2;
+    list.push_back(a);
+    list.push_back(b);
+    list.push_back(c);
+  }
+  EXPECT_EQ(list.pop_front()->value, 1);
+  EXPECT_EQ(list.pop_front()->value, 3);
+  EXPECT_TRUE(list.empty());
+}
+
+}  // namespace
+}  // namespace mooring::base
