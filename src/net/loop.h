@@ -1,0 +1,87 @@
+// Loop: one event loop on one thread, over epoll.
+//
+// A turn: wait for events; run what is ready; run posted tasks; fire timers; then call every LoopClient that asked for
+// the end of the turn (that is where connections write: one flush per connection and turn) and destroy what was
+// retired. Sockets are watched edge-triggered, so writing and pausing cost no system call; a client that stops before
+// its socket would block must ask to be called again.
+//
+// Everything but post() and stop() belongs to the loop's own thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/intrusive_list.h"
+#include "base/result.h"
+#include "net/timer_wheel.h"
+#include "net/unique_fd.h"
+#include "net/write_queue.h"
+
+namespace mooring::net {
+
+struct TurnEndTag;
+struct AgainTag;
+
+// Something that lives on a loop and is called by it.
+class LoopClient : public base::ListHook<TurnEndTag>, public base::ListHook<AgainTag> {
+ public:
+  virtual ~LoopClient() = default;
+  virtual void on_ready(std::uint32_t epoll_events) = 0;
+  virtual void on_turn_end() {}
+  virtual void on_again() {}  // in the next turn, after asking with Loop::call_again
+};
+
+class Loop final : public base::Executor {
+ public:
+  static base::Result<std::unique_ptr<Loop>> create(const base::Clock& clock = base::system_clock());
+  ~Loop() override;
+
+  void run();                       // until stop(); call once
+  void stop();                      // thread-safe; run() returns after the current turn
+  void post(base::Task task) override;
+
+  enum class Watch { kEdge, kLevelRead };
+  base::Result<> watch(int fd, LoopClient& client, Watch mode);
+  void unwatch(int fd);
+
+  void call_at_turn_end(LoopClient& client);
+  void call_again(LoopClient& client);
+  // Keeps `client` until the end of the turn, because events of this turn may still point at it.
+  void destroy_later(std::unique_ptr<LoopClient> client);
+
+  base::MonoMs now_ms() const { return now_ms_; }  // of this turn: no system call
+  const base::Clock& clock() const { return clock_; }
+  TimerWheel& timers() { return timers_; }
+  BlockPool& blocks() { return blocks_; }
+  // Scratch for reading, shared by all connections of the loop: valid until the handler returns. 64 KiB.
+  base::MutableBytes read_buffer() { return read_buffer_; }
+
+ private:
+  struct PostedTask;
+  explicit Loop(const base::Clock& clock);
+  void wait_and_dispatch();
+  void run_posted();
+  void run_again();
+  void end_turn();
+  void drop_posted();
+
+  const base::Clock& clock_;
+  base::MonoMs now_ms_;
+  TimerWheel timers_;
+  BlockPool blocks_;
+  UniqueFd epoll_;
+  UniqueFd wake_;
+  bool running_ = true;
+  base::Bytes read_buffer_;
+  base::IntrusiveList<LoopClient, TurnEndTag> turn_end_;
+  base::IntrusiveList<LoopClient, AgainTag> again_;
+  std::vector<std::unique_ptr<LoopClient>> retired_;
+  alignas(64) std::atomic<PostedTask*> posted_{nullptr};  // a stack, newest first; on a line of its own
+};
+
+}  // namespace mooring::net
