@@ -1,0 +1,42 @@
+#include "mqtt/fixed_header.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/assert.h"
+
+namespace mooring::mqtt {
+
+HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out) {
+  if (bytes.empty()) return HeaderState::kIncomplete;
+  std::size_t length = 0;
+  for (std::size_t i = 1; i < kMaxFixedHeaderBytes; ++i) {
+    if (i == bytes.size()) return HeaderState::kIncomplete;
+    length |= std::size_t{bytes[i] & 0x7FU} << (7 * (i - 1));
+    if ((bytes[i] & 0x80) == 0) {
+      out = {packet_type(bytes[0]), packet_flags(bytes[0]), length, i + 1};
+      return HeaderState::kComplete;
+    }
+  }
+  return HeaderState::kMalformed;
+}
+
+std::size_t write_fixed_header(std::uint8_t* out, PacketType type, std::uint8_t flags, std::size_t remaining_length) {
+  MOORING_ASSERT(remaining_length <= kMaxRemainingLength);
+  std::size_t size = 0;
+  out[size++] = static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags);
+  do {
+    const auto low = static_cast<std::uint8_t>(remaining_length & 0x7F);
+    remaining_length >>= 7;
+    out[size++] = remaining_length > 0 ? static_cast<std::uint8_t>(low | 0x80) : low;
+  } while (remaining_length > 0);
+  return size;
+}
+
+void append_fixed_header(base::Bytes& out, PacketType type, std::uint8_t flags, std::size_t remaining_length) {
+  std::array<std::uint8_t, kMaxFixedHeaderBytes> header{};
+  const std::size_t size = write_fixed_header(header.data(), type, flags, remaining_length);
+  out.insert(out.end(), header.begin(), header.begin() + static_cast<std::ptrdiff_t>(size));
+}
+
+}  // namespace mooring::mqtt

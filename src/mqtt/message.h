@@ -1,0 +1,101 @@
+// Message: one application message, immutable once made, shared by every session it goes to.
+//
+// One allocation holds the counter, the length-prefixed topic as it goes onto the wire, and the payload, so that
+// sending it to one more subscriber costs a copy of bytes and no encoding. MessageRef counts references atomically:
+// messages cross loops. The bytes never change, so reading needs no lock.
+// Limits: topic at most 65,535 bytes (MQTT 3.1.1 section 1.5.3), payload at most 268,435,455 bytes (section 2.2.3).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <string_view>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+
+namespace mooring::mqtt {
+
+class MessageRef;
+
+class Message {
+ public:
+  // `qos` is the publisher's quality of service, `retain` its retain flag.
+  static MessageRef create(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain);
+
+  std::string_view topic() const { return {reinterpret_cast<const char*>(storage()) + 2, topic_bytes_}; }
+  base::ByteView payload() const { return {storage() + 2 + topic_bytes_, payload_bytes_}; }
+  // Two bytes of length, then the topic: MQTT's own encoding of a string.
+  base::ByteView wire_topic() const { return {storage(), std::size_t{2} + topic_bytes_}; }
+  // wire_topic() and payload() in one piece: the body of a QoS 0 PUBLISH of MQTT 3.x.
+  base::ByteView wire_body() const { return {storage(), std::size_t{2} + topic_bytes_ + payload_bytes_}; }
+  std::uint8_t qos() const { return qos_; }
+  bool retain() const { return retain_; }
+  // What holding it costs, for bounds on queues.
+  std::size_t memory_bytes() const { return sizeof(Message) + 2 + topic_bytes_ + payload_bytes_; }
+
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+
+ private:
+  friend class MessageRef;
+  Message(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain)
+      : payload_bytes_(static_cast<std::uint32_t>(payload.size())),
+        topic_bytes_(static_cast<std::uint16_t>(topic.size())),
+        qos_(qos),
+        retain_(retain) {
+    std::uint8_t* out = storage();
+    out[0] = static_cast<std::uint8_t>(topic.size() >> 8);
+    out[1] = static_cast<std::uint8_t>(topic.size() & 0xFF);
+    if (!topic.empty()) std::memcpy(out + 2, topic.data(), topic.size());
+    if (!payload.empty()) std::memcpy(out + 2 + topic.size(), payload.data(), payload.size());
+  }
+  ~Message() = default;
+
+  std::uint8_t* storage() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+  const std::uint8_t* storage() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
+
+  mutable std::atomic<std::uint32_t> references_{0};
+  std::uint32_t payload_bytes_;
+  std::uint16_t topic_bytes_;
+  std::uint8_t qos_;
+  bool retain_;
+};
+
+class MessageRef {
+ public:
+  MessageRef() = default;
+  explicit MessageRef(const Message* message) : message_(message) { add(); }
+  MessageRef(const MessageRef& other) : message_(other.message_) { add(); }
+  MessageRef(MessageRef&& other) noexcept : message_(std::exchange(other.message_, nullptr)) {}
+  MessageRef& operator=(MessageRef other) noexcept {
+    std::swap(message_, other.message_);
+    return *this;
+  }
+  ~MessageRef() {
+    if (message_ != nullptr && message_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      message_->~Message();
+      ::operator delete(const_cast<Message*>(message_));
+    }
+  }
+
+  explicit operator bool() const { return message_ != nullptr; }
+  const Message& operator*() const { return *message_; }
+  const Message* operator->() const { return message_; }
+
+ private:
+  void add() {
+    if (message_ != nullptr) message_->references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  const Message* message_ = nullptr;
+};
+
+inline MessageRef Message::create(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain) {
+  MOORING_ASSERT(topic.size() <= 0xFFFF && payload.size() <= 268'435'455);
+  void* memory = ::operator new(sizeof(Message) + 2 + topic.size() + payload.size());
+  return MessageRef(::new (memory) Message(topic, payload, qos, retain));
+}
+
+}  // namespace mooring::mqtt

@@ -1,0 +1,140 @@
+// ServerConnection: the MQTT protocol of one connection, seen from the server, without I/O and without a clock.
+// Bytes go in through receive(), packets come out as calls of ServerConnectionEvents.
+//
+// What it guarantees to the handlers: the first packet is CONNECT and there is only one; nothing after CONNECT is
+// parsed until accept_connect(); every field obeys the rules of its packet type; sizes obey Limits and were checked
+// when the fixed header was read, before memory was spent. The first violation ends the conversation:
+// on_protocol_error() is called once, nothing is called after it.
+//
+// What it leaves to its owner: answers, sessions, packet ids in flight, sign-in, permissions, keep alive.
+//
+// Tolerances: UNSUBSCRIBE with fixed header flags 0 (connection.md 6.4). MQTT 3.1, whose document leaves flags of most
+// packets unused and lets user name or password be missing although announced, is read as that document says.
+//
+// Protocol names and levels (connection.md 4.5 row 2): MQIsdp/3 and MQTT/4 are accepted. MQTT/5 is refused with the
+// MQTT 5 CONNACK 0x84, every other level and every other name with CONNACK 1. MQTT-3.1.2-1 leaves the choice for an
+// unknown name to the server; answering costs four bytes and tells a client of another dialect what is wrong.
+//
+// Memory: packets that lie whole in the input are decoded where they are. Only a packet cut by the end of the input is
+// kept, in a buffer that grows with the bytes received (never more than twice as large, never above the limit for its
+// type) and is freed as soon as the packet is complete. Otherwise the object is all there is.
+//
+// Thread: belongs to the loop of its connection. Handlers may call every method except receive() and the destructor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "mqtt/packet.h"
+#include "mqtt/partial_packet.h"
+
+namespace mooring::mqtt {
+
+struct FixedHeader;
+
+// Bounds of one connection. Sizes of packets count the fixed header.
+struct Limits {
+  // The CONNECT packet. The default holds a client identifier of 1,024 bytes (connection.md 17 row 1), user name,
+  // password and a will of a few KiB: what an unknown peer may make us keep.
+  std::size_t max_connect_bytes = 16 * 1024;
+  // Any other packet except PUBLISH, which is bounded by its payload (and a topic has at most 65,535 bytes anyway).
+  std::size_t max_packet_bytes = 64 * 1024;
+  // A PUBLISH with more payload is read, skipped and reported through on_oversized_publish() (connection.md 7).
+  std::size_t max_payload_bytes = 262'144;
+  // With more than this it is a protocol error. Not below max_payload_bytes.
+  std::size_t max_discarded_payload_bytes = 1'048'576;
+  // A PUBLISH of a higher QoS is a protocol error.
+  std::uint8_t max_qos = 1;
+};
+
+// Arguments and what they point to are valid during the call only.
+class ServerConnectionEvents {
+ public:
+  virtual void on_connect(const Connect& packet) = 0;
+  virtual void on_publish(const Publish& packet) = 0;
+  // When the last byte of the packet has been skipped.
+  virtual void on_oversized_publish(const OversizedPublish& packet) = 0;
+  virtual void on_puback(std::uint16_t packet_id) = 0;
+  virtual void on_subscribe(const Subscribe& packet) = 0;
+  virtual void on_unsubscribe(const Unsubscribe& packet) = 0;
+  virtual void on_pingreq() = 0;
+  virtual void on_disconnect() = 0;
+  // Send error.reply if there is one, then close the connection.
+  virtual void on_protocol_error(const ProtocolError& error) = 0;
+
+ protected:
+  ~ServerConnectionEvents() = default;
+};
+
+class ServerConnection {
+ public:
+  // `limits` must outlive the connection: one object serves all connections of a listener or profile.
+  explicit ServerConnection(const Limits& limits) : limits_(&limits) {}
+  ServerConnection(const ServerConnection&) = delete;
+  ServerConnection& operator=(const ServerConnection&) = delete;
+
+  // Feeds the next bytes of the stream, cut anywhere. Returns how many were consumed: all of them, unless the
+  // connection is paused or waits for accept_connect(); the rest then stays with the caller, who stops reading and
+  // passes it again later. After close(), DISCONNECT or an error all input is swallowed.
+  [[nodiscard]] std::size_t receive(base::ByteView in, ServerConnectionEvents& events);
+
+  // The owner signed the client in (any time after on_connect, or inside it): what follows CONNECT is read from now on.
+  // Input that was left over is not remembered here: call receive() with it.
+  void accept_connect();
+
+  // Stops after the packet being handled, or at once from outside a handler; resume() undoes it. Input that was left
+  // over is not remembered here: call receive() with it.
+  void pause() { paused_ = true; }
+  void resume() { paused_ = false; }
+  bool paused() const { return paused_; }
+
+  // From now on all input is swallowed; frees the partial packet.
+  void close();
+  bool closed() const { return state_ == State::kClosed; }
+
+  // Whether a CONNECT has been received and accept_connect() is due.
+  bool awaits_accept() const { return state_ == State::kAwaitAccept; }
+
+  // Other limits from here on, for instance those of the account that signed in.
+  void set_limits(const Limits& limits) { limits_ = &limits; }
+
+  // Of the CONNECT packet; meaningless before on_connect.
+  Version version() const { return version_; }
+
+  // Whole packets received so far, modulo 2^32. Keep alive counts these, not bytes: compare before and after receive().
+  std::uint32_t packets_received() const { return packets_received_; }
+
+  // Bytes held for an incomplete packet, for memory accounting.
+  std::size_t buffered_bytes() const { return partial_.capacity_bytes(); }
+
+ private:
+  enum class State : std::uint8_t { kAwaitConnect, kAwaitAccept, kOpen, kClosed };
+  struct Step;
+
+  bool runs() const { return !paused_ && (state_ == State::kAwaitConnect || state_ == State::kOpen); }
+  Step examine(base::ByteView have) const;
+  Step examine_publish(base::ByteView have, const FixedHeader& header) const;
+  const ProtocolError* check_first_byte(std::uint8_t first_byte) const;
+  std::size_t take(base::ByteView in, ServerConnectionEvents& events);
+  std::size_t take_into_partial(base::ByteView in, ServerConnectionEvents& events);
+  std::size_t skip_payload(base::ByteView in, ServerConnectionEvents& events);
+  void start_skipping(const Step& step, ServerConnectionEvents& events);
+  void dispatch(base::ByteView packet, ServerConnectionEvents& events);
+  void handle_connect(base::ByteView body, ServerConnectionEvents& events);
+  void handle_disconnect(ServerConnectionEvents& events);
+  void fail(const ProtocolError& error, ServerConnectionEvents& events);
+
+  const Limits* limits_;
+  PartialPacket partial_;
+  std::uint32_t skip_left_bytes_ = 0;  // of the payload of an oversized PUBLISH, whose head is in partial_
+  std::uint32_t skip_total_bytes_ = 0;
+  std::uint32_t packets_received_ = 0;
+  State state_ = State::kAwaitConnect;
+  Version version_ = Version::k311;
+  bool paused_ = false;
+};
+
+static_assert(sizeof(ServerConnection) <= 64, "there are 100,000 of these");
+
+}  // namespace mooring::mqtt

@@ -1,0 +1,109 @@
+#include "mqtt/topic.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "mqtt/packet.h"
+
+namespace mooring::mqtt {
+namespace {
+
+struct Scan {
+  bool valid = true;      // length, UTF-8, no U+0000
+  bool wildcard = false;  // a + or # anywhere
+};
+
+// One pass for the usual text, which is ASCII: this runs for every PUBLISH.
+Scan scan(std::string_view text) {
+  Scan out;
+  bool ascii = true;
+  for (const char c : text) {
+    if (c == '\0') return {false, false};
+    if (c == '+' || c == '#') out.wildcard = true;
+    if (static_cast<unsigned char>(c) >= 0x80) ascii = false;
+  }
+  out.valid = !text.empty() && text.size() <= kMaxStringBytes && (ascii || base::is_utf8(text));
+  return out;
+}
+
+// A filter beginning with a wildcard selects no topic beginning with $ (MQTT-4.7.2-1).
+bool starts_with_wildcard(std::string_view filter) {
+  return filter.starts_with('+') || filter.starts_with('#');
+}
+
+// A filter as a list of levels and the question whether any number of further levels may follow. No topic is empty, so
+// "#" is the same as "+/#" and "/#" the same as "/+/#".
+class Pattern {
+ public:
+  explicit Pattern(std::string_view filter)
+      : levels_(without_tail(filter)), open_(filter == "#" || filter.ends_with("/#")) {}
+
+  bool next(std::string_view& level) { return levels_.next(level); }
+  bool open() const { return open_; }
+
+ private:
+  static std::string_view without_tail(std::string_view filter) {
+    if (filter == "#") return "+";
+    if (filter == "/#") return "/+";
+    return filter.ends_with("/#") ? filter.substr(0, filter.size() - 2) : filter;
+  }
+
+  LevelIterator levels_;
+  bool open_;
+};
+
+}  // namespace
+
+bool is_valid_topic_name(std::string_view topic) {
+  const Scan result = scan(topic);
+  return result.valid && !result.wildcard;
+}
+
+bool is_valid_filter(std::string_view filter) {
+  const Scan result = scan(filter);
+  if (!result.valid || !result.wildcard) return result.valid;
+  LevelIterator levels(filter);
+  for (std::string_view level; levels.next(level);) {
+    if (!has_wildcard(level)) continue;
+    if (level != "+" && !(level == "#" && levels.at_end())) return false;
+  }
+  return true;
+}
+
+bool has_wildcard(std::string_view filter) {
+  return filter.find_first_of("+#") != std::string_view::npos;
+}
+
+bool matches(std::string_view filter, std::string_view topic) {
+  if (topic.starts_with('$') && starts_with_wildcard(filter)) return false;
+  Pattern pattern(filter);
+  LevelIterator levels(topic);
+  std::string_view wanted;
+  std::string_view level;
+  while (pattern.next(wanted)) {
+    if (!levels.next(level)) return false;
+    if (wanted != "+" && wanted != level) return false;
+  }
+  return pattern.open() || !levels.next(level);
+}
+
+bool covers(std::string_view outer, std::string_view inner) {
+  if (inner.starts_with('$') && starts_with_wildcard(outer)) return false;
+  Pattern outer_pattern(outer);
+  Pattern inner_pattern(inner);
+  if (inner_pattern.open() && !outer_pattern.open()) return false;
+  std::string_view outer_level;
+  std::string_view inner_level;
+  while (outer_pattern.next(outer_level)) {
+    // Without a level to compare, inner selects topics too short for outer.
+    if (!inner_pattern.next(inner_level)) return false;
+    if (outer_level != "+" && outer_level != inner_level) return false;
+  }
+  return outer_pattern.open() || !inner_pattern.next(inner_level);
+}
+
+std::size_t level_count(std::string_view text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '/')) + 1;
+}
+
+}  // namespace mooring::mqtt
