@@ -1,0 +1,120 @@
+// What the registry keeps: products and devices, as plain values.
+//
+// Values own their text and belong to whoever holds them; no thread rule of their own. Times are wall-clock
+// milliseconds, 0 meaning "never". Secrets live here in clear text, because HMAC needs them (connection.md
+// section 4.3): never log a Product or a Device.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+
+namespace mooring::registry {
+
+// Named bounds of the model (connection.md sections 1, 7 and 13).
+inline constexpr std::size_t kProductKeyBytesMax = 20;
+inline constexpr std::size_t kDeviceNameBytesMax = 64;  // issued names have 4-32, but a fleet that moves keeps its own
+inline constexpr std::size_t kSecretBytesMax = 64;
+inline constexpr std::size_t kTitleBytesMax = 128;  // product name, device nickname
+inline constexpr std::size_t kTopicClassesMax = 50;
+inline constexpr std::size_t kTopicBytesMax = 128;
+inline constexpr std::size_t kAddressBytesMax = 64;
+inline constexpr std::size_t kFactBytesMax = 64;  // each SDK fact
+
+// Which rules a product's devices live by: those of the old cloud, or those of the MQTT standard.
+enum class Profile : std::uint8_t { kAliyun = 0, kMqtt = 1 };
+
+// connection.md section 10.
+enum class DynamicRegistration : std::uint8_t { kOff = 0, kOn = 1, kOnWithoutPreregistration = 2 };
+
+// As seen from the device.
+enum class TopicRight : std::uint8_t { kPublish = 1, kSubscribe = 2, kAll = 3 };
+
+// One topic class of a product: suffix `user/echo` stands for the topic /${pk}/${dn}/user/echo (connection.md section
+// 13).
+struct TopicClass {
+  std::string suffix;
+  TopicRight right = TopicRight::kAll;
+  bool operator==(const TopicClass&) const = default;
+};
+
+struct Product {
+  std::string product_key;
+  std::string product_secret;
+  std::string name;
+  Profile profile = Profile::kAliyun;
+  DynamicRegistration dynamic_registration = DynamicRegistration::kOff;
+  // The custom classes only. The default ones of connection.md section 13 are not rows: they belong to the permissions
+  // of every product.
+  std::vector<TopicClass> topic_classes;
+  base::WallMs created_ms = 0;
+  std::uint64_t device_count = 0;  // filled by get and list; 0 in the product of a Credential
+
+  bool operator==(const Product&) const = default;
+};
+
+// connection.md section 14; the numbers are the cloud API's.
+enum class DeviceStatus : std::uint8_t { kUnactive = 0, kOnline = 1, kOffline = 3, kDisable = 8 };
+
+// What the client identifier told about the device's software (connection.md section 4.2); each at most kFactBytesMax
+// bytes, longer text is cut when stored.
+struct SdkFacts {
+  std::string lan;      // `lan`: C, JS|Browser, Java, ...
+  std::string version;  // `_v`
+  std::string os;       // `os`
+  std::string module;   // `mid` / `pid`, as text
+  bool operator==(const SdkFacts&) const = default;
+};
+
+struct Device {
+  base::DeviceKey key;
+  std::string iot_id;
+  std::string device_secret;  // empty: pre-registered, none issued yet, or an X.509 device
+  std::string nickname;
+  bool enabled = true;
+  bool online = false;  // advisory: the live truth is the broker's
+  base::WallMs created_ms = 0;
+  base::WallMs activated_ms = 0;
+  base::WallMs last_online_ms = 0;
+  base::WallMs last_offline_ms = 0;
+  std::string last_address;
+  SdkFacts facts;
+
+  DeviceStatus status() const {
+    if (!enabled) return DeviceStatus::kDisable;
+    if (online) return DeviceStatus::kOnline;
+    return activated_ms == 0 ? DeviceStatus::kUnactive : DeviceStatus::kOffline;
+  }
+  bool operator==(const Device&) const = default;
+};
+
+// What a sign-in needs to know about a device; the answer of the one look-up of a cold sign-in.
+struct DeviceCredential {
+  std::string iot_id;
+  std::string device_secret;  // empty: nothing to sign with
+  bool enabled = true;
+  base::WallMs activated_ms = 0;  // 0: this sign-in activates it
+};
+struct Credential {
+  std::shared_ptr<const Product> product;  // null: no such product. Shared by all devices of the product's revision
+  std::optional<DeviceCredential> device;  // empty: no such device
+};
+
+// The texts of the device protocol and of the command line.
+std::string_view to_text(Profile profile);                           // aliyun, mqtt
+std::string_view to_text(DynamicRegistration dynamic_registration);  // off, on, on-without-preregistration
+std::string_view to_text(TopicRight right);                          // pub, sub, all
+std::string_view to_text(DeviceStatus status);                       // UNACTIVE, ONLINE, OFFLINE, DISABLE
+std::optional<Profile> profile_from_text(std::string_view text);
+std::optional<DynamicRegistration> dynamic_registration_from_text(std::string_view text);
+std::optional<TopicRight> topic_right_from_text(std::string_view text);
+std::optional<DeviceStatus> device_status_from_text(std::string_view text);  // either case
+
+}  // namespace mooring::registry

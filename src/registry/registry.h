@@ -1,0 +1,163 @@
+// Registry: the port behind which products and devices are stored.
+//
+// Every operation blocks (disk) and may be called from any thread: changes run one at a time, reads run beside them on
+// the state of the last commit. Event loops never call it; they use RegistryService. A change that returned success is
+// on disk, except record_presence, which is advisory and may be lost by a power failure.
+// Errors: kInvalidArgument (a name breaks a rule), kNotFound, kAlreadyExists, kLimitExceeded, kUnavailable (busy for
+// too long), kIo, kCorrupt. After an error nothing of the operation has happened.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "registry/model.h"
+
+namespace mooring::registry {
+
+inline constexpr std::size_t kPageRowsMax = 10'000;      // of any list call
+inline constexpr std::size_t kBatchDevicesMax = 10'000;  // of one create or import call
+
+// Empty fields that must exist are generated: product_key, product_secret, name (= product key).
+struct NewProduct {
+  std::string product_key;
+  std::string product_secret;
+  std::string name;
+  Profile profile = Profile::kAliyun;
+  DynamicRegistration dynamic_registration = DynamicRegistration::kOff;
+  std::vector<TopicClass> topic_classes;
+};
+
+// Fields that hold a value are set, the others stay as they are.
+struct ProductChange {
+  std::optional<std::string> product_secret;
+  std::optional<std::string> name;
+  std::optional<Profile> profile;
+  std::optional<DynamicRegistration> dynamic_registration;
+  std::optional<std::vector<TopicClass>> topic_classes;
+};
+
+struct NewDevice {
+  std::string device_name;    // empty: generated
+  std::string device_secret;  // empty: generated, unless without_secret
+  std::string nickname;
+  bool without_secret = false;  // pre-registered for dynamic registration, or X.509
+};
+
+struct DeviceChange {
+  std::optional<std::string> nickname;
+  std::optional<std::string> device_secret;
+  std::optional<bool> enabled;
+};
+
+struct ProductFilter {
+  std::string prefix;  // of the product key
+};
+struct DeviceFilter {
+  std::string product_key;  // empty: every product
+  std::string prefix;       // of the device name; honoured only together with product_key
+  std::optional<DeviceStatus> status;
+};
+
+// Pages come in key order. `after` is the `next` of the page before, empty for the first page; the time of a page does
+// not depend on how far down it is.
+struct PageRequest {
+  std::string after;
+  std::size_t limit = 100;  // 1 to kPageRowsMax
+};
+template <class T>
+struct Page {
+  std::vector<T> items;
+  std::string next;  // empty: this was the last page
+};
+
+// One row of a fleet that moves here.
+struct ImportRow {
+  std::string product_key;
+  std::string device_name;
+  std::string device_secret;
+  std::optional<std::string> nickname;
+  std::string iot_id;   // kept if given and the device is new
+  bool enabled = true;  // of a new device; one that exists stays as it is
+};
+enum class ImportOutcome : std::uint8_t { kCreated, kUnchanged, kChanged, kRefused };
+struct ImportRowResult {
+  ImportOutcome outcome = ImportOutcome::kRefused;
+  std::string reason;  // of a refusal
+};
+struct ImportResult {
+  std::vector<ImportRowResult> rows;          // one for each row given, in that order
+  std::vector<std::string> products_created;  // product keys
+};
+
+// A connection of a device began or ended.
+struct PresenceEvent {
+  base::DeviceKey key;
+  bool online = false;
+  base::WallMs at_ms = 0;
+  // Tells connections of one device apart: an end counts only if no other connection began since. 0 = counts always.
+  std::uint64_t connection = 0;
+  std::string address;  // of the peer; online only
+  SdkFacts facts;       // online only
+};
+
+// What changed, told after the commit. Devices of a deleted product are not named one by one.
+struct Change {
+  enum class Kind : std::uint8_t {
+    kProductCreated,
+    kProductChanged,
+    kProductDeleted,  // key.device_name is empty in these three
+    kDeviceCreated,
+    kDeviceChanged,  // secret or nickname
+    kDeviceEnabled,
+    kDeviceDisabled,
+    kDeviceDeleted,
+  };
+  Kind kind;
+  base::DeviceKey key;
+};
+// Runs on the thread that made the change, before the changing call returns and before any later change; it must be
+// quick and must not call the registry.
+using ChangeListener = std::function<void(std::span<const Change>)>;
+
+class Registry {
+ public:
+  virtual ~Registry() = default;
+
+  virtual base::Result<Product> create_product(const NewProduct& product) = 0;
+  virtual base::Result<Product> get_product(std::string_view product_key) = 0;
+  virtual base::Result<Page<Product>> list_products(const ProductFilter& filter, const PageRequest& page) = 0;
+  virtual base::Result<Product> update_product(std::string_view product_key, const ProductChange& change) = 0;
+  // A product that has devices is refused (kInvalidArgument) unless `with_devices`.
+  virtual base::Result<> delete_product(std::string_view product_key, bool with_devices) = 0;
+
+  // All or none, in one transaction; at most kBatchDevicesMax.
+  virtual base::Result<std::vector<Device>> create_devices(std::string_view product_key,
+                                                           std::span<const NewDevice> devices) = 0;
+  virtual base::Result<Device> get_device(const base::DeviceKey& key) = 0;
+  virtual base::Result<base::DeviceKey> find_iot_id(std::string_view iot_id) = 0;
+  virtual base::Result<Page<Device>> list_devices(const DeviceFilter& filter, const PageRequest& page) = 0;
+  virtual base::Result<Device> update_device(const base::DeviceKey& key, const DeviceChange& change) = 0;
+  virtual base::Result<> delete_device(const base::DeviceKey& key) = 0;
+
+  // One transaction, rolled back at the end when `dry_run`. A refused row does not stop the others; products are
+  // created as needed (with a new product secret). Rows that are here already and equal are left alone, so it can be
+  // run twice.
+  virtual base::Result<ImportResult> import_devices(std::span<const ImportRow> rows, bool dry_run) = 0;
+
+  // The one indexed look-up of a cold sign-in. Absence of product or device is an answer, not an error.
+  virtual base::Result<Credential> find_credential(const base::DeviceKey& key) = 0;
+
+  // One transaction, in the order given; unknown devices are skipped. The first `online` of a device activates it.
+  virtual base::Result<> record_presence(std::span<const PresenceEvent> events) = 0;
+  // At the start of a server: nothing is connected yet.
+  virtual base::Result<> mark_all_offline(base::WallMs at_ms) = 0;
+
+  // Before the first change; one listener.
+  virtual void set_change_listener(ChangeListener listener) = 0;
+};
+
+}  // namespace mooring::registry

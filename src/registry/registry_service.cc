@@ -1,0 +1,244 @@
+#include "registry/registry_service.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace mooring::registry {
+namespace {
+
+constexpr std::size_t kPresenceBatchMax = 2000;  // events of one transaction: bounds how long a change waits behind it
+
+base::Error busy() {
+  return {base::Errc::kUnavailable, "too many registry operations are waiting"};
+}
+base::Error stopped() {
+  return {base::Errc::kUnavailable, "the registry is shut down"};
+}
+
+}  // namespace
+
+struct RegistryService::Impl {
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
+  Impl(std::unique_ptr<Registry> owned, const ServiceOptions& chosen) : registry(std::move(owned)), options(chosen) {}
+
+  bool enqueue(Lane lane, Job& job);
+  bool add_presence(PresenceEvent event);
+  void read_loop();
+  void write_loop();
+  bool wait_for_writing(std::unique_lock<std::mutex>& lock);
+  std::vector<PresenceEvent> take_presence();
+  void write_presence(const std::vector<PresenceEvent>& events);
+  void stop();
+
+  std::unique_ptr<Registry> registry;
+  const ServiceOptions options;
+  std::vector<ChangeListener> listeners;
+
+  std::mutex mutex;  // of everything up to `stopping`
+  std::condition_variable read_wanted;
+  std::condition_variable write_wanted;
+  std::deque<Job> reads;
+  std::deque<Job> writes;
+  std::deque<PresenceEvent> presence;
+  SteadyTime presence_since;
+  bool started = false;
+  bool stopping = false;
+
+  std::mutex stop_mutex;
+  std::vector<std::thread> threads;
+
+  std::atomic<std::uint64_t> lookups{0};
+  std::atomic<std::uint64_t> refused{0};
+  std::atomic<std::uint64_t> presence_events{0};
+  std::atomic<std::uint64_t> presence_batches{0};
+  std::atomic<std::uint64_t> presence_dropped{0};
+};
+
+bool RegistryService::Impl::enqueue(Lane lane, Job& job) {
+  const bool reading = lane == Lane::kRead;
+  base::Error why;
+  {
+    const std::lock_guard lock(mutex);
+    auto& queue = reading ? reads : writes;
+    if (stopping) {
+      why = stopped();
+    } else if (queue.size() >= (reading ? options.lookups_max : options.changes_max)) {
+      why = busy();
+    } else {
+      queue.push_back(std::move(job));
+      (reading ? read_wanted : write_wanted).notify_one();
+      return true;
+    }
+  }
+  ++refused;
+  job(nullptr, std::move(why));
+  return false;
+}
+
+bool RegistryService::Impl::add_presence(PresenceEvent event) {
+  const std::lock_guard lock(mutex);
+  if (stopping || presence.size() >= options.presence_max) {
+    ++presence_dropped;
+    return false;
+  }
+  if (presence.empty()) presence_since = std::chrono::steady_clock::now();
+  presence.push_back(std::move(event));
+  // The writer has to know of the first, to begin its wait, and of a full batch, to end it.
+  if (presence.size() == 1 || presence.size() == kPresenceBatchMax) write_wanted.notify_one();
+  ++presence_events;
+  return true;
+}
+
+void RegistryService::Impl::read_loop() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    read_wanted.wait(lock, [this] { return stopping || !reads.empty(); });
+    if (reads.empty()) return;
+    Job job = std::move(reads.front());
+    reads.pop_front();
+    lock.unlock();
+    job(registry.get(), {});
+    job = nullptr;
+    lock.lock();
+  }
+}
+
+// Waits until there is something to write; false: nothing left and stopping.
+bool RegistryService::Impl::wait_for_writing(std::unique_lock<std::mutex>& lock) {
+  const auto due_at_once = [this] { return stopping || !writes.empty() || presence.size() >= kPresenceBatchMax; };
+  for (;;) {
+    if (due_at_once()) return !(writes.empty() && presence.empty());
+    if (presence.empty()) {
+      write_wanted.wait(lock, [&] { return due_at_once() || !presence.empty(); });
+    } else if (!write_wanted.wait_until(lock, presence_since + std::chrono::milliseconds(options.presence_gather_ms),
+                                        due_at_once)) {
+      return true;
+    }
+  }
+}
+
+std::vector<PresenceEvent> RegistryService::Impl::take_presence() {
+  const auto count = static_cast<std::ptrdiff_t>(std::min(presence.size(), kPresenceBatchMax));
+  std::vector<PresenceEvent> events(std::make_move_iterator(presence.begin()),
+                                    std::make_move_iterator(presence.begin() + count));
+  presence.erase(presence.begin(), presence.begin() + count);
+  return events;
+}
+
+void RegistryService::Impl::write_presence(const std::vector<PresenceEvent>& events) {
+  if (events.empty()) return;
+  if (auto ok = registry->record_presence(events); !ok) {
+    presence_dropped += events.size();
+    base::log_warn("registry", "presence of {} connections was not recorded: {}", events.size(), ok.error().message);
+    return;
+  }
+  ++presence_batches;
+}
+
+void RegistryService::Impl::write_loop() {
+  std::unique_lock lock(mutex);
+  while (wait_for_writing(lock)) {
+    const std::vector<PresenceEvent> events = take_presence();
+    Job job;
+    if (!writes.empty()) {
+      job = std::move(writes.front());
+      writes.pop_front();
+    }
+    lock.unlock();
+    write_presence(events);
+    if (job) job(registry.get(), {});
+    job = nullptr;
+    lock.lock();
+  }
+}
+
+void RegistryService::Impl::stop() {
+  const std::lock_guard once(stop_mutex);
+  std::deque<Job> left;
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+    // Without threads nobody will run what was queued.
+    if (!started) {
+      left.swap(reads);
+      for (Job& job : writes) left.push_back(std::move(job));
+      writes.clear();
+    }
+  }
+  read_wanted.notify_all();
+  write_wanted.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  threads.clear();
+  for (Job& job : left) job(nullptr, stopped());
+}
+
+RegistryService::RegistryService(std::unique_ptr<Registry> registry, const ServiceOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(registry), options)) {
+  MOORING_ASSERT(impl_->registry != nullptr);
+  impl_->registry->set_change_listener([impl = impl_.get()](std::span<const Change> changes) {
+    for (const ChangeListener& listener : impl->listeners) listener(changes);
+  });
+}
+
+RegistryService::~RegistryService() {
+  stop();
+}
+
+void RegistryService::on_change(ChangeListener listener) {
+  MOORING_ASSERT(!impl_->started);
+  impl_->listeners.push_back(std::move(listener));
+}
+
+void RegistryService::start() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    MOORING_ASSERT(!impl_->started && !impl_->stopping);
+    impl_->started = true;
+  }
+  impl_->threads.emplace_back([impl = impl_.get()] { impl->write_loop(); });
+  for (std::size_t i = 0; i < std::max<std::size_t>(impl_->options.reader_threads, 1); ++i) {
+    impl_->threads.emplace_back([impl = impl_.get()] { impl->read_loop(); });
+  }
+}
+
+void RegistryService::stop() {
+  impl_->stop();
+}
+
+void RegistryService::submit(Lane lane, Job job) {
+  impl_->enqueue(lane, job);
+}
+
+void RegistryService::find_credential(base::DeviceKey key, base::Executor& reply_to, CredentialCallback callback) {
+  ++impl_->lookups;
+  run_read<Credential>([key = std::move(key)](Registry& registry) { return registry.find_credential(key); }, reply_to,
+                       std::move(callback));
+}
+
+bool RegistryService::record_online(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection,
+                                    std::string address, SdkFacts facts) {
+  return impl_->add_presence({std::move(key), true, at_ms, connection, std::move(address), std::move(facts)});
+}
+
+bool RegistryService::record_offline(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection) {
+  return impl_->add_presence({std::move(key), false, at_ms, connection, {}, {}});
+}
+
+Registry& RegistryService::registry() {
+  return *impl_->registry;
+}
+
+ServiceCounters RegistryService::counters() const {
+  return {impl_->lookups, impl_->refused, impl_->presence_events, impl_->presence_batches, impl_->presence_dropped};
+}
+
+}  // namespace mooring::registry

@@ -1,0 +1,161 @@
+#include "registry/sqlite_connection.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <array>
+
+namespace mooring::registry {
+namespace {
+
+constexpr std::int64_t kApplicationId = 0x4d6f6f72;  // "Moor": tells our files from other SQLite files
+
+// Step n brings version n to n+1. Steps are never changed once released; new ones go to the end.
+constexpr std::array kMigrations{
+    R"sql(
+CREATE TABLE product (
+  product_key          TEXT    NOT NULL PRIMARY KEY,
+  product_secret       TEXT    NOT NULL,
+  name                 TEXT    NOT NULL,
+  profile              INTEGER NOT NULL,
+  dynamic_registration INTEGER NOT NULL,
+  topic_classes        TEXT    NOT NULL,
+  created_ms           INTEGER NOT NULL,
+  device_count         INTEGER NOT NULL DEFAULT 0,
+  revision             INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device (
+  product_key     TEXT    NOT NULL REFERENCES product (product_key),
+  device_name     TEXT    NOT NULL,
+  device_secret   TEXT    NOT NULL,
+  iot_id          TEXT    NOT NULL,
+  enabled         INTEGER NOT NULL,
+  online          INTEGER NOT NULL DEFAULT 0,
+  created_ms      INTEGER NOT NULL,
+  activated_ms    INTEGER NOT NULL DEFAULT 0,
+  last_online_ms  INTEGER NOT NULL DEFAULT 0,
+  last_offline_ms INTEGER NOT NULL DEFAULT 0,
+  connection      INTEGER NOT NULL DEFAULT 0,
+  nickname        TEXT    NOT NULL DEFAULT '',
+  last_address    TEXT    NOT NULL DEFAULT '',
+  sdk_lan         TEXT    NOT NULL DEFAULT '',
+  sdk_version     TEXT    NOT NULL DEFAULT '',
+  sdk_os          TEXT    NOT NULL DEFAULT '',
+  sdk_module      TEXT    NOT NULL DEFAULT '',
+  PRIMARY KEY (product_key, device_name)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX device_iot_id ON device (iot_id);
+CREATE INDEX device_online   ON device (product_key, device_name) WHERE online = 1;
+CREATE INDEX device_disabled ON device (product_key, device_name) WHERE enabled = 0;
+CREATE INDEX device_unactive ON device (product_key, device_name) WHERE activated_ms = 0;
+)sql",
+};
+
+std::int64_t read_integer(SqliteConnection& connection, const char* sql) {
+  return connection.database().execAndGet(sql).getInt64();
+}
+
+base::Errc errc_of(int code) {
+  switch (code) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return base::Errc::kUnavailable;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return base::Errc::kCorrupt;
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return base::Errc::kIo;
+    default:
+      return base::Errc::kInternal;
+  }
+}
+
+std::string_view advice(base::Errc code) {
+  switch (code) {
+    case base::Errc::kUnavailable:
+      return "the registry is in use by another program";
+    case base::Errc::kCorrupt:
+      return "the registry file is damaged; restore a backup";
+    case base::Errc::kIo:
+      return "the registry file cannot be read or written (disk space, permissions)";
+    default:
+      return "the registry failed";
+  }
+}
+
+}  // namespace
+
+SqliteConnection::SqliteConnection(const std::string& file, Role role, int busy_timeout_ms)
+    : database_(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX, busy_timeout_ms) {
+  database_.exec("PRAGMA foreign_keys = ON");
+  if (role == Role::kWriter) {
+    database_.exec("PRAGMA journal_mode = WAL");
+    database_.exec("PRAGMA synchronous = FULL");
+    database_.exec("PRAGMA journal_size_limit = 67108864");
+    // Larger than the default: while a fleet is imported, pages are rewritten often between two checkpoints.
+    database_.exec("PRAGMA wal_autocheckpoint = 8000");
+    database_.exec("PRAGMA cache_size = -65536");
+  } else {
+    database_.exec("PRAGMA query_only = ON");
+    database_.exec("PRAGMA cache_size = -16384");
+  }
+}
+
+SQLite::Statement& SqliteConnection::statement(std::string_view sql) {
+  auto& kept = statements_[sql];
+  if (!kept) kept = std::make_unique<SQLite::Statement>(database_, std::string(sql));
+  kept->tryReset();
+  return *kept;
+}
+
+void SqliteConnection::set_durable(bool durable) {
+  if (durable_ == durable) return;
+  database_.exec(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  durable_ = durable;
+}
+
+base::Error to_error(const SQLite::Exception& exception) {
+  const base::Errc code = errc_of(exception.getErrorCode() & 0xff);
+  // SQLite's text names tables and columns, never values.
+  return {code, fmt::format("{} ({})", advice(code), exception.what())};
+}
+
+int newest_schema_version() {
+  return static_cast<int>(kMigrations.size());
+}
+
+base::Result<> migrate_schema(SqliteConnection& connection, base::WallMs now_ms) {
+  return guarded([&]() -> base::Result<> {
+    SQLite::Database& database = connection.database();
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    const bool empty = read_integer(connection, "SELECT count(*) FROM sqlite_master") == 0;
+    if (!empty && read_integer(connection, "PRAGMA application_id") != kApplicationId) {
+      return base::fail(base::Errc::kInvalidArgument, "the file is an SQLite database, but not a registry");
+    }
+    if (empty) {
+      database.exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
+      database.exec("CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY, applied_ms INTEGER NOT NULL)");
+    }
+    const std::int64_t found = read_integer(connection, "SELECT coalesce(max(version), 0) FROM schema_version");
+    if (found > newest_schema_version()) {
+      return base::fail(base::Errc::kInvalidArgument,
+                        fmt::format("the registry was written by a newer version of this program (schema {}, this one "
+                                    "knows up to {}); use that version or restore an older backup",
+                                    found, newest_schema_version()));
+    }
+    for (std::int64_t version = found; version < newest_schema_version(); ++version) {
+      database.exec(kMigrations[static_cast<std::size_t>(version)]);
+      Query(connection, "INSERT INTO schema_version (version, applied_ms) VALUES (?, ?)", version + 1, now_ms).run();
+    }
+    transaction.commit();
+    return {};
+  });
+}
+
+}  // namespace mooring::registry

@@ -1,0 +1,315 @@
+// Devices of the SQLite registry: administration, the look-up of a sign-in, and presence.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "crypto/random.h"
+#include "registry/names.h"
+#include "registry/sqlite_registry_impl.h"
+
+namespace mooring::registry {
+namespace {
+
+constexpr std::string_view kColumns =
+    "product_key, device_name, iot_id, device_secret, nickname, enabled, online, created_ms, activated_ms, "
+    "last_online_ms, last_offline_ms, last_address, sdk_lan, sdk_version, sdk_os, sdk_module";
+
+// Every list walks an index in key order, so a page costs the same wherever it begins. A status whose devices can be
+// few among many has an index of its own, named here so that the planner cannot prefer another.
+struct ListQueries {
+  ListQueries(std::string_view index, std::string_view condition)
+      : in_product(fmt::format("SELECT {} FROM device {} WHERE product_key = ?1 AND device_name > ?2 "
+                               "AND device_name >= ?3 AND device_name < ?4 AND {} ORDER BY device_name LIMIT ?5",
+                               kColumns, index, condition)),
+        all(fmt::format("SELECT {} FROM device {} WHERE (product_key, device_name) > (?1, ?2) AND {} "
+                        "ORDER BY product_key, device_name LIMIT ?3",
+                        kColumns, index, condition)) {}
+  std::string in_product;
+  std::string all;
+};
+
+const ListQueries& list_queries(std::optional<DeviceStatus> status) {
+  static const ListQueries any("", "1");
+  static const ListQueries unactive("INDEXED BY device_unactive", "activated_ms = 0 AND enabled = 1 AND online = 0");
+  static const ListQueries online("INDEXED BY device_online", "online = 1 AND enabled = 1");
+  static const ListQueries offline("", "activated_ms <> 0 AND online = 0 AND enabled = 1");
+  static const ListQueries disabled("INDEXED BY device_disabled", "enabled = 0");
+  if (!status) return any;
+  switch (*status) {
+    case DeviceStatus::kUnactive:
+      return unactive;
+    case DeviceStatus::kOnline:
+      return online;
+    case DeviceStatus::kOffline:
+      return offline;
+    case DeviceStatus::kDisable:
+      return disabled;
+  }
+  return any;
+}
+
+Device device_of(const Query& row) {
+  Device device;
+  device.key = {row.text(0), row.text(1)};
+  device.iot_id = row.text(2);
+  device.device_secret = row.text(3);
+  device.nickname = row.text(4);
+  device.enabled = row.integer(5) != 0;
+  device.online = row.integer(6) != 0;
+  device.created_ms = row.integer(7);
+  device.activated_ms = row.integer(8);
+  device.last_online_ms = row.integer(9);
+  device.last_offline_ms = row.integer(10);
+  device.last_address = row.text(11);
+  device.facts = {row.text(12), row.text(13), row.text(14), row.text(15)};
+  return device;
+}
+
+base::DeviceKey key_of_cursor(std::string_view cursor) {
+  const std::size_t slash = std::min(cursor.find('/'), cursor.size());
+  return {std::string(cursor.substr(0, slash)),
+          slash == cursor.size() ? std::string() : std::string(cursor.substr(slash + 1))};
+}
+
+Page<Device> collect(Query& query, std::size_t limit) {
+  Page<Device> page;
+  while (query.step()) {
+    if (page.items.size() == limit) {
+      const base::DeviceKey& last = page.items.back().key;
+      page.next = fmt::format("{}/{}", last.product_key, last.device_name);
+      break;
+    }
+    page.items.push_back(device_of(query));
+  }
+  return page;
+}
+
+base::Result<> check_new_device(const NewDevice& device) {
+  if (!device.device_name.empty()) {
+    if (auto ok = check_device_name(device.device_name); !ok) return ok;
+  }
+  if (!device.device_secret.empty()) {
+    if (auto ok = check_secret(device.device_secret, "device secret"); !ok) return ok;
+  }
+  return check_title(device.nickname, "nickname");
+}
+
+base::Result<> check_device_change(const DeviceChange& change) {
+  if (change.device_secret) {
+    if (auto ok = check_secret(*change.device_secret, "device secret"); !ok) return ok;
+  }
+  return change.nickname ? check_title(*change.nickname, "nickname") : base::Result<>{};
+}
+
+bool device_exists(SqliteConnection& connection, std::string_view product_key, std::string_view device_name) {
+  return Query(connection, "SELECT 1 FROM device WHERE product_key = ? AND device_name = ?", product_key, device_name)
+      .step();
+}
+
+// Cuts a text of a peer to what is stored, and replaces what is not UTF-8: the column must stay readable as text.
+std::string stored_text(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max && base::is_utf8(text)) return std::string(text);
+  while (text.size() > bytes_max || !base::is_utf8(text)) {
+    text = text.substr(0, std::min(bytes_max, text.size() - 1));
+  }
+  return std::string(text);
+}
+
+void write_online(SqliteConnection& connection, const PresenceEvent& event) {
+  Query(connection,
+        "UPDATE device SET online = 1, connection = ?3, last_online_ms = max(last_online_ms, ?4), "
+        "activated_ms = CASE activated_ms WHEN 0 THEN ?4 ELSE activated_ms END, last_address = ?5, "
+        "sdk_lan = ?6, sdk_version = ?7, sdk_os = ?8, sdk_module = ?9 WHERE product_key = ?1 AND device_name = ?2",
+        event.key.product_key, event.key.device_name, event.connection, event.at_ms,
+        stored_text(event.address, kAddressBytesMax), stored_text(event.facts.lan, kFactBytesMax),
+        stored_text(event.facts.version, kFactBytesMax), stored_text(event.facts.os, kFactBytesMax),
+        stored_text(event.facts.module, kFactBytesMax))
+      .run();
+}
+
+void write_offline(SqliteConnection& connection, const PresenceEvent& event) {
+  Query(connection,
+        "UPDATE device SET online = CASE WHEN ?3 = 0 OR connection = ?3 THEN 0 ELSE online END, "
+        "last_offline_ms = max(last_offline_ms, ?4) WHERE product_key = ?1 AND device_name = ?2",
+        event.key.product_key, event.key.device_name, event.connection, event.at_ms)
+      .run();
+}
+
+}  // namespace
+
+base::Error no_such_device(const base::DeviceKey& key) {
+  return {base::Errc::kNotFound,
+          fmt::format("there is no device '{}' in product '{}'", base::printable(key.device_name, 80),
+                      base::printable(key.product_key, 64))};
+}
+
+base::Result<Device> load_device(SqliteConnection& connection, const base::DeviceKey& key) {
+  static const std::string select =
+      fmt::format("SELECT {} FROM device WHERE product_key = ? AND device_name = ?", kColumns);
+  Query query(connection, select, key.product_key, key.device_name);
+  if (!query.step()) return tl::unexpected(no_such_device(key));
+  return device_of(query);
+}
+
+base::Result<Device> SqliteRegistry::insert_device(SqliteConnection& connection, const std::string& product_key,
+                                                   const NewDevice& wanted) {
+  Device device;
+  device.key = {product_key, wanted.device_name.empty() ? new_device_name(random_) : wanted.device_name};
+  device.nickname = wanted.nickname;
+  device.created_ms = clock_.wall_ms();
+  device.iot_id = new_iot_id(random_, device.created_ms);
+  if (!wanted.without_secret) {
+    device.device_secret = wanted.device_secret.empty() ? crypto::make_device_secret(random_) : wanted.device_secret;
+  }
+  if (device_exists(connection, product_key, device.key.device_name)) {
+    return base::fail(base::Errc::kAlreadyExists,
+                      fmt::format("device '{}' exists already in product '{}'", device.key.device_name, product_key));
+  }
+  Query(connection,
+        "INSERT INTO device (product_key, device_name, device_secret, iot_id, enabled, created_ms, nickname) "
+        "VALUES (?, ?, ?, ?, 1, ?, ?)",
+        product_key, device.key.device_name, device.device_secret, device.iot_id, device.created_ms, device.nickname)
+      .run();
+  return device;
+}
+
+base::Result<std::vector<Device>> SqliteRegistry::create_devices(std::string_view product_key,
+                                                                 std::span<const NewDevice> wanted) {
+  if (wanted.size() > kBatchDevicesMax) {
+    return base::fail(base::Errc::kLimitExceeded, fmt::format("at most {} devices at once", kBatchDevicesMax));
+  }
+  for (const NewDevice& device : wanted) {
+    if (auto ok = check_new_device(device); !ok) return tl::unexpected(ok.error());
+  }
+  return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<std::vector<Device>> {
+    if (!product_exists(connection, product_key)) return tl::unexpected(no_such_product(product_key));
+    std::vector<Device> devices;
+    devices.reserve(wanted.size());
+    for (const NewDevice& one : wanted) {
+      auto device = insert_device(connection, std::string(product_key), one);
+      if (!device) return tl::unexpected(device.error());
+      changes.push_back({Change::Kind::kDeviceCreated, device->key});
+      devices.push_back(std::move(*device));
+    }
+    add_to_device_count(connection, product_key, static_cast<std::int64_t>(devices.size()));
+    return devices;
+  });
+}
+
+base::Result<Device> SqliteRegistry::get_device(const base::DeviceKey& key) {
+  return read([&](SqliteConnection& connection) { return load_device(connection, key); });
+}
+
+base::Result<base::DeviceKey> SqliteRegistry::find_iot_id(std::string_view iot_id) {
+  return read([&](SqliteConnection& connection) -> base::Result<base::DeviceKey> {
+    Query query(connection, "SELECT product_key, device_name FROM device WHERE iot_id = ?", iot_id);
+    if (!query.step()) {
+      return base::fail(base::Errc::kNotFound,
+                        fmt::format("there is no device with iotId '{}'", base::printable(iot_id, 80)));
+    }
+    return base::DeviceKey{query.text(0), query.text(1)};
+  });
+}
+
+base::Result<Page<Device>> SqliteRegistry::list_devices(const DeviceFilter& filter, const PageRequest& request) {
+  if (auto ok = check_page(request); !ok) return tl::unexpected(ok.error());
+  const base::DeviceKey after = key_of_cursor(request.after);
+  const ListQueries& queries = list_queries(filter.status);
+  return read([&](SqliteConnection& connection) -> base::Result<Page<Device>> {
+    if (filter.product_key.empty()) {
+      Query query(connection, queries.all, after.product_key, after.device_name, request.limit + 1);
+      return collect(query, request.limit);
+    }
+    // Names are ASCII, so 0x7f ends every prefix.
+    Query query(connection, queries.in_product, filter.product_key, after.device_name, filter.prefix,
+                filter.prefix + '\x7f', request.limit + 1);
+    return collect(query, request.limit);
+  });
+}
+
+base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, const DeviceChange& wanted) {
+  if (auto ok = check_device_change(wanted); !ok) return tl::unexpected(ok.error());
+  return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<Device> {
+    auto device = load_device(connection, key);
+    if (!device) return device;
+    const Device before = *device;
+    if (wanted.nickname) device->nickname = *wanted.nickname;
+    if (wanted.device_secret) device->device_secret = *wanted.device_secret;
+    if (wanted.enabled) device->enabled = *wanted.enabled;
+    if (*device == before) return device;
+    Query(connection,
+          "UPDATE device SET nickname = ?, device_secret = ?, enabled = ? WHERE product_key = ? AND device_name = ?",
+          device->nickname, device->device_secret, device->enabled, key.product_key, key.device_name)
+        .run();
+    if (device->enabled != before.enabled) {
+      changes.push_back({device->enabled ? Change::Kind::kDeviceEnabled : Change::Kind::kDeviceDisabled, key});
+    }
+    if (device->device_secret != before.device_secret || device->nickname != before.nickname) {
+      changes.push_back({Change::Kind::kDeviceChanged, key});
+    }
+    return device;
+  });
+}
+
+base::Result<> SqliteRegistry::delete_device(const base::DeviceKey& key) {
+  return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<> {
+    const int deleted = Query(connection, "DELETE FROM device WHERE product_key = ? AND device_name = ?",
+                              key.product_key, key.device_name)
+                            .run();
+    if (deleted == 0) return tl::unexpected(no_such_device(key));
+    add_to_device_count(connection, key.product_key, -1);
+    changes.push_back({Change::Kind::kDeviceDeleted, key});
+    return {};
+  });
+}
+
+base::Result<Credential> SqliteRegistry::find_credential(const base::DeviceKey& key) {
+  return read([&](SqliteConnection& connection) -> base::Result<Credential> {
+    Query query(connection,
+                "SELECT p.revision, d.iot_id, d.device_secret, d.enabled, d.activated_ms, p.product_secret, p.name, "
+                "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms "
+                "FROM product p LEFT JOIN device d ON d.product_key = p.product_key AND d.device_name = ?2 "
+                "WHERE p.product_key = ?1",
+                key.product_key, key.device_name);
+    Credential credential;
+    if (!query.step()) return credential;
+    if (!query.is_null(1)) {
+      credential.device = DeviceCredential{query.text(1), query.text(2), query.integer(3) != 0, query.integer(4)};
+    }
+    const std::int64_t revision = query.integer(0);
+    credential.product = products_.find(key.product_key, revision);
+    if (credential.product == nullptr) {
+      Product product{key.product_key,
+                      query.text(5),
+                      query.text(6),
+                      static_cast<Profile>(query.integer(7)),
+                      static_cast<DynamicRegistration>(query.integer(8)),
+                      topic_classes_from_text(query.text(9)),
+                      query.integer(10),
+                      0};
+      credential.product = std::make_shared<const Product>(std::move(product));
+      products_.put(revision, credential.product);
+    }
+    return credential;
+  });
+}
+
+base::Result<> SqliteRegistry::record_presence(std::span<const PresenceEvent> events) {
+  return change(false, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
+    for (const PresenceEvent& event : events) {
+      event.online ? write_online(connection, event) : write_offline(connection, event);
+    }
+    return {};
+  });
+}
+
+base::Result<> SqliteRegistry::mark_all_offline(base::WallMs at_ms) {
+  return change(false, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
+    Query(connection, "UPDATE device SET online = 0, last_offline_ms = max(last_offline_ms, ?) WHERE online = 1", at_ms)
+        .run();
+    return {};
+  });
+}
+
+}  // namespace mooring::registry

@@ -1,0 +1,139 @@
+// Private to the module: the class behind open_sqlite_registry. Products, devices and import are in a file each.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "registry/sqlite_connection.h"
+#include "registry/sqlite_registry.h"
+
+namespace mooring::registry {
+
+// A few reading connections, lent to one reader at a time.
+class ReaderPool {
+ public:
+  void add(std::unique_ptr<SqliteConnection> connection);
+
+  class Lease {
+   public:
+    explicit Lease(ReaderPool& pool) : pool_(pool), connection_(pool.take()) {}
+    ~Lease() { pool_.add(std::move(connection_)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    SqliteConnection& operator*() { return *connection_; }
+
+   private:
+    ReaderPool& pool_;
+    std::unique_ptr<SqliteConnection> connection_;
+  };
+
+ private:
+  std::unique_ptr<SqliteConnection> take();
+
+  std::mutex mutex_;
+  std::condition_variable returned_;
+  std::vector<std::unique_ptr<SqliteConnection>> free_;
+};
+
+// Products by revision, so that a credential look-up shares one value per product instead of building it each time.
+class ProductCache {
+ public:
+  std::shared_ptr<const Product> find(const std::string& product_key, std::int64_t revision);
+  void put(std::int64_t revision, std::shared_ptr<const Product> product);
+
+ private:
+  static constexpr std::size_t kEntriesMax = 4096;
+  struct Entry {
+    std::int64_t revision;
+    std::shared_ptr<const Product> product;
+  };
+  std::mutex mutex_;
+  std::unordered_map<std::string, Entry> entries_;
+};
+
+class SqliteRegistry final : public Registry {
+ public:
+  SqliteRegistry(base::Random& random, const base::Clock& clock) : random_(random), clock_(clock) {}
+  base::Result<> open(const SqliteOptions& options);
+
+  base::Result<Product> create_product(const NewProduct& product) override;
+  base::Result<Product> get_product(std::string_view product_key) override;
+  base::Result<Page<Product>> list_products(const ProductFilter& filter, const PageRequest& page) override;
+  base::Result<Product> update_product(std::string_view product_key, const ProductChange& change) override;
+  base::Result<> delete_product(std::string_view product_key, bool with_devices) override;
+
+  base::Result<std::vector<Device>> create_devices(std::string_view product_key,
+                                                   std::span<const NewDevice> devices) override;
+  base::Result<Device> get_device(const base::DeviceKey& key) override;
+  base::Result<base::DeviceKey> find_iot_id(std::string_view iot_id) override;
+  base::Result<Page<Device>> list_devices(const DeviceFilter& filter, const PageRequest& page) override;
+  base::Result<Device> update_device(const base::DeviceKey& key, const DeviceChange& change) override;
+  base::Result<> delete_device(const base::DeviceKey& key) override;
+
+  base::Result<ImportResult> import_devices(std::span<const ImportRow> rows, bool dry_run) override;
+  base::Result<Credential> find_credential(const base::DeviceKey& key) override;
+  base::Result<> record_presence(std::span<const PresenceEvent> events) override;
+  base::Result<> mark_all_offline(base::WallMs at_ms) override;
+  void set_change_listener(ChangeListener listener) override { listener_ = std::move(listener); }
+
+ private:
+  class Importer;
+  using Changes = std::vector<Change>;
+
+  // Runs `operation(connection, changes)` in one durable or advisory transaction of the writing connection, commits if
+  // it succeeds and then tells the listener.
+  template <class Operation>
+  auto change(bool durable, Operation&& operation)
+      -> decltype(operation(std::declval<SqliteConnection&>(), std::declval<Changes&>())) {
+    return guarded([&] {
+      const std::lock_guard lock(write_mutex_);
+      Changes changes;
+      writer_->set_durable(durable);
+      SQLite::Transaction transaction(writer_->database(), SQLite::TransactionBehavior::IMMEDIATE);
+      auto result = operation(*writer_, changes);
+      if (!result) return result;
+      transaction.commit();
+      if (listener_ && !changes.empty()) listener_(changes);
+      return result;
+    });
+  }
+  template <class Operation>
+  auto read(Operation&& operation) -> decltype(operation(std::declval<SqliteConnection&>())) {
+    return guarded([&] {
+      ReaderPool::Lease connection(readers_);
+      return operation(*connection);
+    });
+  }
+
+  Product complete(const NewProduct& wanted);
+  void insert_product(SqliteConnection& connection, const Product& product);
+  base::Result<Device> insert_device(SqliteConnection& connection, const std::string& product_key,
+                                     const NewDevice& wanted);
+  std::int64_t new_revision();
+
+  base::Random& random_;
+  const base::Clock& clock_;
+  std::mutex write_mutex_;
+  std::unique_ptr<SqliteConnection> writer_;
+  ReaderPool readers_;
+  ProductCache products_;
+  ChangeListener listener_;
+};
+
+// Shared by the files of the class.
+base::Result<Product> load_product(SqliteConnection& connection, std::string_view product_key);
+base::Result<Device> load_device(SqliteConnection& connection, const base::DeviceKey& key);
+bool product_exists(SqliteConnection& connection, std::string_view product_key);
+void add_to_device_count(SqliteConnection& connection, std::string_view product_key, std::int64_t difference);
+std::string topic_classes_to_text(const std::vector<TopicClass>& topic_classes);
+std::vector<TopicClass> topic_classes_from_text(std::string_view text);
+base::Result<> check_page(const PageRequest& page);
+base::Error no_such_product(std::string_view product_key);
+base::Error no_such_device(const base::DeviceKey& key);
+
+}  // namespace mooring::registry

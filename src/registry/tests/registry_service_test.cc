@@ -1,0 +1,195 @@
+#include "registry/registry_service.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "registry/tests/registry_fixture.h"
+
+namespace mooring::registry {
+namespace {
+
+using base::DeviceKey;
+using base::Errc;
+
+// An executor that a test empties itself.
+class Inbox final : public base::Executor {
+ public:
+  void post(base::Task task) override {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    arrived_.notify_one();
+  }
+  // Runs `count` tasks on this thread; waits for them.
+  void run(std::size_t count) {
+    for (; count > 0; --count) {
+      std::unique_lock lock(mutex_);
+      ASSERT_TRUE(arrived_.wait_for(lock, std::chrono::seconds(30), [this] { return !tasks_.empty(); }));
+      base::Task task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<base::Task> tasks_;
+};
+
+class ServiceTest : public testing::Test {
+ protected:
+  void open(const ServiceOptions& options = {}) {
+    auto registry = fixture_.open();
+    ASSERT_NE(registry, nullptr);
+    NewProduct product;
+    product.product_key = "pk";
+    ASSERT_TRUE(registry->create_product(product));
+    NewDevice device;
+    device.device_name = "dev1";
+    device.device_secret = "secret";
+    ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
+    service_ = std::make_unique<RegistryService>(std::move(registry), options);
+  }
+
+  SqliteFixture fixture_;
+  Inbox inbox_;
+  std::unique_ptr<RegistryService> service_;
+};
+
+TEST_F(ServiceTest, credential_comes_back_on_the_asking_executor) {
+  open();
+  service_->start();
+  const auto asker = std::this_thread::get_id();
+  std::string secret;
+  service_->find_credential({"pk", "dev1"}, inbox_, [&](base::Result<Credential> found) {
+    EXPECT_EQ(std::this_thread::get_id(), asker);
+    ASSERT_TRUE(found && found->device);
+    secret = found->device->device_secret;
+  });
+  inbox_.run(1);
+  EXPECT_EQ(secret, "secret");
+}
+
+TEST_F(ServiceTest, presence_is_written_in_order_and_flushed_at_stop) {
+  ServiceOptions options;
+  options.presence_gather_ms = 60'000;
+  open(options);
+  service_->start();
+  const DeviceKey key{"pk", "dev1"};
+  for (int i = 1; i <= 500; ++i) {
+    EXPECT_TRUE(service_->record_online(key, i * 10, static_cast<std::uint64_t>(i), "192.0.2.1:1", {}));
+    EXPECT_TRUE(service_->record_offline(key, i * 10 + 5, static_cast<std::uint64_t>(i)));
+  }
+  EXPECT_TRUE(service_->record_online(key, 9000, 1000, "192.0.2.2:2", {}));
+  service_->stop();
+  const auto device = service_->registry().get_device(key);
+  EXPECT_EQ(device->activated_ms, 10);
+  EXPECT_EQ(device->last_online_ms, 9000);
+  EXPECT_EQ(device->last_offline_ms, 5005);
+  EXPECT_EQ(device->last_address, "192.0.2.2:2");
+  EXPECT_EQ(device->status(), DeviceStatus::kOnline);
+  EXPECT_EQ(service_->counters().presence_events, 1001U);
+  EXPECT_EQ(service_->counters().presence_batches, 1U);
+}
+
+TEST_F(ServiceTest, presence_is_written_after_a_moment_without_further_events) {
+  open();
+  service_->start();
+  ASSERT_TRUE(service_->record_online({"pk", "dev1"}, 1000, 1, "192.0.2.1:1", {}));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (service_->counters().presence_batches == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  EXPECT_EQ(service_->registry().get_device({"pk", "dev1"})->status(), DeviceStatus::kOnline);
+}
+
+TEST_F(ServiceTest, a_change_sees_the_presence_before_it) {
+  ServiceOptions options;
+  options.presence_gather_ms = 60'000;
+  open(options);
+  service_->start();
+  service_->record_online({"pk", "dev1"}, 1000, 1, "192.0.2.1:1", {});
+  DeviceStatus seen = DeviceStatus::kUnactive;
+  service_->run<Device>(
+      [](Registry& registry) {
+        return registry.get_device({"pk", "dev1"});
+      },
+      inbox_, [&](base::Result<Device> device) { seen = device->status(); });
+  inbox_.run(1);
+  EXPECT_EQ(seen, DeviceStatus::kOnline);
+}
+
+TEST_F(ServiceTest, full_queues_answer_clearly) {
+  ServiceOptions options;
+  options.lookups_max = 1;
+  options.changes_max = 1;
+  options.presence_max = 2;
+  open(options);  // not started: nothing drains
+  std::vector<Errc> errors;
+  const auto note = [&](base::Result<Credential> found) {
+    errors.push_back(found ? Errc::kInternal : found.error().code);
+  };
+  service_->find_credential({"pk", "dev1"}, inbox_, note);
+  service_->find_credential({"pk", "dev1"}, inbox_, note);
+  inbox_.run(1);
+  EXPECT_EQ(errors, std::vector<Errc>{Errc::kUnavailable});
+  EXPECT_TRUE(service_->record_offline({"pk", "dev1"}, 1, 1));
+  EXPECT_TRUE(service_->record_offline({"pk", "dev1"}, 2, 2));
+  EXPECT_FALSE(service_->record_offline({"pk", "dev1"}, 3, 3));
+  EXPECT_EQ(service_->counters().presence_dropped, 1U);
+  service_->stop();
+  inbox_.run(1);  // the one that waited is answered too
+  EXPECT_EQ(errors.size(), 2U);
+}
+
+TEST_F(ServiceTest, after_stop_everything_is_unavailable) {
+  open();
+  service_->start();
+  service_->stop();
+  Errc code = Errc::kInternal;
+  service_->find_credential({"pk", "dev1"}, inbox_, [&](base::Result<Credential> found) { code = found.error().code; });
+  inbox_.run(1);
+  EXPECT_EQ(code, Errc::kUnavailable);
+  EXPECT_FALSE(service_->record_offline({"pk", "dev1"}, 1, 1));
+}
+
+TEST_F(ServiceTest, every_queued_operation_is_answered_when_stopping) {
+  open();
+  int answered = 0;
+  for (int i = 0; i < 100; ++i) {
+    service_->run<Product>([](Registry& registry) { return registry.create_product({}); }, inbox_,
+                           [&](base::Result<Product> product) { answered += product ? 1 : 0; });
+  }
+  service_->start();
+  service_->stop();
+  inbox_.run(100);
+  EXPECT_EQ(answered, 100);
+}
+
+TEST_F(ServiceTest, listeners_hear_of_changes_before_the_answer) {
+  open();
+  std::atomic<int> heard{0};
+  service_->on_change([&](std::span<const Change> changes) {
+    for (const Change& change : changes) heard += change.kind == Change::Kind::kDeviceDisabled ? 1 : 0;
+  });
+  service_->start();
+  int heard_at_answer = -1;
+  service_->run<Device>(
+      [](Registry& registry) {
+        DeviceChange disable;
+        disable.enabled = false;
+        return registry.update_device({"pk", "dev1"}, disable);
+      },
+      inbox_, [&](base::Result<Device>) { heard_at_answer = heard; });
+  inbox_.run(1);
+  EXPECT_EQ(heard_at_answer, 1);
+}
+
+}  // namespace
+}  // namespace mooring::registry
