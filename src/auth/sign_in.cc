@@ -1,0 +1,303 @@
+#include "auth/sign_in.h"
+
+#include <algorithm>
+#include <array>
+
+#include "auth/signature.h"
+#include "base/assert.h"
+#include "base/text.h"
+
+namespace mooring::auth {
+namespace {
+
+using Outcome = tl::expected<PendingSignIn, Refusal>;
+
+// Longer user names belong to no device; bounding them bounds the registry's keys. Twice the buffers of the SDKs.
+constexpr std::size_t kMaxUserNameBytes = 128;
+
+// Stands in for the secret of a device that does not exist. As long as a real one, so the work is the same.
+constexpr std::string_view kNobodysSecret = "00000000000000000000000000000000";
+
+// MQTT 5 reason codes beside the return codes of version 3 (connection.md section 4.5).
+struct Codes {
+  std::uint8_t v3;
+  std::uint8_t v5;
+};
+constexpr Codes kBadVersion{1, 0x84};
+constexpr Codes kBadClientId{2, 0x85};
+constexpr Codes kBadKeepAlive{2, 0x80};
+constexpr Codes kTooManyConnects{3, 0x9F};
+constexpr Codes kServerUnavailable{3, 0x88};
+constexpr Codes kBadCredentials{4, 0x86};
+constexpr Codes kNotAuthorised{5, 0x87};
+
+struct RefusalRow {
+  RefusalReason reason;
+  Codes codes;
+  std::string_view name;
+  std::string_view text;
+};
+constexpr RefusalRow kRefusals[] = {
+    {RefusalReason::kProtocolVersion, kBadVersion, "protocol-version", "The MQTT version is not offered."},
+    {RefusalReason::kRateLimited, kTooManyConnects, "rate-limited", "Too many connections in the last minute."},
+    {RefusalReason::kCredentialsMissing, kBadCredentials, "credentials-missing", "User name or password is missing."},
+    {RefusalReason::kUserNameForm, kBadCredentials, "user-name-form",
+     "The user name is not of the form deviceName&productKey."},
+    {RefusalReason::kUnknownUser, kBadCredentials, "unknown-user",
+     "The user name holds no '&' and is no known iotId; devices sign in as deviceName&productKey."},
+    {RefusalReason::kClientIdTooLong, kBadClientId, "client-id-too-long",
+     "The client identifier has more than 1024 bytes."},
+    {RefusalReason::kClientIdParameter, kBadClientId, "client-id-parameter",
+     "A parameter of the client identifier has no value."},
+    {RefusalReason::kSecureModeUnknown, kBadClientId, "securemode-unknown", "The value of securemode is unknown."},
+    {RefusalReason::kSignMethodUnknown, kBadClientId, "signmethod-unknown",
+     "The value of signmethod is none of hmacmd5, hmacsha1 and hmacsha256."},
+    {RefusalReason::kAuthTypeUnknown, kBadClientId, "authtype-unknown", "The value of authType is unknown."},
+    {RefusalReason::kRegistrationNeedsTls, kBadClientId, "registration-needs-tls",
+     "Dynamic registration was tried without TLS."},
+    {RefusalReason::kRegistrationWithoutRandom, kBadClientId, "registration-without-random",
+     "Dynamic registration was tried without the parameter random."},
+    {RefusalReason::kRegistrationUnavailable, kBadCredentials, "registration-unavailable",
+     "Dynamic registration is not available here."},
+    {RefusalReason::kBaseClientId, kBadClientId, "base-client-id",
+     "The client identifier before the first pipe does not have 1 to 64 characters."},
+    {RefusalReason::kKeepAliveTooShort, kBadKeepAlive, "keep-alive-too-short",
+     "The keep alive is below the permitted range."},
+    {RefusalReason::kKeepAliveTooLong, kBadKeepAlive, "keep-alive-too-long",
+     "The keep alive is above the permitted range."},
+    {RefusalReason::kId2Unavailable, kBadCredentials, "id2-unavailable",
+     "ID2 sign-in needs the vendor's chip service and is not possible here."},
+    {RefusalReason::kTokenLoginUnavailable, kBadCredentials, "token-login-unavailable",
+     "Sign-in by device token is not available here."},
+    {RefusalReason::kCertificateMissing, kBadCredentials, "certificate-missing",
+     "The device sent no signature and presented no client certificate bound to it."},
+    {RefusalReason::kUnknownDevice, kBadCredentials, "unknown-device", "There is no such product or device."},
+    {RefusalReason::kNoSecret, kBadCredentials, "no-secret", "No secret was issued to the device yet."},
+    {RefusalReason::kWrongSignature, kBadCredentials, "wrong-signature",
+     "The signature does not fit the device's secret and the announced method."},
+    {RefusalReason::kSecureModeMismatch, kNotAuthorised, "securemode-mismatch",
+     "The announced securemode does not fit the transport."},
+    {RefusalReason::kTlsRequired, kNotAuthorised, "tls-required", "The product admits encrypted connections only."},
+    {RefusalReason::kForeignInstance, kNotAuthorised, "foreign-instance", "The device asked for another instance."},
+    {RefusalReason::kDeviceDisabled, kNotAuthorised, "device-disabled", "The device is disabled."},
+    {RefusalReason::kUnavailable, kServerUnavailable, "unavailable", "The server cannot look up devices right now."},
+};
+
+tl::unexpected<Refusal> refuse(RefusalReason reason) {
+  return tl::unexpected(Refusal::of(reason));
+}
+
+enum class AuthType { kSecret, kRegister, kRegisterUnknown, kToken, kId2 };
+
+std::optional<AuthType> parse_auth_type(std::optional<std::string_view> value) {
+  if (!value || base::iequals(*value, "custom-ilop")) return AuthType::kSecret;
+  if (base::iequals(*value, "register")) return AuthType::kRegister;
+  if (base::iequals(*value, "regnwl")) return AuthType::kRegisterUnknown;
+  if (base::iequals(*value, "connwl")) return AuthType::kToken;
+  if (base::iequals(*value, "id2")) return AuthType::kId2;
+  return std::nullopt;
+}
+
+// Section 3. The transport is what the mode announces.
+struct SecureMode {
+  bool id2 = false;
+  std::optional<bool> announces_tls;
+};
+
+std::optional<SecureMode> parse_secure_mode(std::optional<std::string_view> value) {
+  struct Row {
+    std::string_view value;
+    SecureMode mode;
+  };
+  static constexpr Row kModes[] = {
+      {"2", {false, true}},        {"3", {false, false}},       {"-2", {false, true}},
+      {"-1", {false, true}},       {"0", {false, false}},       {"8", {true, std::nullopt}},
+      {"1", {true, std::nullopt}}, {"4", {true, std::nullopt}}, {"5", {true, std::nullopt}},
+      {"7", {true, std::nullopt}},
+  };
+  if (!value) return SecureMode{};
+  for (const Row& row : kModes) {
+    if (row.value == *value) return row.mode;
+  }
+  return std::nullopt;
+}
+
+bool looks_like_token(std::string_view password) {
+  return password.starts_with("^1^");
+}
+
+// Hexadecimal of exactly the method's length, either case; anything else leaves the size at 0, which no code equals.
+crypto::Mac decode_password(std::string_view password, crypto::HmacMethod method) {
+  crypto::Mac mac;
+  if (password.size() != 2 * crypto::size_bytes(method)) return mac;
+  const auto bytes = base::from_hex(password);
+  if (!bytes) return mac;
+  std::copy(bytes->begin(), bytes->end(), mac.bytes.begin());
+  mac.size_bytes = static_cast<std::uint8_t>(bytes->size());
+  return mac;
+}
+
+// Row 4.
+std::optional<RefusalReason> check_user_name(const ConnectAttempt& attempt) {
+  if (!attempt.user_name || !attempt.password) return RefusalReason::kCredentialsMissing;
+  const std::string_view name = *attempt.user_name;
+  if (name == "&") return RefusalReason::kCertificateMissing;  // X.509; no certificate is ever bound yet
+  if (name.find('&') == std::string_view::npos) return RefusalReason::kUnknownUser;
+  if (!device_of_user_name(name)) return RefusalReason::kUserNameForm;
+  return std::nullopt;
+}
+
+RefusalReason reason_of(ClientIdError error) {
+  return error == ClientIdError::kTooLong ? RefusalReason::kClientIdTooLong : RefusalReason::kClientIdParameter;
+}
+
+// Row 6, section 10.
+RefusalReason registration_answer(const ConnectAttempt& attempt, const ClientId& id) {
+  if (!attempt.tls) return RefusalReason::kRegistrationNeedsTls;
+  if (!id.random || id.random->empty()) return RefusalReason::kRegistrationWithoutRandom;
+  return RefusalReason::kRegistrationUnavailable;
+}
+
+// Row 8. Sets the keep alive to use.
+std::optional<RefusalReason> check_keep_alive(PendingSignIn& pending, std::uint16_t wanted_s,
+                                              const SignInPolicy& policy) {
+  if (wanted_s < policy.keep_alive_min_s) return RefusalReason::kKeepAliveTooShort;
+  pending.keep_alive_s = std::min(wanted_s, policy.keep_alive_max_s);
+  pending.keep_alive_clamped = wanted_s > policy.keep_alive_max_s;
+  if (pending.keep_alive_clamped && policy.keep_alive_over_max == KeepAliveOverMax::kReject) {
+    return RefusalReason::kKeepAliveTooLong;
+  }
+  return std::nullopt;
+}
+
+PendingSignIn make_pending(const ConnectAttempt& attempt, const ClientId& id, crypto::HmacMethod method) {
+  const auto device = device_of_user_name(*attempt.user_name);
+  PendingSignIn pending;
+  pending.device = {std::string(device->product_key), std::string(device->device_name)};
+  pending.protocol_level = attempt.protocol_level;
+  pending.clean_session = attempt.clean_session;
+  pending.tls = attempt.tls;
+  pending.base_client_id = id.base;
+  if (id.timestamp) pending.timestamp = std::string(*id.timestamp);
+  pending.method = method;
+  pending.mac = decode_password(base::as_text(*attempt.password), method);
+  pending.ext_bits = id.ext_bits;
+  pending.auto_subscribe = id.auto_subscribe;
+  pending.instance_id = std::string(id.instance_id.value_or(""));
+  pending.facts = id.facts();
+  return pending;
+}
+
+// The part of row 9 that needs no registry: sign-ins of a kind that cannot be verified.
+std::optional<RefusalReason> check_credential_kind(AuthType type, const SecureMode& mode, std::string_view password) {
+  if (type == AuthType::kId2 || mode.id2) return RefusalReason::kId2Unavailable;
+  if (type == AuthType::kToken) return RefusalReason::kTokenLoginUnavailable;
+  if (password.empty()) return RefusalReason::kCertificateMissing;
+  return std::nullopt;
+}
+
+// Rows 5 to 8.
+Outcome begin_device(const ConnectAttempt& attempt, const SignInPolicy& policy) {
+  const auto id = parse_client_id(attempt.client_id);
+  if (!id) return refuse(reason_of(id.error()));
+  const auto mode = parse_secure_mode(id->secure_mode);
+  if (!mode) return refuse(RefusalReason::kSecureModeUnknown);
+  const auto method = crypto::parse_hmac_method(id->sign_method.value_or("hmacmd5"));
+  if (!method) return refuse(RefusalReason::kSignMethodUnknown);
+  auto type = parse_auth_type(id->auth_type);
+  if (!type) return refuse(RefusalReason::kAuthTypeUnknown);
+  const std::string_view password = base::as_text(*attempt.password);
+  // One vendor text misprints connwl as regnwl (section 17 row 24).
+  if (type == AuthType::kRegisterUnknown && !id->random && looks_like_token(password)) type = AuthType::kToken;
+  if (type == AuthType::kRegister || type == AuthType::kRegisterUnknown) {
+    return refuse(registration_answer(attempt, *id));
+  }
+  if (!is_valid_base_client_id(id->base, attempt.protocol_level == 5)) return refuse(RefusalReason::kBaseClientId);
+  PendingSignIn pending = make_pending(attempt, *id, *method);
+  if (const auto reason = check_keep_alive(pending, attempt.keep_alive_s, policy)) return refuse(*reason);
+  if (const auto reason = check_credential_kind(*type, *mode, password)) return refuse(*reason);
+  pending.secure_mode_mismatch = mode->announces_tls && *mode->announces_tls != attempt.tls;
+  return pending;
+}
+
+// Row 9. The code is computed in every case, so that a wrong secret and a missing device take the same time.
+std::optional<RefusalReason> check_credential(const PendingSignIn& pending, const CredentialRecord* record) {
+  const bool has_secret = record != nullptr && !record->device_secret.empty();
+  const std::string_view secret = has_secret ? std::string_view(record->device_secret) : kNobodysSecret;
+  std::optional<std::string_view> timestamp;
+  if (pending.timestamp) timestamp = *pending.timestamp;
+  const crypto::Mac expected =
+      sign_connect(pending.method, secret, {pending.base_client_id, pending.device, timestamp});
+  const bool fits = crypto::constant_time_equal(expected.view(), pending.mac.view());
+  if (record == nullptr) return RefusalReason::kUnknownDevice;
+  if (record->kind == CredentialRecord::Kind::kX509) return RefusalReason::kCertificateMissing;
+  if (!has_secret) return RefusalReason::kNoSecret;
+  if (!fits) return RefusalReason::kWrongSignature;
+  return std::nullopt;
+}
+
+// Rows 11 and 12.
+std::optional<RefusalReason> check_admission(const PendingSignIn& pending, const SignInPolicy& policy,
+                                             const CredentialRecord& record) {
+  if (policy.strict_secure_mode && pending.secure_mode_mismatch) return RefusalReason::kSecureModeMismatch;
+  if (record.tls_only && !pending.tls) return RefusalReason::kTlsRequired;
+  const auto& others = policy.other_instance_ids;
+  if (!pending.instance_id.empty() && pending.instance_id != policy.instance_id &&
+      std::find(others.begin(), others.end(), pending.instance_id) != others.end()) {
+    return RefusalReason::kForeignInstance;
+  }
+  if (record.disabled) return RefusalReason::kDeviceDisabled;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Refusal Refusal::of(RefusalReason reason) {
+  for (const RefusalRow& row : kRefusals) {
+    if (row.reason == reason) return {reason, row.codes.v3, row.codes.v5, row.name, row.text};
+  }
+  base::assertion_failed("every RefusalReason has a row", __FILE__, __LINE__);
+}
+
+bool Refusal::counts_against_address() const {
+  return reason != RefusalReason::kRateLimited && reason != RefusalReason::kUnavailable;
+}
+
+std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_name) {
+  const std::size_t split = user_name.find('&');
+  if (user_name.size() > kMaxUserNameBytes || split == std::string_view::npos) return std::nullopt;
+  const std::string_view device_name = user_name.substr(0, split);
+  const std::string_view product_key = user_name.substr(split + 1);
+  if (device_name.empty() || product_key.empty() || product_key.find('&') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return base::DeviceKeyView(product_key, device_name);
+}
+
+tl::expected<PendingSignIn, Refusal> begin(const ConnectAttempt& attempt, const SignInPolicy& policy) {
+  const std::uint8_t level = attempt.protocol_level;
+  if (level < 3 || level > 5 || (level == 5 && !policy.mqtt5_enabled)) return refuse(RefusalReason::kProtocolVersion);
+  if (attempt.rate_limited) return refuse(RefusalReason::kRateLimited);
+  if (const auto reason = check_user_name(attempt)) return refuse(*reason);
+  return begin_device(attempt, policy);
+}
+
+tl::expected<SignedIn, Refusal> finish(PendingSignIn&& pending, const SignInPolicy& policy,
+                                       const CredentialRecord* record) {
+  if (const auto reason = check_credential(pending, record)) return refuse(*reason);
+  if (const auto reason = check_admission(pending, policy, *record)) return refuse(*reason);
+  SignedIn signed_in;
+  signed_in.device = std::move(pending.device);
+  signed_in.base_client_id = std::move(pending.base_client_id);
+  signed_in.keep_alive_s = pending.keep_alive_s;
+  signed_in.keep_alive_clamped = pending.keep_alive_clamped;
+  signed_in.clean_session = pending.clean_session;
+  signed_in.ext_bits = pending.ext_bits;
+  signed_in.auto_subscribe = pending.auto_subscribe;
+  signed_in.secure_mode_mismatch = pending.secure_mode_mismatch;
+  signed_in.instance_id = std::move(pending.instance_id);
+  signed_in.facts = std::move(pending.facts);
+  return signed_in;
+}
+
+}  // namespace mooring::auth

@@ -1,0 +1,148 @@
+// The decision whether a CONNECT signs a device in: connection.md section 4.5, in exactly its order.
+//
+// Two steps, because the registry answers later:
+//   auto pending = begin(attempt, policy);              // rows 2 to 8; nothing borrowed from the attempt remains
+//   ... look up pending->device in the registry ...
+//   auto signed_in = finish(*pending, policy, record);  // rows 9 to 12; record = nullptr: no such device
+// A look-up that failed (row 13) is answered with Refusal::of(RefusalReason::kUnavailable). Row 1 (malformed packets,
+// protocol name) belongs to the MQTT codec.
+//
+// I/O-free, reads no clock, any thread. An unknown device, one without secret and a wrong signature cost the same work,
+// so the time of the answer does not tell which devices exist.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "auth/client_id.h"
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "crypto/hmac.h"
+
+namespace mooring::auth {
+
+// A CONNECT as it came, borrowed for the call of begin().
+struct ConnectAttempt {
+  std::uint8_t protocol_level = 4;  // 3, 4 or 5; any other is refused
+  std::string_view client_id;
+  std::optional<std::string_view> user_name;  // nothing when the flag is not set
+  std::optional<base::ByteView> password;     // nothing when the flag is not set
+  std::uint16_t keep_alive_s = 0;
+  bool clean_session = false;
+  bool tls = false;  // the transport as the server sees it
+  bool websocket = false;
+  std::string_view peer_address;
+  bool rate_limited = false;  // row 3, asked of auth/connect_limiter.h by the caller
+};
+
+enum class KeepAliveOverMax { kReject, kClamp };
+
+struct SignInPolicy {
+  bool strict_secure_mode = false;
+  bool mqtt5_enabled = true;
+  std::uint16_t keep_alive_min_s = 30;  // 0 admits "no keep alive"
+  std::uint16_t keep_alive_max_s = 1200;
+  KeepAliveOverMax keep_alive_over_max = KeepAliveOverMax::kReject;
+  std::string instance_id;                      // of this installation
+  std::vector<std::string> other_instance_ids;  // ours too, but not served here: a device that names one is refused
+};
+
+// What the registry knows of a device, filled in by its cache.
+struct CredentialRecord {
+  enum class Kind : std::uint8_t { kSecret, kX509 };
+  Kind kind = Kind::kSecret;
+  std::string device_secret;  // empty: none issued yet
+  bool disabled = false;
+  bool tls_only = false;  // the product admits encrypted transports only
+};
+
+enum class RefusalReason : std::uint8_t {
+  kProtocolVersion,
+  kRateLimited,
+  kCredentialsMissing,
+  kUserNameForm,
+  kUnknownUser,  // a user name without '&' that is no known iotId
+  kClientIdTooLong,
+  kClientIdParameter,  // a key without '='
+  kSecureModeUnknown,
+  kSignMethodUnknown,
+  kAuthTypeUnknown,
+  kRegistrationNeedsTls,
+  kRegistrationWithoutRandom,
+  kRegistrationUnavailable,
+  kBaseClientId,
+  kKeepAliveTooShort,
+  kKeepAliveTooLong,
+  kId2Unavailable,
+  kTokenLoginUnavailable,  // authType=connwl
+  kCertificateMissing,     // empty password, or an X.509 device, without a bound client certificate
+  kUnknownDevice,
+  kNoSecret,
+  kWrongSignature,
+  kSecureModeMismatch,  // strict mode only
+  kTlsRequired,
+  kForeignInstance,
+  kDeviceDisabled,
+  kUnavailable,
+};
+
+// Answer to a refused CONNECT. Afterwards the connection is closed.
+struct Refusal {
+  RefusalReason reason;
+  std::uint8_t connack_v3;  // MQTT 3.1 and 3.1.1 return code
+  std::uint8_t reason_v5;   // MQTT 5 reason code
+  std::string_view name;    // "wrong-signature": stable, for metrics
+  std::string_view text;    // one sentence for the log; static, without secrets and without text of the peer
+
+  static Refusal of(RefusalReason reason);
+  // Whether it counts against the address (auth/connect_limiter.h): what a client's mistake or guess causes, not what
+  // the server's own state does.
+  bool counts_against_address() const;
+};
+
+// Between the two steps. Owns everything; holds the code the client sent, so it is not for the log.
+struct PendingSignIn {
+  base::DeviceKey device;  // to look up
+  std::uint8_t protocol_level = 4;
+  bool clean_session = false;
+  bool tls = false;
+  std::string base_client_id;  // empty: MQTT 5, the server assigns one
+  std::optional<std::string> timestamp;
+  crypto::HmacMethod method = crypto::HmacMethod::kMd5;
+  crypto::Mac mac;                 // decoded password; size 0 when it is not hexadecimal of the right length
+  std::uint16_t keep_alive_s = 0;  // effective
+  bool keep_alive_clamped = false;
+  std::uint32_t ext_bits = 0;
+  bool auto_subscribe = false;
+  bool secure_mode_mismatch = false;
+  std::string instance_id;  // as the device sent it, maybe empty
+  DeviceFacts facts;
+};
+
+// A device that is signed in.
+struct SignedIn {
+  base::DeviceKey device;
+  std::string base_client_id;       // empty: assign one (MQTT 5)
+  std::uint16_t keep_alive_s = 0;   // to use; 0 only when the policy admits it: no time limit
+  bool keep_alive_clamped = false;  // MQTT 5: announce it as Server Keep Alive
+  bool clean_session = false;
+  std::uint32_t ext_bits = 0;         // kExtCustomRrpc, kExtNotify
+  bool auto_subscribe = false;        // section 6.6
+  bool secure_mode_mismatch = false;  // for a warning in the log: announced mode and transport differ
+  std::string instance_id;
+  DeviceFacts facts;
+};
+
+tl::expected<PendingSignIn, Refusal> begin(const ConnectAttempt& attempt, const SignInPolicy& policy);
+tl::expected<SignedIn, Refusal> finish(PendingSignIn&& pending, const SignInPolicy& policy,
+                                       const CredentialRecord* record);
+
+// The device a user name "dn&pk" names; nothing for every other form. For the rate limit of row 3 and for log lines of
+// refused attempts. Borrows from the user name.
+std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_name);
+
+}  // namespace mooring::auth

@@ -1,0 +1,124 @@
+#include "auth/connect_limiter.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace mooring::auth {
+namespace {
+
+class FixedRandom final : public base::Random {
+ public:
+  void fill(base::MutableBytes out) override {
+    for (auto& byte : out) byte = 7;
+  }
+};
+
+constexpr base::MonoMs kStart = 1'000'003;
+const base::DeviceKey kDevice{"a1ExampleK1", "dev001"};
+
+ConnectLimiter make_limiter(std::uint32_t devices, std::uint32_t addresses, std::size_t slots = 1024) {
+  FixedRandom random;
+  return ConnectLimiter({devices, addresses}, random, slots);
+}
+
+TEST(ConnectLimiter, FivePassTheSixthDoesNot) {
+  ConnectLimiter limiter = make_limiter(5, 20);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(limiter.device_over_limit(kDevice, kStart + i));
+    limiter.count_accepted(kDevice, kStart + i);
+  }
+  EXPECT_TRUE(limiter.device_over_limit(kDevice, kStart + 5));
+  EXPECT_FALSE(limiter.device_over_limit(base::DeviceKeyView("a1ExampleK1", "dev002"), kStart + 5));
+  EXPECT_FALSE(limiter.device_over_limit(base::DeviceKeyView("a1ExampleK1d", "ev001"), kStart + 5));
+}
+
+// Within any 60 s never more than the limit, and after 65 s all is forgotten.
+TEST(ConnectLimiter, AMinuteIsNeverExceededAndEnds) {
+  for (base::MonoMs offset = 0; offset < 5000; offset += 617) {
+    ConnectLimiter limiter = make_limiter(3, 0);
+    for (int i = 0; i < 3; ++i) limiter.count_accepted(kDevice, kStart + offset + i * 1000);
+    EXPECT_TRUE(limiter.device_over_limit(kDevice, kStart + offset + 59'999));
+    EXPECT_FALSE(limiter.device_over_limit(kDevice, kStart + offset + 65'000)) << "the first one is forgotten";
+    limiter.count_accepted(kDevice, kStart + offset + 65'000);
+    EXPECT_FALSE(limiter.device_over_limit(kDevice, kStart + offset + 200'000));
+  }
+}
+
+TEST(ConnectLimiter, SteadyRateAtTheLimitPasses) {
+  ConnectLimiter limiter = make_limiter(5, 0);
+  for (int i = 0; i < 100; ++i) {
+    const base::MonoMs now_ms = kStart + i * 13'000;
+    EXPECT_FALSE(limiter.device_over_limit(kDevice, now_ms)) << i;
+    limiter.count_accepted(kDevice, now_ms);
+  }
+}
+
+TEST(ConnectLimiter, ClocksOfThreadsMayLag) {
+  ConnectLimiter limiter = make_limiter(2, 0);
+  limiter.count_accepted(kDevice, kStart + 20'000);
+  limiter.count_accepted(kDevice, kStart);
+  EXPECT_TRUE(limiter.device_over_limit(kDevice, kStart));
+  EXPECT_TRUE(limiter.device_over_limit(kDevice, kStart + 20'000));
+}
+
+TEST(ConnectLimiter, ZeroIsOffAndLimitsCanChange) {
+  ConnectLimiter limiter = make_limiter(0, 0);
+  for (int i = 0; i < 100; ++i) {
+    limiter.count_accepted(kDevice, kStart);
+    limiter.count_refused("192.0.2.7", kStart);
+  }
+  EXPECT_FALSE(limiter.device_over_limit(kDevice, kStart));
+  EXPECT_FALSE(limiter.address_over_limit("192.0.2.7", kStart));
+  limiter.set_limits({1, 1});
+  limiter.count_accepted(kDevice, kStart);
+  limiter.count_refused("192.0.2.7", kStart);
+  EXPECT_TRUE(limiter.device_over_limit(kDevice, kStart));
+  EXPECT_TRUE(limiter.address_over_limit("192.0.2.7", kStart));
+}
+
+TEST(ConnectLimiter, AddressesAreGroupedAsTheirOwnersHoldThem) {
+  ConnectLimiter limiter = make_limiter(0, 1);
+  limiter.count_refused("2001:db8:1:2::1", kStart);
+  EXPECT_TRUE(limiter.address_over_limit("2001:db8:1:2:ffff::9", kStart));
+  EXPECT_FALSE(limiter.address_over_limit("2001:db8:1:3::1", kStart));
+  limiter.count_refused("::ffff:192.0.2.7", kStart);
+  EXPECT_TRUE(limiter.address_over_limit("192.0.2.7", kStart));
+  EXPECT_FALSE(limiter.address_over_limit("192.0.2.8", kStart));
+  limiter.count_refused(std::string(500, 'x'), kStart);
+  EXPECT_TRUE(limiter.address_over_limit(std::string(500, 'x'), kStart));
+  EXPECT_FALSE(limiter.address_over_limit("", kStart));
+}
+
+TEST(ConnectLimiter, MemoryIsBoundedAndTheOldestIsForgotten) {
+  ConnectLimiter limiter = make_limiter(1, 0, 128);
+  for (int i = 0; i < 10'000; ++i) {
+    limiter.count_accepted(base::DeviceKeyView("pk", "d" + std::to_string(i)), kStart + i);
+  }
+  int remembered = 0;
+  const base::MonoMs end_ms = kStart + 10'000;
+  for (int i = 0; i < 10'000; ++i) {
+    remembered += limiter.device_over_limit(base::DeviceKeyView("pk", "d" + std::to_string(i)), end_ms) ? 1 : 0;
+  }
+  EXPECT_EQ(remembered, 128);
+  EXPECT_TRUE(limiter.device_over_limit(base::DeviceKeyView("pk", "d9999"), end_ms));
+  EXPECT_FALSE(limiter.device_over_limit(base::DeviceKeyView("pk", "d0"), end_ms));
+}
+
+TEST(ConnectLimiter, CountsOfThreadsAddUp) {
+  FixedRandom random;
+  MinuteCounter counter(1024, random);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&counter] {
+      for (int i = 0; i < 1000; ++i) counter.count({"one", "key"}, kStart);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(counter.events({"one", "key"}, kStart), 4000U);
+}
+
+}  // namespace
+}  // namespace mooring::auth
