@@ -1,0 +1,72 @@
+// What the broker needs from the world around it. Everything here is called on the broker's loop.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/clock.h"
+#include "mqtt/message.h"
+
+namespace mooring::broker {
+
+class Client;
+
+// Why the server ends a client's connection.
+enum class CloseCause : std::uint8_t {
+  kTakenOver,  // the same device connected again (connection.md 6.5)
+  kDisabled,
+  kDeleted,
+  kKicked,     // by an operator
+  kTooSlow,    // does not read what it subscribed to
+};
+
+// What a client may do. One object per connection; asked for every PUBLISH and every filter.
+class Authorizer {
+ public:
+  enum class Verdict : std::uint8_t { kAllowed, kNotPermitted, kTooLong };
+  virtual ~Authorizer() = default;
+  virtual Verdict may_publish(std::string_view topic) const = 0;
+  virtual Verdict may_subscribe(std::string_view filter) const = 0;
+};
+
+// The way out to a client: its connection. Calls append to what leaves at the end of the loop turn; none of them calls
+// back into the broker.
+class ClientSink {
+ public:
+  virtual ~ClientSink() = default;
+  // `packet_id` is 0 with QoS 0.
+  virtual void send_publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, std::uint16_t packet_id) = 0;
+  virtual void send_puback(std::uint16_t packet_id) = 0;
+  virtual void send_suback(std::uint16_t packet_id, std::span<const std::uint8_t> codes) = 0;
+  virtual void send_unsuback(std::uint16_t packet_id) = 0;
+  // True while more waits for the client than its bound allows: QoS 0 is then dropped, QoS 1 waits in the session until
+  // Broker::resume_delivery().
+  virtual bool congested() const = 0;
+  virtual void close(CloseCause cause) = 0;
+};
+
+// Why a device went offline; the texts are those of the device log (connection.md 9.2).
+enum class OfflineReason : std::uint8_t {
+  kDeviceDisconnect,   // DISCONNECT packet
+  kConnectionReset,    // the transport ended without one
+  kConnectionError,    // malformed packets, broken transport
+  kKeepAliveTimeout,
+  kKickedBySameDevice,
+  kDisabled,
+  kDeleted,
+  kKicked,
+  kTooSlow,
+  kServerStopped,
+};
+std::string_view to_text(OfflineReason reason);
+
+// Learns of devices coming and going, in the order it happens for each device.
+class PresenceListener {
+ public:
+  virtual ~PresenceListener() = default;
+  virtual void on_online(const Client& client, base::WallMs at_ms) = 0;
+  virtual void on_offline(const Client& client, base::WallMs at_ms, OfflineReason reason) = 0;
+};
+
+}  // namespace mooring::broker
