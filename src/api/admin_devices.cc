@@ -1,0 +1,199 @@
+// Device operations of the admin API.
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+
+#include "api/admin_json.h"
+#include "api/admin_operations.h"
+#include "base/text.h"
+
+namespace mooring::api {
+namespace {
+
+base::DeviceKey key_of(const AdminRequest& request) {
+  return {request.path[1], request.path[3]};
+}
+
+struct ListWanted {
+  registry::DeviceFilter filter;
+  registry::PageRequest page;
+  Secrets secrets = Secrets::kHide;
+};
+
+ApiResult<ListWanted> read_list(const AdminRequest& request, std::string product_key) {
+  ListWanted wanted;
+  wanted.filter.product_key = std::move(product_key);
+  wanted.filter.prefix = request.value("prefix");
+  if (!wanted.filter.prefix.empty() && wanted.filter.product_key.empty()) {
+    return refuse(400, "bad_request", "'prefix' needs a product key");
+  }
+  if (const std::string* text = request.find("status"); text != nullptr && !text->empty()) {
+    wanted.filter.status = registry::device_status_from_text(*text);
+    if (!wanted.filter.status) {
+      return refuse(400, "invalid", "the status must be UNACTIVE, ONLINE, OFFLINE or DISABLE");
+    }
+  }
+  const auto limit = request.limit(kListRowsDefault, kListRowsMax);
+  if (!limit) return tl::unexpected(limit.error());
+  const auto secrets = request.flag("secrets");
+  if (!secrets) return tl::unexpected(secrets.error());
+  wanted.page = {request.value("cursor"), *limit};
+  wanted.secrets = *secrets ? Secrets::kShow : Secrets::kHide;
+  return wanted;
+}
+
+ApiResult<Reply> list_page(AdminContext& context, const ListWanted& wanted) {
+  const auto page = context.registry.list_devices(wanted.filter, wanted.page);
+  if (!page) return refuse(page.error());
+  // An empty list of a product that is not there would hide a slip of the pen.
+  if (page->items.empty() && !wanted.filter.product_key.empty()) {
+    if (auto product = context.registry.get_product(wanted.filter.product_key); !product) {
+      return refuse(product.error());
+    }
+  }
+  boost::json::array items;
+  for (const registry::Device& device : page->items) items.push_back(to_json(device, wanted.secrets));
+  boost::json::object body{{"items", std::move(items)}};
+  if (!page->next.empty()) body["nextCursor"] = page->next;
+  return Reply{std::move(body)};
+}
+
+ApiResult<registry::NewDevice> read_new_device(const boost::json::object& object) {
+  registry::NewDevice device;
+  auto name = read_text(object, "deviceName");
+  if (!name) return tl::unexpected(name.error());
+  auto secret = read_text(object, "deviceSecret");
+  if (!secret) return tl::unexpected(secret.error());
+  auto nickname = read_text(object, "nickname");
+  if (!nickname) return tl::unexpected(nickname.error());
+  const auto without_secret = read_bool(object, "withoutSecret");
+  if (!without_secret) return tl::unexpected(without_secret.error());
+  device.device_name = std::move(*name).value_or("");
+  device.device_secret = std::move(*secret).value_or("");
+  device.nickname = std::move(*nickname).value_or("");
+  device.without_secret = without_secret->value_or(false);
+  if (device.without_secret && !device.device_secret.empty()) {
+    return refuse(400, "invalid", "'deviceSecret' and 'withoutSecret' exclude each other");
+  }
+  return device;
+}
+
+// Nothing: one device is wanted.
+ApiResult<std::optional<std::size_t>> read_count(const boost::json::object& object) {
+  const boost::json::value* value = object.if_contains("count");
+  if (value == nullptr || value->is_null()) return std::optional<std::size_t>();
+  const std::int64_t count = value->is_int64() ? value->as_int64() : 0;
+  if (count < 1 || count > static_cast<std::int64_t>(registry::kBatchDevicesMax)) {
+    return refuse(400, "invalid", fmt::format("'count' must be a number from 1 to {}", registry::kBatchDevicesMax));
+  }
+  if (object.contains("deviceName") || object.contains("deviceSecret")) {
+    return refuse(400, "invalid", "'count' makes devices with new names and secrets: leave both out");
+  }
+  return std::optional<std::size_t>(static_cast<std::size_t>(count));
+}
+
+ApiResult<Reply> set_enabled(AdminContext& context, const AdminRequest& request, bool enabled) {
+  registry::DeviceChange change;
+  change.enabled = enabled;
+  const auto device = context.registry.update_device(key_of(request), change);
+  if (!device) return refuse(device.error());
+  return Reply{to_json(*device, Secrets::kHide)};
+}
+
+}  // namespace
+
+ApiResult<Reply> list_devices(AdminContext& context, const AdminRequest& request) {
+  if (auto ok = request.allow({"prefix", "status", "limit", "cursor", "secrets"}); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  const auto wanted = read_list(request, request.path[1]);
+  if (!wanted) return tl::unexpected(wanted.error());
+  return list_page(context, *wanted);
+}
+
+ApiResult<Reply> list_all_devices(AdminContext& context, const AdminRequest& request) {
+  if (auto ok = request.allow({"productKey", "prefix", "status", "limit", "cursor", "secrets"}); !ok) {
+    return tl::unexpected(ok.error());
+  }
+  const auto wanted = read_list(request, request.value("productKey"));
+  if (!wanted) return tl::unexpected(wanted.error());
+  return list_page(context, *wanted);
+}
+
+ApiResult<Reply> export_devices(AdminContext& context, const AdminRequest& request) {
+  if (auto ok = request.allow({"productKey", "limit", "cursor"}); !ok) return tl::unexpected(ok.error());
+  const auto limit = request.limit(kListRowsMax, kExportRowsMax);
+  if (!limit) return tl::unexpected(limit.error());
+  ListWanted wanted;
+  wanted.filter.product_key = request.value("productKey");
+  wanted.page = {request.value("cursor"), *limit};
+  wanted.secrets = Secrets::kShow;
+  return list_page(context, wanted);
+}
+
+ApiResult<Reply> create_devices(AdminContext& context, const AdminRequest& request) {
+  const auto object = parse_object(request.body, {"deviceName", "deviceSecret", "nickname", "withoutSecret", "count"});
+  if (!object) return tl::unexpected(object.error());
+  const auto count = read_count(*object);
+  if (!count) return tl::unexpected(count.error());
+  const auto device = read_new_device(*object);
+  if (!device) return tl::unexpected(device.error());
+  const std::vector<registry::NewDevice> wanted(count->value_or(1), *device);
+  const auto created = context.registry.create_devices(request.path[1], wanted);
+  if (!created) return refuse(created.error());
+  if (!*count) return Reply{to_json(created->front(), Secrets::kShow), 201};
+  boost::json::array items;
+  for (const registry::Device& one : *created) items.push_back(to_json(one, Secrets::kShow));
+  return Reply{boost::json::object{{"items", std::move(items)}}, 201};
+}
+
+ApiResult<Reply> show_device(AdminContext& context, const AdminRequest& request) {
+  auto device = context.registry.get_device(key_of(request));
+  if (!device) return refuse(device.error());
+  // The stored state follows by a moment; the broker knows better.
+  if (context.sessions != nullptr) device->online = context.sessions->is_online(device->key);
+  return Reply{to_json(*device, Secrets::kShow)};
+}
+
+ApiResult<Reply> update_device(AdminContext& context, const AdminRequest& request) {
+  const auto object = parse_object(request.body, {"nickname", "deviceSecret"});
+  if (!object) return tl::unexpected(object.error());
+  registry::DeviceChange change;
+  auto nickname = read_text(*object, "nickname");
+  if (!nickname) return tl::unexpected(nickname.error());
+  auto secret = read_text(*object, "deviceSecret");
+  if (!secret) return tl::unexpected(secret.error());
+  change.nickname = std::move(*nickname);
+  change.device_secret = std::move(*secret);
+  const auto device = context.registry.update_device(key_of(request), change);
+  if (!device) return refuse(device.error());
+  return Reply{to_json(*device, Secrets::kShow)};
+}
+
+ApiResult<Reply> delete_device(AdminContext& context, const AdminRequest& request) {
+  const base::DeviceKey key = key_of(request);
+  if (auto ok = context.registry.delete_device(key); !ok) return refuse(ok.error());
+  return Reply{
+      boost::json::object{{"productKey", key.product_key}, {"deviceName", key.device_name}, {"deleted", true}}};
+}
+
+ApiResult<Reply> enable_device(AdminContext& context, const AdminRequest& request) {
+  return set_enabled(context, request, true);
+}
+
+ApiResult<Reply> disable_device(AdminContext& context, const AdminRequest& request) {
+  return set_enabled(context, request, false);
+}
+
+ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request) {
+  const base::DeviceKey key = key_of(request);
+  if (auto device = context.registry.get_device(key); !device) return refuse(device.error());
+  if (context.sessions == nullptr)
+    return refuse(503, "not_running", "the server is not running, so nobody is connected");
+  if (!context.sessions->kick(key, "closed by the administrator")) {
+    return refuse(409, "not_connected", fmt::format("device '{}' is not connected", key.device_name));
+  }
+  return Reply{boost::json::object{{"productKey", key.product_key}, {"deviceName", key.device_name}, {"kicked", true}}};
+}
+
+}  // namespace mooring::api

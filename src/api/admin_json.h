@@ -1,0 +1,19 @@
+// Private to the module: products and devices as JSON.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "base/clock.h"
+#include "registry/model.h"
+
+namespace mooring::api {
+
+enum class Secrets { kShow, kHide };
+
+boost::json::object to_json(const registry::Product& product, Secrets secrets);
+boost::json::object to_json(const registry::Device& device, Secrets secrets);
+// "2026-11-22T08:30:00.000Z"; null for 0.
+boost::json::value time_json(base::WallMs time_ms);
+
+}  // namespace mooring::api

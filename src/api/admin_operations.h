@@ -1,0 +1,36 @@
+// Private to the module: one function per operation of the admin API; the router of admin_service.cc calls them with a
+// path that fits.
+#pragma once
+
+#include "api/admin_request.h"
+#include "api/admin_service.h"
+
+namespace mooring::api {
+
+struct AdminContext {
+  registry::Registry& registry;
+  SessionControl* sessions;  // null while no server runs
+};
+using Operation = ApiResult<Reply> (*)(AdminContext&, const AdminRequest&);
+
+// products
+ApiResult<Reply> list_products(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> create_product(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> show_product(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> update_product(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> delete_product(AdminContext& context, const AdminRequest& request);
+
+// devices
+ApiResult<Reply> list_devices(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> list_all_devices(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> export_devices(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> create_devices(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> show_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> update_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> delete_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> enable_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> disable_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> import_devices(AdminContext& context, const AdminRequest& request);
+
+}  // namespace mooring::api

@@ -1,0 +1,63 @@
+// Private to the module: the parts of a request of the admin API, and what its operations answer.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace mooring::api {
+
+struct ApiError {
+  int status = 500;
+  std::string code;
+  std::string message;
+};
+ApiError to_api_error(const base::Error& error);
+
+template <class T>
+using ApiResult = tl::expected<T, ApiError>;
+
+inline tl::unexpected<ApiError> refuse(int status, std::string code, std::string message) {
+  return tl::unexpected<ApiError>(ApiError{status, std::move(code), std::move(message)});
+}
+inline tl::unexpected<ApiError> refuse(const base::Error& error) {
+  return tl::unexpected<ApiError>(to_api_error(error));
+}
+
+struct Reply {
+  boost::json::value body;
+  int status = 200;
+};
+
+struct AdminRequest {
+  std::string_view method;
+  std::vector<std::string> path;  // decoded segments behind /api/v1/
+  std::vector<std::pair<std::string, std::string>> query;
+  std::string_view body;
+
+  const std::string* find(std::string_view name) const;
+  std::string value(std::string_view name) const;     // empty when missing
+  ApiResult<bool> flag(std::string_view name) const;  // false when missing
+  ApiResult<std::size_t> limit(std::size_t preset, std::size_t most) const;
+  // Refuses a query with another name than these, suggesting the one that was meant.
+  ApiResult<void> allow(std::initializer_list<std::string_view> names) const;
+};
+
+ApiResult<AdminRequest> parse_request(std::string_view method, std::string_view target, std::string_view body);
+
+// The body as an object with no other keys than `names`; an empty body is an empty object.
+ApiResult<boost::json::object> parse_object(std::string_view body, std::initializer_list<std::string_view> names);
+ApiResult<void> check_keys(const boost::json::object& object, std::initializer_list<std::string_view> names);
+
+// Readers of optional members: nothing when missing or null, an error when of another type.
+ApiResult<std::optional<std::string>> read_text(const boost::json::object& object, std::string_view name);
+ApiResult<std::optional<bool>> read_bool(const boost::json::object& object, std::string_view name);
+
+}  // namespace mooring::api

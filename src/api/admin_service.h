@@ -1,0 +1,75 @@
+// AdminService: the admin API under /api/v1 as a function from request to response, without a socket.
+//
+// It blocks on the registry, so the server runs it on a registry thread (RegistryService::run for changes, run_read
+// when reads_only() says so), and the command line runs it in its own process when no server is running; both give the
+// same answers. Thread-safe as long as the Registry is. Who may call it is decided before it: whoever reaches handle()
+// is an administrator.
+//
+//   GET    products?prefix=&limit=&cursor=&secrets=
+//   POST   products {productKey?, productSecret?, name?, profile?, dynamicRegistration?, topicClasses?:
+//   ["user/echo:all"]} GET    products/{pk} PATCH  products/{pk} {productSecret?, name?, profile?,
+//   dynamicRegistration?, topicClasses?} DELETE products/{pk}?withDevices= GET
+//   products/{pk}/devices?prefix=&status=&limit=&cursor=&secrets= POST   products/{pk}/devices {deviceName?,
+//   deviceSecret?, nickname?, withoutSecret?} or {count: N, nickname?} GET    products/{pk}/devices/{dn} PATCH
+//   products/{pk}/devices/{dn} {nickname?, deviceSecret?} DELETE products/{pk}/devices/{dn} POST
+//   products/{pk}/devices/{dn}/enable | disable | kick GET    devices?productKey=&...                      as the list
+//   above, over all products GET    devices:export?productKey=&limit=&cursor=    the same with secrets and longer pages
+//   POST   devices:import {dryRun?, rows: [{productKey, deviceName, deviceSecret, nickname?, iotId?, status?}]}
+//
+// Switches in the query are "true" or "false". Lists answer {"items": [...], "nextCursor": "..."}; the cursor is
+// missing on the last page. A list holds secrets only with secrets=true, a single product or device always does. Times
+// are texts in UTC ("2026-11-22T08:30:00.000Z") or null. Path segments and query values are percent-decoded. Errors
+// have one shape,
+// {"error":{"code":"...","message":"..."}}, with the codes bad_request, bad_json, not_found, method_not_allowed,
+// invalid, forbidden, already_exists, limit_exceeded, has_devices, not_running, not_connected, unavailable,
+// storage_failed, internal.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "registry/registry.h"
+
+namespace mooring::api {
+
+inline constexpr std::size_t kRequestBodyBytesMax = 4 * 1024 * 1024;  // an import batch; larger is answered with 413
+inline constexpr std::size_t kListRowsDefault = 100;
+inline constexpr std::size_t kListRowsMax = 1000;
+inline constexpr std::size_t kExportRowsMax = 5000;
+inline constexpr std::size_t kImportRowsMax = 5000;  // of one request
+
+// The live side of the platform, as far as administration needs it; the server implements it. Called on a registry
+// thread, so it must be thread-safe; it may wait briefly for a loop.
+class SessionControl {
+ public:
+  virtual ~SessionControl() = default;
+  // Closes the device's connection; false if it has none.
+  virtual bool kick(const base::DeviceKey& key, std::string_view reason) = 0;
+  virtual bool is_online(const base::DeviceKey& key) = 0;
+};
+
+struct AdminResponse {
+  int status = 200;  // as in HTTP
+  std::string body;  // JSON text, never empty
+};
+
+class AdminService {
+ public:
+  // `registry` and `sessions` must outlive it; `sessions` is null while no server runs.
+  AdminService(registry::Registry& registry, SessionControl* sessions);
+
+  // `target` is path and query, e.g. "/api/v1/products?limit=10". Never throws; every failure is a response.
+  AdminResponse handle(std::string_view method, std::string_view target, std::string_view body);
+
+  // Whether such a request changes nothing, so that it may run beside changes.
+  static bool reads_only(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
+ private:
+  registry::Registry& registry_;
+  SessionControl* sessions_;
+};
+
+}  // namespace mooring::api

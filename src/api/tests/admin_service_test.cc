@@ -1,0 +1,185 @@
+#include "api/admin_service.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <set>
+
+#include "registry/tests/registry_fixture.h"
+
+namespace mooring::api {
+namespace {
+
+namespace json = boost::json;
+
+class FakeSessions final : public SessionControl {
+ public:
+  bool kick(const base::DeviceKey& key, std::string_view) override { return online.erase(key.device_name) != 0; }
+  bool is_online(const base::DeviceKey& key) override { return online.contains(key.device_name); }
+  std::set<std::string> online;
+};
+
+class AdminServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    registry_ = fixture_.open();
+    ASSERT_NE(registry_, nullptr);
+  }
+  // Sends and expects `status`; the body as JSON.
+  json::value send(int status, std::string_view method, std::string target, const std::string& body = {}) {
+    AdminService service(*registry_, sessions_);
+    const AdminResponse response = service.handle(method, "/api/v1/" + target, body);
+    EXPECT_EQ(response.status, status) << method << " " << target << ": " << response.body;
+    return json::parse(response.body);
+  }
+  std::string error_code(int status, std::string_view method, std::string target, const std::string& body = {}) {
+    const json::value answer = send(status, method, std::move(target), body);
+    const json::value* error = answer.as_object().if_contains("error");
+    if (error == nullptr) return "(no error)";
+    EXPECT_FALSE(error->at("message").as_string().empty());
+    return error->at("code").as_string().c_str();
+  }
+  void add_product_and_device() {
+    send(201, "POST", "products", R"({"productKey":"pk","productSecret":"ps"})");
+    send(201, "POST", "products/pk/devices", R"({"deviceName":"device","deviceSecret":"secret"})");
+  }
+
+  registry::SqliteFixture fixture_;
+  std::unique_ptr<registry::Registry> registry_;
+  SessionControl* sessions_ = nullptr;
+};
+
+TEST_F(AdminServiceTest, product_life) {
+  const json::value created = send(201, "POST", "products",
+                                   R"({"productKey":"pk","productSecret":"ps","name":"Lamp","profile":"mqtt",
+                                       "dynamicRegistration":"on","topicClasses":["user/echo:all"]})");
+  EXPECT_EQ(created.at("productSecret"), "ps");
+  EXPECT_EQ(created.at("topicClasses").at(0), "user/echo:all");
+  EXPECT_EQ(created.at("created"), "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(send(200, "GET", "products/pk"), created);
+  EXPECT_EQ(send(200, "PATCH", "products/pk", R"({"name":"Lamp 2"})").at("name"), "Lamp 2");
+  const json::value list = send(200, "GET", "products");
+  EXPECT_EQ(list.at("items").at(0).at("name"), "Lamp 2");
+  EXPECT_FALSE(list.at("items").at(0).as_object().contains("productSecret"));
+  EXPECT_EQ(send(200, "GET", "products?secrets=true").at("items").at(0).at("productSecret"), "ps");
+  send(200, "DELETE", "products/pk");
+  EXPECT_EQ(error_code(404, "GET", "products/pk"), "not_found");
+}
+
+TEST_F(AdminServiceTest, product_with_devices_needs_with_devices) {
+  add_product_and_device();
+  EXPECT_EQ(error_code(409, "DELETE", "products/pk"), "has_devices");
+  send(200, "DELETE", "products/pk?withDevices=true");
+  EXPECT_EQ(error_code(404, "GET", "products/pk/devices"), "not_found");
+}
+
+TEST_F(AdminServiceTest, device_life) {
+  add_product_and_device();
+  const json::value shown = send(200, "GET", "products/pk/devices/device");
+  EXPECT_EQ(shown.at("productKey"), "pk");
+  EXPECT_EQ(shown.at("deviceName"), "device");
+  EXPECT_EQ(shown.at("deviceSecret"), "secret");
+  EXPECT_EQ(shown.at("iotId").as_string().size(), 30U);
+  EXPECT_EQ(shown.at("status"), "UNACTIVE");
+  EXPECT_TRUE(shown.at("activated").is_null());
+  EXPECT_EQ(send(200, "PATCH", "products/pk/devices/device", R"({"nickname":"K"})").at("nickname"), "K");
+  EXPECT_EQ(send(200, "POST", "products/pk/devices/device/disable").at("status"), "DISABLE");
+  EXPECT_EQ(send(200, "GET", "products/pk/devices?status=disable").at("items").as_array().size(), 1U);
+  EXPECT_EQ(send(200, "POST", "products/pk/devices/device/enable").at("status"), "UNACTIVE");
+  send(200, "DELETE", "products/pk/devices/device");
+  EXPECT_EQ(error_code(404, "DELETE", "products/pk/devices/device"), "not_found");
+}
+
+TEST_F(AdminServiceTest, device_batch_and_pages) {
+  send(201, "POST", "products", R"({"productKey":"pk"})");
+  EXPECT_EQ(send(201, "POST", "products/pk/devices", R"({"count":25})").at("items").as_array().size(), 25U);
+  std::set<std::string> seen;
+  std::string cursor;
+  for (int pages = 0; pages < 10; ++pages) {
+    const json::value page = send(200, "GET", "products/pk/devices?limit=10&cursor=" + cursor);
+    for (const json::value& item : page.at("items").as_array()) {
+      EXPECT_FALSE(item.as_object().contains("deviceSecret"));
+      seen.insert(item.at("deviceName").as_string().c_str());
+    }
+    const json::value* next = page.as_object().if_contains("nextCursor");
+    if (next == nullptr) break;
+    cursor = next->as_string().c_str();
+  }
+  EXPECT_EQ(seen.size(), 25U);
+  EXPECT_EQ(send(200, "GET", "devices?productKey=pk").at("items").as_array().size(), 25U);
+  EXPECT_TRUE(send(200, "GET", "devices:export").at("items").at(0).as_object().contains("deviceSecret"));
+}
+
+TEST_F(AdminServiceTest, names_in_the_path_are_percent_decoded) {
+  send(201, "POST", "products", R"({"productKey":"pk"})");
+  send(201, "POST", "products/pk/devices", R"({"deviceName":"Ev_01@line.2:A-b"})");
+  EXPECT_EQ(send(200, "GET", "products/pk/devices/Ev_01%40line.2%3AA-b").at("deviceName"), "Ev_01@line.2:A-b");
+  EXPECT_EQ(error_code(400, "GET", "products/%zz"), "bad_request");
+  EXPECT_EQ(error_code(400, "GET", "products/%4"), "bad_request");
+}
+
+TEST_F(AdminServiceTest, kick_needs_a_running_server_and_a_connection) {
+  add_product_and_device();
+  EXPECT_EQ(error_code(503, "POST", "products/pk/devices/device/kick"), "not_running");
+  FakeSessions sessions;
+  sessions_ = &sessions;
+  EXPECT_EQ(error_code(409, "POST", "products/pk/devices/device/kick"), "not_connected");
+  sessions.online.insert("device");
+  EXPECT_EQ(send(200, "GET", "products/pk/devices/device").at("status"), "ONLINE");
+  send(200, "POST", "products/pk/devices/device/kick");
+  EXPECT_EQ(error_code(404, "POST", "products/pk/devices/nobody/kick"), "not_found");
+}
+
+TEST_F(AdminServiceTest, import_reports_every_row) {
+  add_product_and_device();
+  const std::string rows = R"({"dryRun":false,"rows":[
+      {"productKey":"pk","deviceName":"device","deviceSecret":"secret"},
+      {"productKey":"new","deviceName":"dev1","deviceSecret":"s1","nickname":"N","status":"DISABLE"},
+      {"productKey":"new","deviceName":"bad name","deviceSecret":"s2"},
+      {"productKey":"new","deviceName":"dev3"}]})";
+  const json::value report = send(200, "POST", "devices:import", rows);
+  EXPECT_EQ(report.at("created"), 1);
+  EXPECT_EQ(report.at("unchanged"), 1);
+  EXPECT_EQ(report.at("changed"), 0);
+  EXPECT_EQ(report.at("refused"), 2);
+  EXPECT_EQ(report.at("refusals").at(0).at("row"), 2);
+  EXPECT_EQ(report.at("productsCreated").at(0), "new");
+  EXPECT_EQ(send(200, "GET", "products/new/devices/dev1").at("status"), "DISABLE");
+  EXPECT_EQ(error_code(400, "POST", "devices:import", R"({"rows":[{"productKey":1}]})"), "bad_request");
+  EXPECT_EQ(error_code(400, "POST", "devices:import", "{}"), "bad_request");
+}
+
+TEST_F(AdminServiceTest, faults_have_stable_codes) {
+  add_product_and_device();
+  EXPECT_EQ(error_code(409, "POST", "products", R"({"productKey":"pk"})"), "already_exists");
+  EXPECT_EQ(error_code(400, "POST", "products", R"({"productKey":"p k"})"), "invalid");
+  EXPECT_EQ(error_code(400, "POST", "products", "{"), "bad_json");
+  EXPECT_EQ(error_code(400, "POST", "products", "[]"), "bad_json");
+  EXPECT_EQ(error_code(400, "POST", "products", std::string(1000, '[')), "bad_json");
+  EXPECT_EQ(error_code(400, "POST", "products", R"({"productkey":"x"})"), "bad_request");
+  EXPECT_EQ(error_code(400, "POST", "products", R"({"name":7})"), "bad_request");
+  EXPECT_EQ(error_code(400, "POST", "products", R"({"topicClasses":["user/#:pub"]})"), "invalid");
+  EXPECT_EQ(error_code(400, "POST", "products/pk/devices", R"({"count":0})"), "invalid");
+  EXPECT_EQ(error_code(400, "POST", "products/pk/devices", R"({"count":2,"deviceName":"x"})"), "invalid");
+  EXPECT_EQ(error_code(400, "GET", "products?limit=0"), "bad_request");
+  EXPECT_EQ(error_code(400, "GET", "products?limit=99999999999999999999"), "bad_request");
+  EXPECT_EQ(error_code(400, "GET", "products?secret=true"), "bad_request");
+  EXPECT_EQ(error_code(400, "GET", "products/pk/devices?status=asleep"), "invalid");
+  EXPECT_EQ(error_code(400, "GET", "devices?prefix=d"), "bad_request");
+  EXPECT_EQ(error_code(405, "PUT", "products/pk"), "method_not_allowed");
+  EXPECT_EQ(error_code(404, "GET", "products/pk/"), "not_found");
+  EXPECT_EQ(error_code(404, "GET", "nothing"), "not_found");
+  EXPECT_EQ(error_code(404, "GET", ""), "not_found");
+  EXPECT_EQ(error_code(413, "POST", "products", std::string(kRequestBodyBytesMax + 1, ' ')), "limit_exceeded");
+  AdminService service(*registry_, nullptr);
+  EXPECT_EQ(service.handle("GET", "", "").status, 404);
+  EXPECT_EQ(service.handle("GET", "/api/v1", "").status, 404);
+}
+
+TEST_F(AdminServiceTest, a_slip_in_a_key_is_answered_with_the_one_that_was_meant) {
+  const json::value answer = send(400, "POST", "products", R"({"productkey":"x"})");
+  EXPECT_NE(answer.at("error").at("message").as_string().find("did you mean 'productKey'"), json::string::npos);
+}
+
+}  // namespace
+}  // namespace mooring::api
