@@ -1,0 +1,43 @@
+#include "gateway/authorizers.h"
+
+#include <utility>
+
+namespace mooring::gateway {
+namespace {
+
+broker::Authorizer::Verdict to_verdict(auth::Permission permission) {
+  switch (permission) {
+    case auth::Permission::kAllowed: return broker::Authorizer::Verdict::kAllowed;
+    case auth::Permission::kNotPermitted: return broker::Authorizer::Verdict::kNotPermitted;
+    case auth::Permission::kTooLong: return broker::Authorizer::Verdict::kTooLong;
+  }
+  return broker::Authorizer::Verdict::kNotPermitted;
+}
+
+}  // namespace
+
+DeviceAuthorizer::DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product,
+                                   std::uint32_t ext_bits)
+    : device_(std::move(device)),
+      product_(std::move(product)),
+      ext_bits_(ext_bits),
+      permissions_(device_, product_->classes, ext_bits_),
+      revision_(product_->revision) {}
+
+const auth::DevicePermissions& DeviceAuthorizer::current() const {
+  if (revision_ != product_->revision) {
+    permissions_ = auth::DevicePermissions(device_, product_->classes, ext_bits_);
+    revision_ = product_->revision;
+  }
+  return permissions_;
+}
+
+broker::Authorizer::Verdict DeviceAuthorizer::may_publish(std::string_view topic) const {
+  return to_verdict(current().may_publish(topic));
+}
+
+broker::Authorizer::Verdict DeviceAuthorizer::may_subscribe(std::string_view filter) const {
+  return to_verdict(current().may_subscribe(filter));
+}
+
+}  // namespace mooring::gateway

@@ -1,0 +1,35 @@
+// Authorizers: what a device, and the operator of the local socket, may publish and subscribe to.
+#pragma once
+
+#include <memory>
+
+#include "auth/permissions.h"
+#include "broker/ports.h"
+#include "gateway/credential_cache.h"
+
+namespace mooring::gateway {
+
+// A device of profile `aliyun`: connection.md section 13. Follows changes of its product's topic classes.
+class DeviceAuthorizer final : public broker::Authorizer {
+ public:
+  DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product, std::uint32_t ext_bits);
+  Verdict may_publish(std::string_view topic) const override;
+  Verdict may_subscribe(std::string_view filter) const override;
+
+ private:
+  const auth::DevicePermissions& current() const;
+
+  const base::DeviceKey device_;
+  const std::shared_ptr<const ProductRules> product_;
+  const std::uint32_t ext_bits_;
+  mutable auth::DevicePermissions permissions_;  // of revision_
+  mutable std::uint64_t revision_;
+};
+
+class OperatorAuthorizer final : public broker::Authorizer {
+ public:
+  Verdict may_publish(std::string_view) const override { return Verdict::kAllowed; }
+  Verdict may_subscribe(std::string_view) const override { return Verdict::kAllowed; }
+};
+
+}  // namespace mooring::gateway

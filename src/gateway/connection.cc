@@ -1,0 +1,447 @@
+#include "gateway/connection.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "gateway/first_bytes.h"
+#include "net/proxy_protocol.h"
+
+namespace mooring::gateway {
+namespace {
+
+constexpr int kReadsPerTurn = 4;                    // then the other connections of the loop have their turn
+constexpr int kWritesPerTurn = 16;
+constexpr std::size_t kSharedFromBytes = 2048;      // below, copying is cheaper than another piece of a writev
+constexpr std::uint32_t kLingerBytesMax = 256 * 1024;
+// Answers beyond the outgoing bound (acknowledgements, pongs) before no more is read from a peer that reads nothing.
+constexpr std::size_t kAnswerSlackBytes = 64 * 1024;
+
+}  // namespace
+
+Connection::Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerContext& context, net::UniqueFd fd,
+                       const net::SocketAddress& peer)
+    : loop_(loop),
+      owner_(owner),
+      context_(context),
+      stream_(std::move(fd)),
+      setup_deadline_ms_(loop.now_ms() + context.limits.setup_timeout_ms),
+      stage_(Stage::kFirstBytes) {
+  peer_.address = peer;
+  peer_.local_socket = context.local_socket;
+  if (context.proxy_protocol) stage_ = Stage::kProxyHeader;
+}
+
+Connection::~Connection() { out_.clear(loop_.blocks()); }
+
+void Connection::start() {
+  if (auto watched = loop_.watch(stream_.fd(), *this, net::Loop::Watch::kEdge); !watched) {
+    base::log_error("gateway", "{}", watched.error().message);
+    close_now();
+    return;
+  }
+  schedule_timer();
+}
+
+void Connection::on_ready(std::uint32_t epoll_events) {
+  if (stage_ == Stage::kClosed) return;
+  if ((epoll_events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) readable_ = true;
+  if ((epoll_events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_ended_ = true;
+  if ((epoll_events & EPOLLOUT) != 0) {
+    writable_ = true;
+    if (!out_.empty() || stage_ == Stage::kFinishing) loop_.call_at_turn_end(*this);
+    // A handshake may have been waiting for room.
+    if (stage_ == Stage::kTlsHandshake) readable_ = true;
+  }
+  advance();
+}
+
+void Connection::on_again() { advance(); }
+
+bool Connection::input_blocked() const {
+  const bool conversation_is_full = conversation_ != nullptr && !backlog_.empty();
+  return conversation_is_full || out_.size() >= context_.limits.outgoing_bytes + kAnswerSlackBytes;
+}
+
+void Connection::advance() {
+  if (!backlog_.empty() && conversation_ != nullptr && stage_ == Stage::kConversation) {
+    base::Bytes held = std::move(backlog_);
+    backlog_.clear();
+    feed(held);
+  }
+  int reads = kReadsPerTurn;
+  while (readable_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
+    if (reads-- == 0) {
+      loop_.call_again(*this);
+      return;
+    }
+    if (!step()) return;
+  }
+}
+
+bool Connection::step() {
+  switch (stage_) {
+    case Stage::kProxyHeader: return step_proxy_header();
+    case Stage::kFirstBytes: return step_first_bytes();
+    case Stage::kTlsHandshake: return step_handshake();
+    case Stage::kConversation:
+    case Stage::kFinishing:
+    case Stage::kLingering: return step_read();
+    case Stage::kClosed: return false;
+  }
+  return false;
+}
+
+bool Connection::step_proxy_header() {
+  std::array<std::uint8_t, net::kMaxProxyHeaderBytes> first{};
+  const net::IoResult got = stream_.peek(first);
+  if (got.status == net::IoStatus::kAgain) {
+    readable_ = false;
+    return false;
+  }
+  if (got.status != net::IoStatus::kOk) {
+    end(TransportEnd::kPeerClosed, "closed before a PROXY header");
+    return false;
+  }
+  const net::ProxyHeader header = net::parse_proxy_header(base::ByteView(first).first(got.bytes));
+  if (header.status == net::ProxyHeader::Status::kMore && !peer_ended_) {
+    readable_ = false;  // the rest raises another edge
+    return false;
+  }
+  const bool trusted =
+      context_.trusted_proxies.empty() ||
+      std::any_of(context_.trusted_proxies.begin(), context_.trusted_proxies.end(),
+                  [&](const net::AddressBlock& block) { return block.contains(peer_.address); });
+  if (header.status != net::ProxyHeader::Status::kDone || !trusted) {
+    end(TransportEnd::kBroken, trusted ? "this listener expects a PROXY header (listener.proxy_protocol); none came"
+                                       : "a PROXY header from an address outside listener.trusted_proxies");
+    return false;
+  }
+  [[maybe_unused]] const net::IoResult taken = stream_.read(base::MutableBytes(first).first(header.header_bytes));
+  if (header.has_source) peer_.address = header.source;
+  stage_ = Stage::kFirstBytes;
+  return true;
+}
+
+bool Connection::step_first_bytes() {
+  std::array<std::uint8_t, 1> first{};
+  const net::IoResult got = stream_.peek(first);
+  if (got.status == net::IoStatus::kAgain) {
+    readable_ = false;
+    return false;
+  }
+  if (got.status != net::IoStatus::kOk) {
+    end(TransportEnd::kPeerClosed, "closed before the first byte");
+    return false;
+  }
+  const bool is_tls = classify_first_bytes(first) == FirstBytes::kTls;
+  const bool tls_possible = context_.tls != ListenerContext::Tls::kOff && context_.tls_context != nullptr;
+  if (is_tls && !tls_possible) {
+    end(TransportEnd::kBroken, "TLS on a listener with tls = \"off\"");
+    return false;
+  }
+  if (!is_tls && context_.tls == ListenerContext::Tls::kRequired) {
+    end(TransportEnd::kBroken, "plain bytes on a listener with tls = \"required\"");
+    return false;
+  }
+  if (is_tls) {
+    stream_.start_tls(*context_.tls_context);
+    peer_.tls = true;
+    stage_ = Stage::kTlsHandshake;
+  } else {
+    stage_ = Stage::kConversation;
+  }
+  return true;
+}
+
+bool Connection::step_handshake() {
+  switch (stream_.handshake()) {
+    case net::Stream::Handshake::kDone:
+      base::log_debug("gateway", "{}: {} {}{}", peer_.address.to_text(), stream_.tls_version(), stream_.tls_cipher(),
+                      stream_.tls_resumed() ? ", resumed" : "");
+      stage_ = Stage::kConversation;
+      return true;
+    case net::Stream::Handshake::kAgain:
+      readable_ = false;
+      if (peer_ended_) end(TransportEnd::kPeerClosed, "closed during the TLS handshake");
+      return false;
+    case net::Stream::Handshake::kFailed:
+      base::log_info("gateway", "{}: TLS handshake failed: {}", peer_.address.to_text(), stream_.tls_failure());
+      end(TransportEnd::kBroken, "TLS handshake failed");
+      return false;
+  }
+  return false;
+}
+
+bool Connection::step_read() {
+  const base::MutableBytes buffer = loop_.read_buffer();
+  const net::IoResult got = stream_.read(buffer);
+  switch (got.status) {
+    case net::IoStatus::kAgain:
+      readable_ = false;
+      return false;
+    case net::IoStatus::kEof:
+      end_of_input();
+      return false;
+    case net::IoStatus::kError:
+      end(TransportEnd::kBroken, "");
+      return false;
+    case net::IoStatus::kOk:
+      break;
+  }
+  // A short read of a plain socket means it is empty; TLS may still hold records.
+  if (!stream_.encrypted() && got.bytes < buffer.size() && !peer_ended_) readable_ = false;
+  if (stage_ != Stage::kConversation) {
+    lingered_bytes_ += static_cast<std::uint32_t>(got.bytes);
+    if (lingered_bytes_ > kLingerBytesMax) close_now();
+    return stage_ != Stage::kClosed;
+  }
+  if (conversation_ == nullptr && !backlog_.empty()) {  // the first bytes did not suffice to tell what this is
+    base::Bytes first = std::move(backlog_);
+    backlog_.clear();
+    first.insert(first.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(got.bytes));
+    feed(first);
+  } else {
+    feed(buffer.first(got.bytes));
+  }
+  return true;
+}
+
+// The peer sends no more. What it is owed still leaves: an HTTP client may well have closed its side already.
+void Connection::end_of_input() {
+  readable_ = false;
+  saw_end_ = true;
+  if (stage_ == Stage::kConversation && conversation_ != nullptr) {
+    stage_ = Stage::kFinishing;
+    conversation_->transport_ended(TransportEnd::kPeerClosed);
+  }
+  if (stage_ == Stage::kFinishing && !out_.empty()) {
+    start_finishing();
+    return;
+  }
+  close_now();
+}
+
+void Connection::feed(base::MutableBytes input) {
+  // A conversation may be replaced in the middle of its input (the upgrade to WebSocket).
+  while (!input.empty() && stage_ == Stage::kConversation) {
+    if (conversation_ == nullptr && !choose_conversation(input)) {
+      if (stage_ == Stage::kConversation) backlog_.assign(input.begin(), input.end());
+      return;
+    }
+    const Conversation* before = conversation_.get();
+    const std::size_t taken = conversation_->receive(input);
+    input = input.subspan(taken);
+    if (taken == 0 && conversation_.get() == before) break;
+  }
+  if (!input.empty() && stage_ == Stage::kConversation) backlog_.assign(input.begin(), input.end());
+}
+
+// False: it cannot be told yet, or the connection was ended.
+bool Connection::choose_conversation(base::ByteView first) {
+  switch (classify_first_bytes(first.first(std::min(first.size(), kFirstBytesMax)))) {
+    case FirstBytes::kMqtt:
+      if (!context_.may_speak_mqtt) break;
+      conversation_ = owner_.make_mqtt(*this, context_);
+      return true;
+    case FirstBytes::kHttp:
+      conversation_ = owner_.make_http(*this, context_);
+      return true;
+    case FirstBytes::kMore:
+      return false;
+    case FirstBytes::kTls:  // within TLS
+    case FirstBytes::kUnknown:
+      break;
+  }
+  end(TransportEnd::kBroken, "the first bytes are neither TLS, HTTP nor an MQTT CONNECT");
+  return false;
+}
+
+// ---- output ----
+
+void Connection::write(base::ByteView bytes) {
+  if (out_.empty()) last_progress_ms_ = loop_.now_ms();
+  out_.append(loop_.blocks(), bytes);
+  loop_.call_at_turn_end(*this);
+}
+
+std::uint8_t* Connection::reserve(std::size_t bytes) {
+  if (out_.empty()) last_progress_ms_ = loop_.now_ms();
+  loop_.call_at_turn_end(*this);
+  return out_.reserve(loop_.blocks(), bytes);
+}
+
+void Connection::commit(std::size_t bytes) { out_.commit(bytes); }
+
+void Connection::write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) {
+  if (bytes.size() < kSharedFromBytes) {
+    write(bytes);
+    return;
+  }
+  if (out_.empty()) last_progress_ms_ = loop_.now_ms();
+  out_.append_shared(loop_.blocks(), bytes, new mqtt::MessageRef(owner),
+                     [](void* held) { delete static_cast<mqtt::MessageRef*>(held); });
+  loop_.call_at_turn_end(*this);
+}
+
+void Connection::on_turn_end() {
+  replaced_.reset();
+  if (stage_ == Stage::kClosed) return;
+  flush();
+}
+
+void Connection::flush() {
+  bool progress = false;
+  int writes = kWritesPerTurn;
+  while (!out_.empty() && writable_) {
+    if (writes-- == 0) {
+      loop_.call_again(*this);
+      break;
+    }
+    std::array<iovec, 16> pieces;
+    const std::size_t count = out_.gather(pieces);
+    const net::IoResult sent = stream_.write(std::span<const iovec>(pieces).first(count));
+    if (sent.status == net::IoStatus::kAgain) {
+      writable_ = false;
+    } else if (sent.status == net::IoStatus::kOk) {
+      out_.consume(loop_.blocks(), sent.bytes);
+      progress = true;
+    } else {
+      end(TransportEnd::kBroken, "");
+      return;
+    }
+  }
+  after_flush(progress);
+}
+
+void Connection::after_flush(bool progress) {
+  if (progress) last_progress_ms_ = loop_.now_ms();
+  if (out_.empty() && stage_ == Stage::kFinishing) {
+    stream_.shutdown_write();
+    if (saw_end_) {
+      close_now();
+      return;
+    }
+    stage_ = Stage::kLingering;
+    setup_deadline_ms_ = loop_.now_ms() + context_.limits.close_timeout_ms;
+    schedule_timer();
+    if (readable_) loop_.call_again(*this);
+    return;
+  }
+  if (out_.size() >= context_.limits.outgoing_bytes) over_bound_ = true;
+  if (over_bound_ && out_.size() <= context_.limits.outgoing_bytes / 2) {
+    over_bound_ = false;
+    if (conversation_ != nullptr && stage_ == Stage::kConversation) conversation_->output_drained();
+    if (readable_) loop_.call_again(*this);
+  }
+  if (!out_.empty() && !writable_) schedule_timer();
+}
+
+// ---- life ----
+
+void Connection::set_client_address(std::string_view address) {
+  if (auto parsed = net::SocketAddress::parse(address, 0)) peer_.address = *parsed;
+}
+
+void Connection::input_wanted() { loop_.call_again(*this); }
+
+void Connection::established() {
+  established_ = true;
+  schedule_timer();
+}
+
+void Connection::replace_conversation(std::unique_ptr<Conversation> next) {
+  MOORING_ASSERT(replaced_ == nullptr);
+  if (std::exchange(established_, false)) {
+    setup_deadline_ms_ = loop_.now_ms() + context_.limits.setup_timeout_ms;
+    schedule_timer();
+  }
+  replaced_ = std::exchange(conversation_, std::move(next));
+  loop_.call_at_turn_end(*this);
+}
+
+void Connection::schedule_timer() {
+  base::MonoMs next = 0;
+  const auto consider = [&next](base::MonoMs at) {
+    if (at != 0 && (next == 0 || at < next)) next = at;
+  };
+  if (!established_ || stage_ == Stage::kLingering) consider(setup_deadline_ms_);
+  if (!out_.empty() && !writable_) consider(last_progress_ms_ + context_.limits.stalled_timeout_ms);
+  if (established_ && conversation_ != nullptr && stage_ == Stage::kConversation) consider(conversation_->deadline());
+  if (next == 0) {
+    cancel();
+  } else {
+    loop_.timers().schedule(*this, next);
+  }
+}
+
+void Connection::on_timer(base::MonoMs now) {
+  if (stage_ == Stage::kLingering) {
+    if (now >= setup_deadline_ms_) {
+      close_now();
+      return;
+    }
+  } else if (!established_ && now >= setup_deadline_ms_) {
+    end(TransportEnd::kTimeout, "did not sign in within the time limit (connect.timeout_ms)");
+    return;
+  } else if (!out_.empty() && !writable_ && now >= last_progress_ms_ + context_.limits.stalled_timeout_ms) {
+    end(TransportEnd::kStalled, "reads nothing");
+    return;
+  } else if (established_ && conversation_ != nullptr && conversation_->deadline() != 0 &&
+             now >= conversation_->deadline()) {
+    conversation_->on_deadline(now);
+  }
+  if (stage_ != Stage::kClosed) schedule_timer();
+}
+
+void Connection::shut_down() {
+  if (stage_ == Stage::kConversation && conversation_ != nullptr) {
+    conversation_->shut_down();
+  } else if (stage_ != Stage::kFinishing && stage_ != Stage::kLingering && stage_ != Stage::kClosed) {
+    close_now();
+  }
+}
+
+void Connection::finish() {
+  if (stage_ != Stage::kConversation) return;
+  start_finishing();
+}
+
+void Connection::start_finishing() {
+  stage_ = Stage::kFinishing;
+  backlog_.clear();
+  // The whole way out has one time limit, stalled peers included.
+  established_ = false;
+  setup_deadline_ms_ = loop_.now_ms() + context_.limits.close_timeout_ms;
+  schedule_timer();
+  loop_.call_at_turn_end(*this);
+}
+
+void Connection::abort() { close_now(); }
+
+void Connection::end(TransportEnd how, const char* why) {
+  if (why[0] != '\0' && stage_ < Stage::kConversation) {
+    base::log_debug("gateway", "{}: closed: {}", peer_.address.to_text(), why);
+  }
+  if (conversation_ != nullptr && stage_ == Stage::kConversation) {
+    stage_ = Stage::kFinishing;  // nothing is handed to the conversation any more
+    conversation_->transport_ended(how);
+  }
+  close_now();
+}
+
+void Connection::close_now() {
+  if (stage_ == Stage::kClosed) return;
+  stage_ = Stage::kClosed;
+  cancel();
+  loop_.unwatch(stream_.fd());
+  stream_.close();
+  out_.clear(loop_.blocks());
+  owner_.closed(*this);
+}
+
+}  // namespace mooring::gateway

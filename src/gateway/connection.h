@@ -1,0 +1,136 @@
+// Connection: one accepted socket. Tells TLS, HTTP and MQTT apart by the first bytes, decrypts, hands the plaintext to
+// the conversation that fits, writes once per loop turn, keeps the time limits, closes without losing the last bytes.
+//
+// Owned by its Gateway, lives on one loop. The order of events: PROXY header if the listener has one, first bytes, TLS
+// handshake, first bytes again, conversation.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "base/intrusive_list.h"
+#include "gateway/transport.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "net/timer_wheel.h"
+#include "net/tls_context.h"
+#include "net/write_queue.h"
+
+namespace mooring::gateway {
+
+struct ConnectionLimits {
+  std::int64_t setup_timeout_ms = 10'000;    // from accept to the end of CONNECT, or of an HTTP head
+  std::int64_t close_timeout_ms = 5'000;     // for the peer's end after ours
+  std::int64_t stalled_timeout_ms = 30'000;  // with bytes to send and none taken by the peer
+  std::size_t outgoing_bytes = 2 * 1024 * 1024;
+};
+
+// What the connections of one listener share on one loop. Outlives them.
+struct ListenerContext {
+  enum class Tls : std::uint8_t { kAuto, kRequired, kOff };
+  Tls tls = Tls::kAuto;
+  bool legacy_tls = true;                              // which of the server's contexts it is
+  std::shared_ptr<const net::TlsContext> tls_context;  // replaced when certificates change
+  bool proxy_protocol = false;
+  std::vector<net::AddressBlock> trusted_proxies;  // empty: whoever connects may send a PROXY header
+  bool local_socket = false;
+  bool may_speak_mqtt = true;  // ws_echo does not
+  ConnectionLimits limits;
+};
+
+class Connection;
+struct ConnectionListTag;
+
+// Makes conversations and owns connections.
+class ConnectionOwner {
+ public:
+  virtual ~ConnectionOwner() = default;
+  virtual std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext& context) = 0;
+  virtual std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) = 0;
+  // The connection is closed: hand it to Loop::destroy_later.
+  virtual void closed(Connection& connection) = 0;
+};
+
+class Connection final : public net::LoopClient,
+                         public net::Timer,
+                         public Transport,
+                         public base::ListHook<ConnectionListTag> {
+ public:
+  Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerContext& context, net::UniqueFd fd,
+             const net::SocketAddress& peer);
+  ~Connection() override;
+  void start();
+  void shut_down();  // the server stops
+
+  // Transport
+  net::Loop& loop() override { return loop_; }
+  const PeerFacts& peer() const override { return peer_; }
+  void write(base::ByteView bytes) override;
+  std::uint8_t* reserve(std::size_t bytes) override;
+  void commit(std::size_t bytes) override;
+  void write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) override;
+  bool congested() const override { return out_.size() >= context_.limits.outgoing_bytes; }
+  void set_client_address(std::string_view address) override;
+  void input_wanted() override;
+  void established() override;
+  void replace_conversation(std::unique_ptr<Conversation> next) override;
+  void finish() override;
+  void abort() override;
+
+ private:
+  enum class Stage : std::uint8_t {
+    kProxyHeader,
+    kFirstBytes,     // of the socket
+    kTlsHandshake,
+    kConversation,   // or, when there is none yet, first bytes of the plaintext
+    kFinishing,      // our last bytes are leaving
+    kLingering,      // waiting for the peer's end
+    kClosed,
+  };
+
+  // net::LoopClient, net::Timer
+  void on_ready(std::uint32_t epoll_events) override;
+  void on_turn_end() override;
+  void on_again() override;
+  void on_timer(base::MonoMs now) override;
+
+  void advance();
+  bool step();  // one read or handshake step; false: nothing more to do for now
+  bool step_proxy_header();
+  bool step_first_bytes();
+  bool step_handshake();
+  bool step_read();
+  void end_of_input();
+  void start_finishing();
+  void feed(base::MutableBytes input);
+  bool choose_conversation(base::ByteView first);
+  void flush();
+  void after_flush(bool progress);
+  void schedule_timer();
+  void end(TransportEnd how, const char* why);
+  void close_now();
+  bool input_blocked() const;
+
+  net::Loop& loop_;
+  ConnectionOwner& owner_;
+  const ListenerContext& context_;
+  net::Stream stream_;
+  net::WriteQueue out_;
+  std::unique_ptr<Conversation> conversation_;
+  std::unique_ptr<Conversation> replaced_;  // kept until the end of the turn: it may be on the call stack
+  base::Bytes backlog_;                     // input that the conversation did not take yet; at most a read buffer
+  base::MonoMs setup_deadline_ms_;          // also the deadline of lingering
+  base::MonoMs last_progress_ms_ = 0;       // when the peer last took bytes while some were waiting
+  PeerFacts peer_;
+  std::uint32_t lingered_bytes_ = 0;
+  Stage stage_;
+  bool established_ = false;
+  bool readable_ = false;
+  bool writable_ = true;
+  bool peer_ended_ = false;  // the kernel announced the end of the stream: read until it shows
+  bool saw_end_ = false;     // it did show
+  bool over_bound_ = false;  // more than the outgoing bound waits
+};
+
+}  // namespace mooring::gateway

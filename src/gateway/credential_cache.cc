@@ -1,0 +1,101 @@
+#include "gateway/credential_cache.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace mooring::gateway {
+namespace {
+
+std::shared_ptr<const auth::ProductTopicClasses> compile(const registry::Product& product) {
+  std::vector<auth::TopicClass> classes;
+  for (const registry::TopicClass& c : product.topic_classes) {
+    // Both enumerations are numbered alike: 1 publish, 2 subscribe, 3 both.
+    classes.push_back({c.suffix, static_cast<auth::TopicRight>(c.right)});
+  }
+  auto compiled = auth::ProductTopicClasses::compile(classes);
+  if (compiled) return *compiled;
+  base::log_error("gateway", "product {}: {}; its custom topic classes are not in force", product.product_key,
+                  compiled.error().message);
+  return auth::ProductTopicClasses::defaults();
+}
+
+}  // namespace
+
+const CachedCredential* CredentialCache::find(const base::DeviceKeyView& key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return nullptr;
+  order_.splice(order_.begin(), order_, found->second);
+  return &found->second->credential;
+}
+
+const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const registry::Credential& credential,
+                                             std::uint64_t generation) {
+  CachedCredential cached;
+  cached.exists = credential.product != nullptr && credential.device.has_value();
+  if (cached.exists) {
+    cached.record.device_secret = credential.device->device_secret;
+    cached.record.disabled = !credential.device->enabled;
+    cached.iot_id = credential.device->iot_id;
+    cached.product = rules_of(*credential.product);
+  }
+  if (generation != generation_) {
+    uncached_ = std::move(cached);
+    return uncached_;
+  }
+  erase(key);
+  order_.push_front({key, std::move(cached)});
+  entries_[key] = order_.begin();
+  if (entries_.size() > max_devices_) {
+    entries_.erase(order_.back().key);
+    order_.pop_back();
+  }
+  return order_.front().credential;
+}
+
+std::shared_ptr<ProductRules> CredentialCache::rules_of(const registry::Product& product) {
+  std::shared_ptr<ProductRules>& rules = products_[product.product_key];
+  if (rules == nullptr) {
+    rules = std::make_shared<ProductRules>();
+    rules->product_key = product.product_key;
+    rules->profile = product.profile;
+    rules->classes = compile(product);
+  }
+  return rules;
+}
+
+void CredentialCache::forget(const base::DeviceKeyView& key) {
+  ++generation_;
+  erase(key);
+}
+
+void CredentialCache::erase(const base::DeviceKeyView& key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  order_.erase(found->second);
+  entries_.erase(found);
+}
+
+void CredentialCache::forget_product(std::string_view product_key) {
+  ++generation_;
+  for (auto entry = order_.begin(); entry != order_.end();) {
+    if (entry->key.product_key == product_key) {
+      entries_.erase(entry->key);
+      entry = order_.erase(entry);
+    } else {
+      ++entry;
+    }
+  }
+  products_.erase(std::string(product_key));
+}
+
+void CredentialCache::update_product(const registry::Product& product) {
+  ++generation_;
+  const auto found = products_.find(product.product_key);
+  if (found == products_.end()) return;
+  found->second->profile = product.profile;
+  found->second->classes = compile(product);
+  ++found->second->revision;
+}
+
+}  // namespace mooring::gateway

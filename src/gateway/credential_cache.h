@@ -1,0 +1,68 @@
+// CredentialCache: what sign-ins need to know of devices, kept on each loop so that a reconnecting fleet does not ask
+// the registry again. Also remembers names that do not exist: firmware with a wrong name asks every second for ever.
+// Bounded, oldest out first. One loop.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "auth/permissions.h"
+#include "auth/sign_in.h"
+#include "base/ids.h"
+#include "registry/model.h"
+
+namespace mooring::gateway {
+
+// A product's rules as its connected devices see them on this loop. `revision` grows when they change under them.
+struct ProductRules {
+  std::string product_key;
+  registry::Profile profile = registry::Profile::kAliyun;
+  std::shared_ptr<const auth::ProductTopicClasses> classes;
+  std::uint64_t revision = 0;
+};
+
+struct CachedCredential {
+  bool exists = false;
+  auth::CredentialRecord record;
+  std::string iot_id;
+  std::shared_ptr<ProductRules> product;
+};
+
+class CredentialCache {
+ public:
+  explicit CredentialCache(std::size_t max_devices) : max_devices_(max_devices) {}
+
+  const CachedCredential* find(const base::DeviceKeyView& key);  // valid until the next call
+  // `generation` is the one seen when the registry was asked: an answer from before a change is used once, not kept.
+  const CachedCredential& put(const base::DeviceKey& key, const registry::Credential& credential,
+                              std::uint64_t generation);
+  std::uint64_t generation() const { return generation_; }
+
+  void forget(const base::DeviceKeyView& key);
+  void forget_product(std::string_view product_key);
+  // New topic classes reach the devices that are connected.
+  void update_product(const registry::Product& product);
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    base::DeviceKey key;
+    CachedCredential credential;
+  };
+  using Order = std::list<Entry>;  // most recently used first
+
+  void erase(const base::DeviceKeyView& key);
+  std::shared_ptr<ProductRules> rules_of(const registry::Product& product);
+
+  const std::size_t max_devices_;
+  std::uint64_t generation_ = 0;
+  Order order_;
+  boost::unordered_flat_map<base::DeviceKey, Order::iterator, base::DeviceKeyHash, base::DeviceKeyEqual> entries_;
+  boost::unordered_flat_map<std::string, std::shared_ptr<ProductRules>> products_;
+  CachedCredential uncached_;  // the last answer that was not to be kept
+};
+
+}  // namespace mooring::gateway

@@ -1,0 +1,53 @@
+// DeviceSignIn: a CONNECT of a device against the rules (auth), the cache and the registry. One per loop.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "auth/connect_limiter.h"
+#include "auth/sign_in.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "gateway/credential_cache.h"
+#include "registry/registry_service.h"
+
+namespace mooring::gateway {
+
+struct SignInResult {
+  auth::SignedIn signed_in;
+  std::string iot_id;
+  std::shared_ptr<const ProductRules> product;
+};
+
+class DeviceSignIn {
+ public:
+  static constexpr std::size_t kMaxCachedDevices = 100'000;
+
+  // `limiter` is shared by all loops; `policy` belongs to this loop and may be replaced by a reload.
+  DeviceSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter, base::Executor& executor,
+               const base::Clock& clock, auth::SignInPolicy policy);
+
+  // Row 3 of connection.md 4.5 for this attempt.
+  bool rate_limited(const auth::ConnectAttempt& attempt) const;
+
+  // A device whose credentials are cached is answered before authenticate() returns, others later on this loop. The
+  // attempt is not borrowed beyond the call. Refusals and sign-ins are counted here.
+  using Done = base::UniqueFunction<void(tl::expected<SignInResult, auth::Refusal>)>;
+  void authenticate(const auth::ConnectAttempt& attempt, Done done);
+
+  void set_policy(auth::SignInPolicy policy) { policy_ = std::move(policy); }
+  CredentialCache& cache() { return cache_; }
+
+ private:
+  void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address, Done& done);
+  void refuse(const auth::Refusal& refusal, std::string_view address, Done& done);
+
+  registry::RegistryService& registry_;
+  auth::ConnectLimiter& limiter_;
+  base::Executor& executor_;
+  const base::Clock& clock_;
+  auth::SignInPolicy policy_;
+  CredentialCache cache_;
+};
+
+}  // namespace mooring::gateway

@@ -1,0 +1,80 @@
+#include "gateway/gateway.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace mooring::gateway {
+
+Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget)
+    : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget) {}
+
+Gateway::~Gateway() {
+  while (Connection* connection = connections_.pop_front()) delete connection;
+}
+
+base::Result<> Gateway::listen(net::UniqueFd fd, std::shared_ptr<ListenerContext> context) {
+  Door door;
+  door.context = std::move(context);
+  door.listener = std::make_unique<net::Listener>(
+      loop_, std::move(fd), [this, shared = door.context.get()](net::UniqueFd accepted, const net::SocketAddress& peer) {
+        accept(std::move(accepted), peer, *shared);
+      });
+  if (auto started = door.listener->start(); !started) return started;
+  doors_.push_back(std::move(door));
+  return {};
+}
+
+void Gateway::stop_listening() {
+  for (Door& door : doors_) door.listener->stop();
+}
+
+void Gateway::set_tls_contexts(
+    const std::function<std::shared_ptr<const net::TlsContext>(const ListenerContext&)>& choose) {
+  for (Door& door : doors_) {
+    if (door.context->tls_context != nullptr) door.context->tls_context = choose(*door.context);
+  }
+}
+
+void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const ListenerContext& context) {
+  const std::size_t max = budget_.max.load(std::memory_order_relaxed);
+  // The local socket is how an operator looks into a full server.
+  if (max != 0 && !context.local_socket && budget_.open.load(std::memory_order_relaxed) >= max) {
+    const std::uint64_t refused = budget_.refused.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (refused % 1000 == 1) {
+      base::log_warn("gateway", "connection refused: limits.max_connections is reached ({} refused so far)", refused);
+    }
+    return;
+  }
+  budget_.open.fetch_add(1, std::memory_order_relaxed);
+  auto* connection = new Connection(loop_, *this, context, std::move(fd), peer);
+  connections_.push_back(*connection);
+  connection->start();
+}
+
+void Gateway::closed(Connection& connection) {
+  static_cast<base::ListHook<ConnectionListTag>&>(connection).unlink();
+  budget_.open.fetch_sub(1, std::memory_order_relaxed);
+  loop_.destroy_later(std::unique_ptr<net::LoopClient>(&connection));
+}
+
+void Gateway::shut_down() {
+  stop_listening();
+  // A connection may leave the list while it says goodbye; the others are put back in order.
+  base::IntrusiveList<Connection, ConnectionListTag> all;
+  all.splice_back(connections_);
+  while (Connection* connection = all.pop_front()) {
+    connections_.push_back(*connection);
+    connection->shut_down();
+  }
+}
+
+std::unique_ptr<Conversation> Gateway::make_mqtt(Transport& transport, const ListenerContext&) {
+  return std::make_unique<MqttConversation>(transport, mqtt_, false);
+}
+
+std::unique_ptr<Conversation> Gateway::make_http(Transport& transport, const ListenerContext& context) {
+  return std::make_unique<HttpConversation>(transport, http_, context.trusted_proxies);
+}
+
+}  // namespace mooring::gateway

@@ -1,0 +1,58 @@
+// Gateway: all connections of one loop, and the conversations they get. Lives on its loop.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/intrusive_list.h"
+#include "gateway/connection.h"
+#include "gateway/http_conversation.h"
+#include "gateway/mqtt_conversation.h"
+#include "net/listener.h"
+#include "net/loop.h"
+
+namespace mooring::gateway {
+
+// How many connections there may be, over all loops. Touched when a connection begins and ends only.
+struct ConnectionBudget {
+  std::atomic<std::size_t> open{0};
+  std::atomic<std::size_t> max{0};  // 0 = no limit
+  std::atomic<std::uint64_t> refused{0};
+};
+
+class Gateway final : public ConnectionOwner {
+ public:
+  // `mqtt` and `http` belong to this loop and outlive the gateway; `budget` is shared by all loops.
+  Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget);
+  ~Gateway() override;
+
+  // Starts to accept on a listening socket. `context` is shared by its connections.
+  base::Result<> listen(net::UniqueFd fd, std::shared_ptr<ListenerContext> context);
+  void stop_listening();
+  // Replaces the certificates of every listener that speaks TLS; connections keep theirs.
+  void set_tls_contexts(const std::function<std::shared_ptr<const net::TlsContext>(const ListenerContext&)>& choose);
+  // Says goodbye to everybody; connections end by themselves within their closing time.
+  void shut_down();
+
+  // ConnectionOwner
+  std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext& context) override;
+  std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) override;
+  void closed(Connection& connection) override;
+
+ private:
+  struct Door {
+    std::shared_ptr<ListenerContext> context;
+    std::unique_ptr<net::Listener> listener;
+  };
+  void accept(net::UniqueFd fd, const net::SocketAddress& peer, const ListenerContext& context);
+
+  net::Loop& loop_;
+  MqttServices& mqtt_;
+  HttpServices& http_;
+  ConnectionBudget& budget_;
+  std::vector<Door> doors_;
+  base::IntrusiveList<Connection, ConnectionListTag> connections_;  // owned
+};
+
+}  // namespace mooring::gateway

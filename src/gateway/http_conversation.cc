@@ -1,0 +1,132 @@
+#include "gateway/http_conversation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "ws/handshake.h"
+
+namespace mooring::gateway {
+namespace {
+
+std::vector<ws::HeaderField> header_fields(const http::Request& request) {
+  std::vector<ws::HeaderField> out;
+  out.reserve(request.fields.size());
+  for (const http::Field& f : request.fields) out.push_back({f.name, f.value});
+  return out;
+}
+
+http::ParserLimits limits_for(const HttpServices& services, const PeerFacts& peer) {
+  http::ParserLimits limits = services.limits;
+  if (peer.local_socket) limits.body_bytes = services.local_body_bytes;
+  return limits;
+}
+
+}  // namespace
+
+HttpConversation::HttpConversation(Transport& transport, const HttpServices& services,
+                                   const std::vector<net::AddressBlock>& trusted_proxies)
+    : transport_(transport),
+      services_(services),
+      trusted_proxies_(trusted_proxies),
+      parser_(limits_for(services, transport.peer())),
+      self_(std::make_shared<HttpConversation*>(this)) {}
+
+HttpConversation::~HttpConversation() = default;
+
+std::size_t HttpConversation::receive(base::MutableBytes input) {
+  if (waiting_ || upgraded_) return 0;
+  std::size_t taken = 0;
+  switch (parser_.feed(input, taken)) {
+    case http::RequestParser::Status::kMore:
+      return taken;
+    case http::RequestParser::Status::kComplete:
+      handle(parser_.take_request());
+      return taken;
+    case http::RequestParser::Status::kBad:
+      break;
+  }
+  const int status = parser_.error_status();
+  keep_alive_ = false;
+  respond(http::error_response(status, status == 431   ? "head_too_large"
+                                       : status == 413 ? "body_too_large"
+                                                       : "bad_request",
+                               status == 431   ? "the request's header fields are over the limit"
+                               : status == 413 ? "the request's body is over the limit"
+                                               : "this is not a valid HTTP/1.1 request"));
+  return input.size();
+}
+
+void HttpConversation::handle(http::Request request) {
+  if (try_upgrade(request)) return;
+  waiting_ = true;
+  transport_.established();
+  keep_alive_ = request.keep_alive;
+  head_only_ = request.method == "HEAD";
+  const PeerFacts& peer = transport_.peer();
+  http::RequestSource source;
+  source.address = peer.address.host();
+  source.loopback = peer.address.is_loopback();
+  source.local_socket = peer.local_socket;
+  source.tls = peer.tls;
+  source.executor = &transport_.loop();
+  services_.handler->handle(std::move(request), source,
+                            [self = std::weak_ptr<HttpConversation*>(self_)](const http::Response& response) {
+                              if (const auto alive = self.lock()) (*alive)->respond(response);
+                            });
+}
+
+bool HttpConversation::try_upgrade(const http::Request& request) {
+  const std::vector<ws::HeaderField> fields = header_fields(request);
+  const ws::UpgradeRequest upgrade{request.method, request.version_major, request.version_minor, fields};
+  if (!ws::is_upgrade(upgrade)) return false;
+  const auto refuse = [&](const ws::Reject& reject) {
+    base::log_info("gateway", "{}: WebSocket upgrade refused with {}: {}", transport_.peer().address.to_text(),
+                   reject.status, reject.message);
+    transport_.write(base::as_bytes(ws::build_response(reject)));
+    transport_.finish();
+  };
+  const auto accepted = ws::check_upgrade(upgrade);
+  if (!accepted) {
+    refuse(accepted.error());
+    return true;
+  }
+  const auto origin = request.field("Origin");
+  const auto& allowed = services_.allowed_origins;
+  if (origin && !allowed.empty() && std::find(allowed.begin(), allowed.end(), *origin) == allowed.end()) {
+    refuse({403, "this Origin is not in connect.allowed_origins", {}});
+    return true;
+  }
+  if (const auto forwarded = request.field("X-Forwarded-For")) {
+    const bool trusted = std::any_of(trusted_proxies_.begin(), trusted_proxies_.end(), [&](const auto& block) {
+      return block.contains(transport_.peer().address);
+    });
+    // The last entry is the one the trusted proxy wrote; those before it come from whoever sent the request.
+    const std::size_t comma = forwarded->rfind(',');
+    const std::string_view last = base::trim(comma == std::string_view::npos ? *forwarded : forwarded->substr(comma + 1));
+    if (trusted) transport_.set_client_address(last);
+  }
+  transport_.write(base::as_bytes(ws::build_response(*accepted)));
+  upgraded_ = true;
+  transport_.replace_conversation(services_.make_websocket(transport_));
+  return true;
+}
+
+void HttpConversation::respond(const http::Response& response) {
+  transport_.write(base::as_bytes(http::serialize(response, keep_alive_, head_only_)));
+  waiting_ = false;
+  if (!keep_alive_) {
+    transport_.finish();
+    return;
+  }
+  deadline_ms_ = transport_.loop().now_ms() + services_.idle_timeout_ms;
+  transport_.established();  // asks for the deadline anew
+  transport_.input_wanted();
+}
+
+void HttpConversation::transport_ended(TransportEnd) { self_.reset(); }
+void HttpConversation::on_deadline(base::MonoMs) { transport_.finish(); }
+void HttpConversation::shut_down() { transport_.finish(); }
+
+}  // namespace mooring::gateway

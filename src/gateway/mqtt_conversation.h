@@ -1,0 +1,88 @@
+// MqttConversation: MQTT on one connection. Joins the protocol machine (mqtt), the sign-in (auth) and the broker:
+// packets in become calls of the broker, the broker's calls become packets out. Over TCP it is the connection's
+// conversation; over WebSocket MqttWebSocketConversation feeds it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/broker.h"
+#include "broker/client.h"
+#include "gateway/device_sign_in.h"
+#include "gateway/packet_writer.h"
+#include "gateway/transport.h"
+#include "mqtt/server_connection.h"
+
+namespace mooring::gateway {
+
+// What MQTT conversations of one loop share. Outlives them.
+struct MqttServices {
+  broker::Broker& broker;
+  DeviceSignIn& sign_in;
+  const base::Clock& clock;
+  mqtt::Limits packet_limits;           // replaced by a reload for connections to come
+  broker::ClientRules device_rules;
+  broker::ClientRules operator_rules;
+  std::uint64_t next_operator_number = 1;
+  std::uint16_t loop = 0;
+};
+
+class MqttConversation final : public Conversation, private mqtt::ServerConnectionEvents, private broker::ClientSink {
+ public:
+  MqttConversation(Transport& transport, MqttServices& services, bool websocket);
+  ~MqttConversation() override;
+
+  std::size_t receive(base::MutableBytes input) override;
+  void transport_ended(TransportEnd end) override;
+  void output_drained() override;
+  base::MonoMs deadline() const override;
+  void on_deadline(base::MonoMs now) override;
+  void shut_down() override;
+
+ private:
+  // mqtt::ServerConnectionEvents
+  void on_connect(const mqtt::Connect& packet) override;
+  void on_publish(const mqtt::Publish& packet) override;
+  void on_oversized_publish(const mqtt::OversizedPublish& packet) override;
+  void on_puback(std::uint16_t packet_id) override;
+  void on_subscribe(const mqtt::Subscribe& packet) override;
+  void on_unsubscribe(const mqtt::Unsubscribe& packet) override;
+  void on_pingreq() override;
+  void on_disconnect() override;
+  void on_protocol_error(const mqtt::ProtocolError& error) override;
+
+  // broker::ClientSink
+  void send_publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, std::uint16_t packet_id) override;
+  void send_puback(std::uint16_t packet_id) override;
+  void send_suback(std::uint16_t packet_id, std::span<const std::uint8_t> codes) override;
+  void send_unsuback(std::uint16_t packet_id) override;
+  bool congested() const override;
+  void close(broker::CloseCause cause) override;
+
+  // sign_in_steps.cc
+  void sign_in_device(const mqtt::Connect& packet);
+  void on_signed_in(tl::expected<SignInResult, auth::Refusal> result, bool clean_session);
+  void refuse(const auth::Refusal& refusal);
+  void sign_in_operator(const mqtt::Connect& packet);
+  void attach(broker::ClientInfo info, session::SessionKey key);
+  void on_attached(tl::expected<broker::AttachResult, broker::AttachError> result);
+
+  void detach(broker::OfflineReason reason);
+  std::string who() const;  // for the log: device and address
+
+  Transport& transport_;
+  MqttServices& services_;
+  PacketWriter writer_;
+  mqtt::ServerConnection machine_;
+  std::unique_ptr<broker::Authorizer> authorizer_;
+  std::shared_ptr<broker::Client> client_;      // from the sign-in on
+  std::shared_ptr<MqttConversation*> self_;     // cleared when this ends: calls under way find out
+  base::MonoMs last_packet_ms_ = 0;
+  std::uint32_t packets_seen_ = 0;
+  std::uint32_t keep_alive_limit_ms_ = 0;       // 1.5 x keep alive; 0 = none
+  std::string user_name_;                       // for the log line of a refusal; cleared afterwards
+  bool accepted_ = false;
+};
+
+}  // namespace mooring::gateway

@@ -1,0 +1,43 @@
+#include "gateway/packet_writer.h"
+
+#include <cstring>
+
+#include "mqtt/encode.h"
+#include "ws/frame_encoder.h"
+
+namespace mooring::gateway {
+
+void PacketWriter::begin(std::size_t packet_bytes) {
+  if (!websocket_) return;
+  std::uint8_t* out = transport_.reserve(ws::kMaxServerHeaderBytes);
+  transport_.commit(ws::encode_header(out, ws::Opcode::kBinary, packet_bytes));
+}
+
+void PacketWriter::packet(base::ByteView whole) {
+  begin(whole.size());
+  transport_.write(whole);
+}
+
+void PacketWriter::publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, bool retain,
+                           std::uint16_t packet_id) {
+  const mqtt::PublishLayout layout(message->topic().size(), message->payload().size());
+  begin(layout.packet_bytes(qos));
+  transport_.write(layout.header(qos, dup, retain).view());
+  if (qos == 0) {
+    transport_.write_shared(message->wire_body(), message);
+    return;
+  }
+  transport_.write(message->wire_topic());
+  transport_.write(mqtt::encode_packet_id(packet_id).view());
+  if (!message->payload().empty()) transport_.write_shared(message->payload(), message);
+}
+
+void PacketWriter::finish(ws::CloseCode code, std::string_view reason) {
+  if (websocket_) {
+    std::uint8_t* out = transport_.reserve(ws::kMaxControlFrameBytes);
+    transport_.commit(ws::encode_close(out, code, reason));
+  }
+  transport_.finish();
+}
+
+}  // namespace mooring::gateway

@@ -1,0 +1,57 @@
+#include "gateway/credential_cache.h"
+
+#include <gtest/gtest.h>
+
+namespace mooring::gateway {
+namespace {
+
+registry::Credential credential(const std::string& secret) {
+  registry::Product product;
+  product.product_key = "pk";
+  registry::DeviceCredential device;
+  device.device_secret = secret;
+  return {std::make_shared<const registry::Product>(product), device};
+}
+
+TEST(CredentialCache, KeepsTheMostRecentlyUsed) {
+  CredentialCache cache(2);
+  cache.put({"pk", "a"}, credential("1"), cache.generation());
+  cache.put({"pk", "b"}, credential("2"), cache.generation());
+  ASSERT_NE(cache.find({"pk", "a"}), nullptr);
+  cache.put({"pk", "c"}, credential("3"), cache.generation());
+  EXPECT_NE(cache.find({"pk", "a"}), nullptr);
+  EXPECT_EQ(cache.find({"pk", "b"}), nullptr);
+  EXPECT_EQ(cache.size(), 2U);
+}
+
+TEST(CredentialCache, AnAnswerFromBeforeAChangeIsNotKept) {
+  CredentialCache cache(10);
+  const std::uint64_t asked = cache.generation();
+  cache.forget({"pk", "a"});  // the secret changed while the registry was asked
+  EXPECT_EQ(cache.put({"pk", "a"}, credential("old"), asked).record.device_secret, "old");
+  EXPECT_EQ(cache.find({"pk", "a"}), nullptr);
+}
+
+TEST(CredentialCache, RemembersThatADeviceDoesNotExistUntilItDoes) {
+  CredentialCache cache(10);
+  cache.put({"pk", "ghost"}, {}, cache.generation());
+  ASSERT_NE(cache.find({"pk", "ghost"}), nullptr);
+  EXPECT_FALSE(cache.find({"pk", "ghost"})->exists);
+  cache.forget({"pk", "ghost"});
+  EXPECT_EQ(cache.find({"pk", "ghost"}), nullptr);
+}
+
+TEST(CredentialCache, NewTopicClassesReachThoseWhoHoldTheRules) {
+  CredentialCache cache(10);
+  const auto rules = cache.put({"pk", "a"}, credential("1"), cache.generation()).product;
+  EXPECT_FALSE(rules->classes->permits("user/echo", auth::TopicRight::kPublish));
+  registry::Product product;
+  product.product_key = "pk";
+  product.topic_classes = {{"user/echo", registry::TopicRight::kAll}};
+  cache.update_product(product);
+  EXPECT_TRUE(rules->classes->permits("user/echo", auth::TopicRight::kPublish));
+  EXPECT_EQ(rules->revision, 1U);
+}
+
+}  // namespace
+}  // namespace mooring::gateway

@@ -1,0 +1,86 @@
+// The seam between a connection's socket and what is spoken on it.
+//
+// Connection (connection.h) is the Transport: it reads, decrypts, buffers, writes, keeps deadlines and closes.
+// A Conversation gets the plaintext: HTTP, WebSocket frames, raw MQTT packets or the echo of ws_echo.
+// Both belong to one loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "mqtt/message.h"
+#include "net/loop.h"
+#include "net/socket_address.h"
+
+namespace mooring::gateway {
+
+// How a connection came to its end, as the conversation needs to know it.
+enum class TransportEnd : std::uint8_t {
+  kPeerClosed,  // end of stream
+  kBroken,      // an error of the socket or of TLS
+  kTimeout,     // the time for the steps up to the sign-in was used up
+  kStalled,     // the peer did not read for too long
+  kShutdown,    // the server stops
+};
+
+struct PeerFacts {
+  net::SocketAddress address;  // of the client, also behind a trusted proxy
+  bool tls = false;
+  bool local_socket = false;
+};
+
+class Conversation;
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual net::Loop& loop() = 0;
+  virtual const PeerFacts& peer() const = 0;
+  // What a trusted proxy says of the client; ignored when it is no address.
+  virtual void set_client_address(std::string_view address) = 0;
+
+  // Bytes that leave with the next flush, at the end of the loop turn.
+  virtual void write(base::ByteView bytes) = 0;
+  // Room for at most net::WriteQueue::kMaxReserve bytes to fill in place; commit() says how many were used.
+  virtual std::uint8_t* reserve(std::size_t bytes) = 0;
+  virtual void commit(std::size_t bytes) = 0;
+  // Bytes of a message: copied while small, referred to when large.
+  virtual void write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) = 0;
+  // More waits for the peer than the outgoing bound: what can be dropped or kept elsewhere should be.
+  virtual bool congested() const = 0;
+
+  // The conversation takes input again after it left some.
+  virtual void input_wanted() = 0;
+  // The steps up to the sign-in are over: their time budget ends. The conversation's deadline() counts from now on.
+  virtual void established() = 0;
+  // Another conversation takes over from the next byte on; the present one is destroyed at the end of the turn. Its
+  // sign-in has what is left of the time budget, or a new one if that was over already.
+  virtual void replace_conversation(std::unique_ptr<Conversation> next) = 0;
+  // Sends what is queued, then ends our side and waits a little for the peer's, so that the last bytes arrive.
+  virtual void finish() = 0;
+  // Drops everything now.
+  virtual void abort() = 0;
+};
+
+class Conversation {
+ public:
+  virtual ~Conversation() = default;
+  // Plaintext from the peer, the conversation's to change. Returns how many bytes were taken; what it leaves it is given
+  // again after Transport::input_wanted().
+  virtual std::size_t receive(base::MutableBytes input) = 0;
+  // The connection ends without the conversation having asked for it. Last call.
+  virtual void transport_ended(TransportEnd end) = 0;
+  // Less than half of the outgoing bound is waiting again.
+  virtual void output_drained() {}
+  // When on_deadline() wants to be called; 0 = never. Asked after every call of on_deadline() and established().
+  virtual base::MonoMs deadline() const { return 0; }
+  virtual void on_deadline(base::MonoMs) {}
+  // The server stops: say goodbye and finish().
+  virtual void shut_down() = 0;
+};
+
+}  // namespace mooring::gateway
