@@ -1,0 +1,32 @@
+// What `serve` tells: the ready line for programs on stdout, and the welcome for people on stderr.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "net/socket_address.h"
+#include "registry/model.h"
+#include "server/options.h"
+
+namespace mooring::server {
+
+struct RunningListener {
+  net::SocketAddress address;  // with the port that was picked
+  ListenerTls tls = ListenerTls::kAuto;
+};
+
+struct Announcement {
+  std::vector<RunningListener> listeners;
+  std::filesystem::path data;
+  std::filesystem::path root_file;   // empty: own certificates are configured
+  std::string root_fingerprint;
+  std::vector<registry::Device> demo;  // shown with connect lines
+};
+
+// "ready {...}": one line without its end.
+std::string ready_line(const Announcement& announcement);
+// URLs, root certificate, connect lines of the demo device. Holds the demo device's password.
+std::string welcome(const Announcement& announcement);
+
+}  // namespace mooring::server

@@ -1,0 +1,104 @@
+#include "server/live_sessions.h"
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <utility>
+
+namespace mooring::server {
+namespace {
+
+constexpr auto kAnswerWait = std::chrono::seconds(2);
+
+// One question to all loops: the first "yes" or the last "no" is the answer.
+struct Poll {
+  base::UniqueFunction<bool(LoopWorker&)> question;
+  std::promise<bool> answer;
+  std::atomic<std::size_t> left{0};
+  std::atomic<bool> answered{false};
+};
+
+}  // namespace
+
+bool LiveSessions::ask_all(base::UniqueFunction<bool(LoopWorker&)> question) {
+  auto poll = std::make_shared<Poll>();
+  poll->question = std::move(question);
+  poll->left = workers_.size();
+  std::future<bool> answer = poll->answer.get_future();
+  for (LoopWorker* worker : workers_) {
+    worker->loop().post([poll, worker] {
+      const bool yes = poll->question(*worker);
+      const bool last = poll->left.fetch_sub(1) == 1;
+      if ((yes || last) && !poll->answered.exchange(true)) poll->answer.set_value(yes);
+    });
+  }
+  return answer.wait_for(kAnswerWait) == std::future_status::ready && answer.get();
+}
+
+bool LiveSessions::kick(const base::DeviceKey& key, std::string_view) {
+  return ask_all([key](LoopWorker& worker) { return worker.broker().close_device(key, broker::CloseCause::kKicked); });
+}
+
+bool LiveSessions::is_online(const base::DeviceKey& key) {
+  return ask_all([key](LoopWorker& worker) { return worker.broker().is_online(key); });
+}
+
+void LiveSessions::on_changes(std::span<const registry::Change> changes) {
+  for (const registry::Change& change : changes) on_change(change);
+}
+
+void LiveSessions::on_change(const registry::Change& change) {
+  using Kind = registry::Change::Kind;
+  switch (change.kind) {
+    case Kind::kProductChanged:
+      reload_product(change.key.product_key);
+      return;
+    case Kind::kProductCreated:
+    case Kind::kProductDeleted:
+      for (LoopWorker* worker : workers_) {
+        worker->loop().post([worker, deleted = change.kind == Kind::kProductDeleted, pk = change.key.product_key] {
+          worker->sign_in().cache().forget_product(pk);
+          if (deleted) worker->broker().close_product(pk);
+        });
+      }
+      return;
+    case Kind::kDeviceCreated:
+    case Kind::kDeviceChanged:
+    case Kind::kDeviceEnabled:
+    case Kind::kDeviceDisabled:
+    case Kind::kDeviceDeleted:
+      break;
+  }
+  for (LoopWorker* worker : workers_) {
+    worker->loop().post([worker, key = change.key] { worker->sign_in().cache().forget(key); });
+  }
+  if (change.kind == Kind::kDeviceDisabled) close_everywhere(change.key, broker::CloseCause::kDisabled, false);
+  if (change.kind == Kind::kDeviceDeleted) close_everywhere(change.key, broker::CloseCause::kDeleted, true);
+}
+
+void LiveSessions::close_everywhere(const base::DeviceKey& device, broker::CloseCause cause, bool forget) {
+  auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  for (LoopWorker* worker : workers_) {
+    worker->loop().post([worker, left, device, cause, forget] {
+      worker->broker().close_device(device, cause);
+      // Only when no loop has a connection of it any more, so that none is told that it was displaced.
+      if (left->fetch_sub(1) == 1 && forget) worker->broker().forget_device(device);
+    });
+  }
+}
+
+void LiveSessions::reload_product(const std::string& product_key) {
+  for (LoopWorker* worker : workers_) {
+    registry_.run_read<registry::Product>(
+        [product_key](registry::Registry& registry) { return registry.get_product(product_key); }, worker->loop(),
+        [worker, product_key](base::Result<registry::Product> product) {
+          if (product) {
+            worker->sign_in().cache().update_product(*product);
+          } else {
+            worker->sign_in().cache().forget_product(product_key);
+          }
+        });
+  }
+}
+
+}  // namespace mooring::server

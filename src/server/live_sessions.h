@@ -1,0 +1,37 @@
+// LiveSessions: what administration and registry changes mean for the sessions on the loops. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "api/admin_service.h"
+#include "registry/registry_service.h"
+#include "server/loop_worker.h"
+
+namespace mooring::server {
+
+class LiveSessions final : public api::SessionControl {
+ public:
+  explicit LiveSessions(registry::RegistryService& registry) : registry_(registry) {}
+  // Once at start, before any call.
+  void set_workers(std::vector<LoopWorker*> workers) { workers_ = std::move(workers); }
+
+  // api::SessionControl, on a registry thread; waits for the loops, at most two seconds.
+  bool kick(const base::DeviceKey& key, std::string_view reason) override;
+  bool is_online(const base::DeviceKey& key) override;
+
+  // A registry::ChangeListener, on the registry's writer thread.
+  void on_changes(std::span<const registry::Change> changes);
+
+ private:
+  void on_change(const registry::Change& change);
+  bool ask_all(base::UniqueFunction<bool(LoopWorker&)> question);
+  void close_everywhere(const base::DeviceKey& device, broker::CloseCause cause, bool forget);
+  void reload_product(const std::string& product_key);
+
+  registry::RegistryService& registry_;
+  std::vector<LoopWorker*> workers_;
+};
+
+}  // namespace mooring::server

@@ -1,0 +1,64 @@
+// LoopWorker: one event loop with everything that lives on it. Made by the main thread; from start() on its parts belong
+// to the loop's thread and are reached through loop().post().
+#pragma once
+
+#include <memory>
+#include <thread>
+
+#include "auth/connect_limiter.h"
+#include "cluster/local_bus.h"
+#include "gateway/gateway.h"
+#include "http/handler.h"
+#include "registry/registry_service.h"
+#include "server/options.h"
+#include "server/presence_recorder.h"
+#include "server/turn_end_bus.h"
+#include "session/ports.h"
+
+namespace mooring::server {
+
+// What all loops share. Outlives them.
+struct SharedParts {
+  registry::RegistryService& registry;
+  session::SessionDirectory& directory;
+  session::SessionStore& store;
+  cluster::LocalCluster& cluster;
+  auth::ConnectLimiter& limiter;
+  gateway::ConnectionBudget& budget;
+  http::Handler& http_handler;
+  const base::Clock& clock;
+};
+
+auth::SignInPolicy sign_in_policy(const Options& options);
+
+class LoopWorker {
+ public:
+  LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const SharedParts& shared, const Options& options);
+  ~LoopWorker();
+
+  net::Loop& loop() { return *loop_; }
+  broker::Broker& broker() { return broker_; }
+  gateway::Gateway& gateway() { return gateway_; }
+  gateway::DeviceSignIn& sign_in() { return sign_in_; }
+
+  void run();    // on the calling thread, until the loop is stopped
+  void start();  // on a thread of its own
+  void join();
+  // On the loop's thread: settings that a reload may change, for connections to come.
+  void apply(const Options& options);
+
+ private:
+  std::unique_ptr<net::Loop> loop_;
+  cluster::LocalCluster& cluster_;
+  const std::uint16_t id_;
+  PresenceRecorder presence_;
+  TurnEndBus bus_;
+  broker::Broker broker_;
+  gateway::DeviceSignIn sign_in_;
+  gateway::MqttServices mqtt_;
+  gateway::HttpServices http_;
+  gateway::Gateway gateway_;
+  std::thread thread_;
+};
+
+}  // namespace mooring::server

@@ -1,0 +1,398 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "cluster/local_directory.h"
+#include "crypto/random.h"
+#include "registry/sqlite_registry.h"
+#include "server/announcement.h"
+#include "server/certificates.h"
+#include "server/data_folder.h"
+#include "server/demo.h"
+#include "server/live_sessions.h"
+#include "server/loop_worker.h"
+#include "server/site.h"
+#include "storage/rocks_session_store.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr std::int64_t kCertificateCheckMs = 2000;
+constexpr std::int64_t kStopCheckMs = 20;
+constexpr std::int64_t kStopLimitMs = 3500;  // for the last bytes and the peers' farewells; then loops end
+
+storage::Durability to_storage(DurabilityMode mode) {
+  switch (mode) {
+    case DurabilityMode::kDisk: return storage::Durability::kDisk;
+    case DurabilityMode::kProcess: return storage::Durability::kProcess;
+    case DurabilityMode::kMemory: return storage::Durability::kMemory;
+  }
+  return storage::Durability::kDisk;
+}
+
+// Every connection is a descriptor; the soft limit of a shell is far below what the hard one allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+base::Result<std::vector<net::SocketAddress>> addresses_of(const ListenerOptions& listener) {
+  std::vector<net::SocketAddress> out;
+  if (listener.host.empty()) {
+    out.push_back(*net::SocketAddress::parse("0.0.0.0", listener.port));
+    out.push_back(*net::SocketAddress::parse("::", listener.port));
+    return out;
+  }
+  if (auto literal = net::SocketAddress::parse(listener.host, listener.port)) {
+    out.push_back(*literal);
+    return out;
+  }
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int error = ::getaddrinfo(listener.host.c_str(), std::to_string(listener.port).c_str(), &hints, &found);
+  if (error != 0) {
+    return base::fail(base::Errc::kInvalidArgument,
+                      fmt::format("cannot find the address of '{}' (listener.address): {}", listener.host,
+                                  ::gai_strerror(error)));
+  }
+  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+    out.emplace_back(entry->ai_addr, entry->ai_addrlen);
+  }
+  ::freeaddrinfo(found);
+  return out;
+}
+
+// The parts of the platform in the order in which they are made; they end in the opposite order.
+class Server final : private net::LoopClient, private net::Timer {
+ public:
+  explicit Server(Options options) : options_(std::move(options)), clock_(base::system_clock()) {}
+  ~Server() override { end(); }
+
+  base::Result<> start(bool demo);
+  void run() { admin_->run(); }
+
+ private:
+  base::Result<> open_stores(bool demo);
+  base::Result<> make_loops();
+  base::Result<> open_listeners();
+  base::Result<> open_listener(const ListenerOptions& listener, net::SocketAddress address);
+  base::Result<> watch_signals();
+  std::shared_ptr<gateway::ListenerContext> context_for(const ListenerOptions& listener) const;
+  void announce() const;
+
+  void on_ready(std::uint32_t epoll_events) override;  // a signal
+  void on_timer(base::MonoMs now) override;
+  void reload();
+  void hand_out_certificates();
+  void begin_stop();
+  void end();
+  std::vector<LoopWorker*> all_workers();
+
+  Options options_;
+  const base::Clock& clock_;
+  std::optional<DataFolder> folder_;
+  std::unique_ptr<Certificates> certificates_;
+  std::unique_ptr<storage::RocksSessionStore> store_;
+  std::unique_ptr<registry::RegistryService> registry_;
+  std::unique_ptr<LiveSessions> live_;
+  std::unique_ptr<Site> site_;
+  std::unique_ptr<auth::ConnectLimiter> limiter_;
+  gateway::ConnectionBudget budget_;
+  std::unique_ptr<cluster::LocalCluster> cluster_;
+  std::unique_ptr<cluster::LocalDirectory> directory_;
+  std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
+  std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
+  net::UniqueFd signals_;
+  Announcement announcement_;
+  base::MonoMs stop_deadline_ms_ = 0;  // 0: running
+};
+
+base::Result<> Server::start(bool demo) {
+  base::set_log_level(options_.log.level);
+  raise_descriptor_limit();
+  if (auto done = watch_signals(); !done) return done;
+  if (auto done = open_stores(demo); !done) return done;
+  if (auto done = make_loops(); !done) return done;
+  if (auto done = open_listeners(); !done) return done;
+  if (auto watched = admin_->loop().watch(signals_.get(), *this, net::Loop::Watch::kLevelRead); !watched) return watched;
+  admin_->loop().timers().schedule(*this, clock_.mono_ms() + kCertificateCheckMs);
+  for (const auto& worker : workers_) worker->start();
+  site_->set_ready(true);
+  announce();
+  return {};
+}
+
+base::Result<> Server::watch_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  // Before any thread exists, so that all inherit it and the signals arrive here alone.
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  signals_ = net::UniqueFd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!signals_) return base::fail(base::Errc::kIo, "cannot watch for signals");
+  return {};
+}
+
+base::Result<> Server::open_stores(bool demo) {
+  auto folder = DataFolder::open(options_.server.data);
+  if (!folder) return tl::unexpected(folder.error());
+  folder_.emplace(std::move(*folder));
+
+  auto certificates = Certificates::load(options_.tls, folder_->tls_folder(), clock_);
+  if (!certificates) return tl::unexpected(certificates.error());
+  certificates_ = std::move(*certificates);
+
+  auto store = storage::RocksSessionStore::open({folder_->sessions_folder(), to_storage(options_.durability.mode)});
+  if (!store) return tl::unexpected(store.error());
+  store_ = std::move(*store);
+
+  registry::SqliteOptions sqlite;
+  sqlite.file = folder_->registry_file();
+  auto opened = registry::open_sqlite_registry(sqlite, crypto::system_random(), clock_);
+  if (!opened) return tl::unexpected(opened.error());
+  if (auto marked = (*opened)->mark_all_offline(clock_.wall_ms()); !marked) return marked;
+  if (demo) {
+    auto device = ensure_demo_device(**opened);
+    if (!device) return tl::unexpected(device.error());
+    announcement_.demo.push_back(std::move(*device));
+  }
+  registry_ = std::make_unique<registry::RegistryService>(std::move(*opened));
+  live_ = std::make_unique<LiveSessions>(*registry_);
+  registry_->on_change([this](std::span<const registry::Change> changes) { live_->on_changes(changes); });
+  site_ = std::make_unique<Site>(*registry_, *live_, certificates_->root_pem());
+  return {};
+}
+
+base::Result<> Server::make_loops() {
+  const std::uint32_t threads =
+      options_.server.threads != 0 ? options_.server.threads : std::max(1U, std::thread::hardware_concurrency());
+  limiter_ = std::make_unique<auth::ConnectLimiter>(
+      auth::ConnectLimiter::Limits{options_.limits.connects_per_device_per_minute,
+                                   options_.limits.refusals_per_address_per_minute},
+      crypto::system_random());
+  budget_.max = options_.limits.max_connections;
+  cluster_ = std::make_unique<cluster::LocalCluster>(threads + 1);
+  directory_ = std::make_unique<cluster::LocalDirectory>(clock_.wall_ms(), store_->newest_epoch());
+  const SharedParts shared{*registry_, *directory_, *store_, *cluster_, *limiter_, budget_, *site_, clock_};
+  for (std::uint32_t id = 0; id <= threads; ++id) {
+    auto loop = net::Loop::create(clock_);
+    if (!loop) return tl::unexpected(loop.error());
+    auto worker = std::make_unique<LoopWorker>(std::move(*loop), static_cast<std::uint16_t>(id), shared, options_);
+    if (id == threads) {
+      admin_ = std::move(worker);
+    } else {
+      workers_.push_back(std::move(worker));
+    }
+  }
+  live_->set_workers(all_workers());
+  registry_->start();
+  return {};
+}
+
+std::vector<LoopWorker*> Server::all_workers() {
+  std::vector<LoopWorker*> all;
+  for (const auto& worker : workers_) all.push_back(worker.get());
+  all.push_back(admin_.get());
+  return all;
+}
+
+std::shared_ptr<gateway::ListenerContext> Server::context_for(const ListenerOptions& listener) const {
+  auto context = std::make_shared<gateway::ListenerContext>();
+  switch (listener.tls) {
+    case ListenerTls::kAuto: context->tls = gateway::ListenerContext::Tls::kAuto; break;
+    case ListenerTls::kRequired: context->tls = gateway::ListenerContext::Tls::kRequired; break;
+    case ListenerTls::kOff: context->tls = gateway::ListenerContext::Tls::kOff; break;
+  }
+  context->legacy_tls = listener.legacy_tls;
+  context->tls_context = certificates_->context(listener.legacy_tls);
+  context->proxy_protocol = listener.proxy_protocol;
+  for (const std::string& block : listener.trusted_proxies) {
+    if (auto parsed = net::AddressBlock::parse(block)) context->trusted_proxies.push_back(*parsed);
+  }
+  context->limits.setup_timeout_ms = options_.connect.timeout_ms;
+  context->limits.close_timeout_ms = options_.connect.close_timeout_ms;
+  context->limits.stalled_timeout_ms = options_.limits.stalled_output_timeout_ms;
+  context->limits.outgoing_bytes = options_.limits.outgoing_bytes_per_connection;
+  return context;
+}
+
+base::Result<> Server::open_listeners() {
+  for (const ListenerOptions& listener : options_.listeners) {
+    const auto addresses = addresses_of(listener);
+    if (!addresses) return tl::unexpected(addresses.error());
+    std::size_t opened = 0;
+    std::uint16_t picked_port = 0;
+    for (net::SocketAddress address : *addresses) {
+      // ":0" means one port for both address families.
+      if (address.port() == 0 && picked_port != 0) address = *net::SocketAddress::parse(address.host(), picked_port);
+      if (auto done = open_listener(listener, address); !done) {
+        // A machine without IPv6 is no reason to refuse ":443"; anything else is.
+        const bool optional = listener.host.empty() && address.family() == AF_INET6 && opened > 0 &&
+                              done.error().code == base::Errc::kIo;
+        if (!optional) return done;
+        base::log_info("server", "no IPv6 on this machine: {}", done.error().message);
+        continue;
+      }
+      ++opened;
+      picked_port = announcement_.listeners.back().address.port();
+    }
+  }
+  auto local = net::open_local_listener(folder_->socket_file());
+  if (!local) return tl::unexpected(local.error());
+  auto context = std::make_shared<gateway::ListenerContext>();
+  context->local_socket = true;
+  context->tls = gateway::ListenerContext::Tls::kOff;
+  return admin_->gateway().listen(std::move(*local), std::move(context));
+}
+
+base::Result<> Server::open_listener(const ListenerOptions& listener, net::SocketAddress address) {
+  // Opened alone first: that is how a port in use shows.
+  auto probe = net::open_listener(address, false);
+  if (!probe) return tl::unexpected(probe.error());
+  const auto bound = net::bound_address(*probe);
+  if (!bound) return tl::unexpected(bound.error());
+  probe->reset();
+  for (const auto& worker : workers_) {
+    auto fd = net::open_listener(*bound, true);
+    if (!fd) return tl::unexpected(fd.error());
+    if (auto done = worker->gateway().listen(std::move(*fd), context_for(listener)); !done) return done;
+  }
+  announcement_.listeners.push_back({*bound, listener.tls});
+  return {};
+}
+
+void Server::announce() const {
+  Announcement all = announcement_;
+  all.data = std::filesystem::absolute(folder_->path());
+  if (certificates_->built_in()) {
+    all.root_file = std::filesystem::absolute(certificates_->root_file());
+    all.root_fingerprint = certificates_->root_fingerprint();
+  }
+  fmt::print(stderr, "{}\n", welcome(all));
+  fmt::print("{}\n", ready_line(all));
+  std::fflush(stdout);
+}
+
+// ---- on the main thread's loop ----
+
+void Server::on_ready(std::uint32_t) {
+  signalfd_siginfo info{};
+  while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (info.ssi_signo == SIGHUP) {
+      reload();
+    } else {
+      begin_stop();
+    }
+  }
+}
+
+void Server::on_timer(base::MonoMs now) {
+  if (stop_deadline_ms_ != 0) {
+    if (budget_.open.load() == 0 || now >= stop_deadline_ms_) {
+      admin_->loop().stop();
+    } else {
+      admin_->loop().timers().schedule(*this, now + kStopCheckMs);
+    }
+    return;
+  }
+  if (certificates_->refresh()) hand_out_certificates();
+  admin_->loop().timers().schedule(*this, now + kCertificateCheckMs);
+}
+
+void Server::hand_out_certificates() {
+  for (const auto& worker : workers_) {
+    worker->loop().post([w = worker.get(), legacy = certificates_->context(true), modern = certificates_->context(false)] {
+      w->gateway().set_tls_contexts(
+          [&](const gateway::ListenerContext& context) { return context.legacy_tls ? legacy : modern; });
+    });
+  }
+}
+
+void Server::reload() {
+  const auto loaded = load_options(options_.sources);
+  if (!loaded) {
+    base::log_error("server", "reload: the configuration is wrong and the old one stays:\n{}", describe(loaded.error()));
+    return;
+  }
+  for (const OptionChange& change : changed_options(options_, *loaded)) {
+    if (change.reloadable) {
+      base::log_info("server", "reload: {} changed", change.name);
+    } else {
+      base::log_warn("server", "reload: {} changed, but takes effect with the next start only", change.name);
+    }
+  }
+  Options next = with_reloadable(options_, *loaded);
+  if (auto renewed = certificates_->reload(next.tls); !renewed) {
+    base::log_error("server", "reload: the certificates stay as they were: {}", renewed.error().message);
+    next.tls = options_.tls;
+  }
+  options_ = std::move(next);
+  base::set_log_level(options_.log.level);
+  limiter_->set_limits({options_.limits.connects_per_device_per_minute,
+                        options_.limits.refusals_per_address_per_minute});
+  budget_.max = options_.limits.max_connections;
+  for (LoopWorker* worker : all_workers()) {
+    worker->loop().post([worker, options = options_] { worker->apply(options); });
+  }
+  hand_out_certificates();
+  base::log_info("server", "reload: done");
+}
+
+void Server::begin_stop() {
+  if (stop_deadline_ms_ != 0) return;
+  base::log_info("server", "stopping");
+  site_->set_ready(false);
+  stop_deadline_ms_ = clock_.mono_ms() + kStopLimitMs;
+  for (LoopWorker* worker : all_workers()) {
+    worker->loop().post([worker] { worker->gateway().shut_down(); });
+  }
+  admin_->loop().timers().schedule(*this, clock_.mono_ms() + kStopCheckMs);
+}
+
+void Server::end() {
+  cancel();
+  for (const auto& worker : workers_) worker->loop().stop();
+  for (const auto& worker : workers_) worker->join();
+  // Ends the registry's and the store's threads while the loops they answer to still exist.
+  if (registry_ != nullptr) registry_->stop();
+  store_.reset();
+  std::error_code ignored;
+  if (admin_ != nullptr && folder_) std::filesystem::remove(folder_->socket_file(), ignored);
+  workers_.clear();
+  admin_.reset();
+}
+
+}  // namespace
+
+int run_server(const Options& options, bool demo) {
+  for (const ListenerOptions& listener : options.listeners) {
+    if (listener.anonymous_account.empty()) continue;
+    fmt::print(stderr, "mooring: listener.anonymous_account names an account, and this version has no accounts; "
+                       "remove the setting\n");
+    return 2;
+  }
+  Server server(options);
+  if (auto started = server.start(demo); !started) {
+    fmt::print(stderr, "mooring: {}\n", started.error().message);
+    return 1;
+  }
+  server.run();
+  return 0;
+}
+
+}  // namespace mooring::server
