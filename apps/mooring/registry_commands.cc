@@ -1,0 +1,15 @@
+#include "registry_commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include "device_commands.h"
+#include "product_commands.h"
+
+namespace mooring::app {
+
+void add_registry_commands(CLI::App& app, int& exit_status) {
+  add_product_commands(app, exit_status);
+  add_device_commands(app, exit_status);
+}
+
+}  // namespace mooring::app

@@ -1,0 +1,13 @@
+// `mooring sign`: computes what a device must send to sign in.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace mooring::app {
+
+// The command runs while `app` parses and leaves its exit status in `exit_status`, which must outlive the parse.
+void add_sign_command(CLI::App& app, int& exit_status);
+
+}  // namespace mooring::app

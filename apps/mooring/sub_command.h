@@ -1,0 +1,13 @@
+// `mooring sub`: prints the messages of topics.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace mooring::app {
+
+// The command runs while `app` parses and leaves its exit status in `exit_status`, which must outlive the parse.
+void add_sub_command(CLI::App& app, int& exit_status);
+
+}  // namespace mooring::app
