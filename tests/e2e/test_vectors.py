@@ -1,0 +1,170 @@
+"""The mqtt_connect vectors of tests/data/sign_vectors.json through real sockets.
+
+Each vector runs over the transport it was written for and over tcp and ws as well. What is compared is every byte of
+the CONNACK, and that a refusal ends the connection.
+"""
+
+import json
+import pathlib
+
+import pytest
+
+from rawclient import CONNACK, Silence, connect_packet
+
+VECTORS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "sign_vectors.json").read_text())
+# Sign-ins that belong to features the server does not have yet: MQTT 5, device tokens, client certificates and
+# pre-authentication tokens.
+NOT_YET = {"p36-mqtt5", "p37-mqtt5-assigned-id", "p39-connwl", "p40-x509", "p41-preauth", "n31-bad-iottoken"}
+CONNECTS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_connect" and v["id"] not in NOT_YET]
+SETTINGS = {
+    "": {},
+    "strictSecureMode": {"auth.strict_secure_mode": "true"},
+    "keepAliveOverMax": {"auth.keep_alive_over_max": "clamp"},
+}
+ENCRYPTED = ("tls", "wss")
+
+
+def config_of(vector):
+    return next(iter(vector.get("config", {})), "")
+
+
+def transports_of(vector):
+    own = vector["transport"]
+    # What strict checking answers depends on whether the transport is encrypted.
+    others = ("tls", "wss") if own in ENCRYPTED else ("tcp", "ws")
+    return dict.fromkeys((own, *(others if config_of(vector) == "strictSecureMode" else ("tcp", "ws"))))
+
+
+CASES = [pytest.param(v, t, id=f"{v['id']}-{t}") for v in CONNECTS for t in transports_of(v)]
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """One server for each configuration the vectors ask for, with the registry of the vector file."""
+    from harness import Server
+
+    made = {}
+    try:
+        for name, settings in SETTINGS.items():
+            server = made[name] = Server(tmp_path_factory.mktemp("vectors"), settings)
+            for product in VECTORS["registry"]["products"]:
+                server.create_product(product["productKey"], product["productSecret"], (),
+                                      ("--dynamic-registration", product["dynamicRegistration"]))
+            for entry in VECTORS["registry"]["devices"]:
+                device = server.create_device(entry["deviceName"], entry["deviceSecret"], entry["productKey"])
+                if entry["status"] == "disabled":
+                    server.device_command("disable", device)
+            server.start()
+        yield made
+        for server in made.values():
+            server.stop()
+    finally:
+        for server in made.values():
+            server.discard()
+
+
+def test_every_covered_vector_is_here():
+    total = sum(v["kind"] == "mqtt_connect" for v in VECTORS["vectors"])
+    assert (total, len(CONNECTS)) == (76, 70)
+
+
+def encode(vector):
+    connect = vector["connect"]
+    return connect_packet(connect["clientId"], connect["username"], connect["password"], connect["keepAlive"],
+                          connect["cleanSession"], connect["protocolLevel"])
+
+
+@pytest.mark.parametrize("vector, transport", CASES)
+def test_connect(servers, vector, transport):
+    server = servers[config_of(vector)]
+    data = encode(vector)
+    if "packetHex" in vector:
+        assert data.hex() == vector["packetHex"], "the test client encodes this CONNECT differently from the SDK"
+    with server.client(transport) as client:
+        if "wsFramesBytes" in vector:
+            at = 0
+            for size in vector["wsFramesBytes"]:
+                client.send(data[at:at + size])
+                at += size
+            assert at == len(data)
+        else:
+            client.send(data)
+        answer = client.receive()
+        code = vector["expect"]["connackV3"]
+        if code:
+            assert answer.raw == bytes([0x20, 2, 0, code])
+            assert client.wait_closed() == [], "something followed the refusal"
+        else:
+            # Session present may be 1: an earlier vector of the same device can have left a session.
+            may_be_present = not vector["connect"]["cleanSession"] and vector["connect"]["protocolLevel"] > 3
+            assert answer.raw in [bytes([0x20, 2, sp, 0]) for sp in (0, 1)[:2 if may_be_present else 1]]
+            assert client.ping() < 5
+            client.disconnect()
+            assert client.wait_closed() == []
+
+
+def test_first_connect_of_a_device_finds_no_session(server):
+    device = server.device()
+    for clean, expected in ((False, b"\x20\x02\x00\x00"), (True, b"\x20\x02\x00\x00")):
+        with server.client() as client:
+            client.send(connect_packet(*device.credentials(), clean=clean))
+            assert client.receive().raw == expected
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 14, 40])
+def test_connect_in_pieces(server, cut):
+    device = server.device()
+    data = connect_packet(*device.credentials())
+    for transport in ("tcp", "ws"):
+        with server.client(transport) as client:
+            for at in range(0, len(data), cut):
+                client.send(data[at:at + cut])
+            answer = client.receive()
+            assert (answer.type, answer.raw[3]) == (CONNACK, 0)
+
+
+def test_refusal_is_logged_with_its_reason_but_without_secrets(server):
+    device = server.device()
+    start = len(server.log())
+    password = device.password(secret="another secret")
+    with server.client() as client:
+        _, code = client.connect(device.client_id(), device.username, password)
+        assert code == 4
+        client.wait_closed()
+    line = server.wait_log(device.device_name, start=start)
+    log = server.log()[start:]
+    assert "sign" in log.lower(), line
+    for secret in (device.device_secret, password, password.lower(), device.password(), device.password().lower()):
+        assert secret not in log
+
+
+def test_limit_of_connects_for_each_device(make_server):
+    server = make_server({"limits.connects_per_device_per_minute": "5"})
+    busy, other = server.device(), server.device()
+    codes = []
+    for _ in range(7):
+        with server.client() as client:
+            codes.append(client.connect(*busy.credentials())[1])
+            if codes[-1]:
+                client.wait_closed()
+    assert codes == [0, 0, 0, 0, 0, 3, 3]
+    server.sign_in(other).close()
+
+
+def test_refusals_make_an_address_wait(make_server):
+    server = make_server({"limits.refusals_per_address_per_minute": "5"})
+    device = server.device()
+
+    def attempt():
+        """The CONNACK code of a wrong sign-in, or None when the server does not even read it."""
+        try:
+            with server.client() as client:
+                return client.connect(device.client_id(), device.username, "00" * 32)[1]
+        except Silence:
+            raise
+        except AssertionError:
+            return None
+
+    codes = [attempt() for _ in range(12)]
+    assert codes[:5] == [4] * 5
+    assert 4 not in codes[8:], f"the address was never slowed down: {codes}"
