@@ -41,8 +41,7 @@ class Echo final : public gateway::WebSocketConversation {
   }
   void on_payload_end(bool text) override {
     std::uint8_t* header = transport().reserve(ws::kMaxServerHeaderBytes);
-    transport().commit(
-        ws::encode_header(header, text ? ws::Opcode::kText : ws::Opcode::kBinary, message_.size()));
+    transport().commit(ws::encode_header(header, text ? ws::Opcode::kText : ws::Opcode::kBinary, message_.size()));
     transport().write(message_);
     message_.clear();
     message_.shrink_to_fit();

@@ -11,14 +11,14 @@ namespace mooring::base {
 
 // What kind of failure, coarse enough that a caller can act on it (exit status, HTTP status, MQTT code).
 enum class Errc {
-  kInvalidArgument,   // the caller's input is wrong; repeating it does not help
+  kInvalidArgument,  // the caller's input is wrong; repeating it does not help
   kNotFound,
   kAlreadyExists,
   kPermissionDenied,
-  kLimitExceeded,     // a named bound was hit
-  kUnavailable,       // try again later
-  kIo,                // the operating system or a file refused
-  kCorrupt,           // stored data is not what was written
+  kLimitExceeded,  // a named bound was hit
+  kUnavailable,    // try again later
+  kIo,             // the operating system or a file refused
+  kCorrupt,        // stored data is not what was written
   kInternal,
 };
 

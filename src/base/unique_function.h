@@ -19,8 +19,8 @@ class UniqueFunction<R(Args...)> {
   UniqueFunction(std::nullptr_t) {}  // NOLINT(google-explicit-constructor): mirrors std::function
 
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> && std::is_invocable_r_v<R, F&, Args...>)
-  UniqueFunction(F&& target) {  // NOLINT(google-explicit-constructor): mirrors std::function
+  requires(!std::is_same_v<std::remove_cvref_t<F>, UniqueFunction> && std::is_invocable_r_v<R, F&, Args...>)
+      UniqueFunction(F&& target) {  // NOLINT(google-explicit-constructor): mirrors std::function
     using Target = std::decay_t<F>;
     if constexpr (fits_in_place<Target>()) {
       ::new (static_cast<void*>(storage_)) Target(std::forward<F>(target));

@@ -14,11 +14,16 @@ constexpr std::string_view kKickNotice = R"({"title":"kick","content":"Kicked by
 
 OfflineReason reason_for(CloseCause cause) {
   switch (cause) {
-    case CloseCause::kTakenOver: return OfflineReason::kKickedBySameDevice;
-    case CloseCause::kDisabled: return OfflineReason::kDisabled;
-    case CloseCause::kDeleted: return OfflineReason::kDeleted;
-    case CloseCause::kKicked: return OfflineReason::kKicked;
-    case CloseCause::kTooSlow: return OfflineReason::kTooSlow;
+    case CloseCause::kTakenOver:
+      return OfflineReason::kKickedBySameDevice;
+    case CloseCause::kDisabled:
+      return OfflineReason::kDisabled;
+    case CloseCause::kDeleted:
+      return OfflineReason::kDeleted;
+    case CloseCause::kKicked:
+      return OfflineReason::kKicked;
+    case CloseCause::kTooSlow:
+      return OfflineReason::kTooSlow;
   }
   return OfflineReason::kKicked;
 }
@@ -38,9 +43,8 @@ void Broker::attach(std::shared_ptr<Client> client, AttachDone done) {
   attaching->client = std::move(client);
   attaching->done = std::move(done);
   const session::SessionKey key = attaching->client->key;
-  parts_.directory.claim(parts_.loop, key, [this, attaching](session::Claim claim) {
-    on_claimed(attaching, std::move(claim));
-  });
+  parts_.directory.claim(parts_.loop, key,
+                         [this, attaching](session::Claim claim) { on_claimed(attaching, std::move(claim)); });
 }
 
 void Broker::on_claimed(const std::shared_ptr<Attaching>& attaching, session::Claim claim) {

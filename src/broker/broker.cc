@@ -8,11 +8,10 @@ Broker::Broker(const Parts& parts) : parts_(parts) {}
 Broker::~Broker() = default;
 
 void Broker::start() {
-  parts_.directory.attach_loop(parts_.loop, parts_.executor,
-                               [this](const session::SessionKey& key, session::Epoch, session::EvictReason reason,
-                                      session::SessionDirectory::EvictDone done) {
-                                 on_evict(key, reason, std::move(done));
-                               });
+  parts_.directory.attach_loop(
+      parts_.loop, parts_.executor,
+      [this](const session::SessionKey& key, session::Epoch, session::EvictReason reason,
+             session::SessionDirectory::EvictDone done) { on_evict(key, reason, std::move(done)); });
 }
 
 void Broker::on_remote_interest(routing::LoopId loop, std::string_view filter, bool added) {
@@ -35,16 +34,26 @@ void Broker::on_remote_device(routing::LoopId loop, const base::DeviceKey& devic
 
 std::string_view to_text(OfflineReason reason) {
   switch (reason) {
-    case OfflineReason::kDeviceDisconnect: return "Device disconnect";
-    case OfflineReason::kConnectionReset: return "Connection reset by peer";
-    case OfflineReason::kConnectionError: return "Connection occurs exception";
-    case OfflineReason::kKeepAliveTimeout: return "Keepalive timeout";
-    case OfflineReason::kKickedBySameDevice: return "Kicked by the same device";
-    case OfflineReason::kDisabled: return "Device disabled";
-    case OfflineReason::kDeleted: return "Device deleted";
-    case OfflineReason::kKicked: return "Kicked by an operator";
-    case OfflineReason::kTooSlow: return "Device reads too slowly";
-    case OfflineReason::kServerStopped: return "Server stopped";
+    case OfflineReason::kDeviceDisconnect:
+      return "Device disconnect";
+    case OfflineReason::kConnectionReset:
+      return "Connection reset by peer";
+    case OfflineReason::kConnectionError:
+      return "Connection occurs exception";
+    case OfflineReason::kKeepAliveTimeout:
+      return "Keepalive timeout";
+    case OfflineReason::kKickedBySameDevice:
+      return "Kicked by the same device";
+    case OfflineReason::kDisabled:
+      return "Device disabled";
+    case OfflineReason::kDeleted:
+      return "Device deleted";
+    case OfflineReason::kKicked:
+      return "Kicked by an operator";
+    case OfflineReason::kTooSlow:
+      return "Device reads too slowly";
+    case OfflineReason::kServerStopped:
+      return "Server stopped";
   }
   return "";
 }

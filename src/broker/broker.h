@@ -30,10 +30,10 @@ struct LocalSession {
   std::shared_ptr<Client> client;  // null while offline
   base::DeviceKey device;          // empty names for an operator's
   bool is_device = false;
-  bool keeps_messages = false;     // clean session 0: QoS 1 waits for the client while it is offline
+  bool keeps_messages = false;  // clean session 0: QoS 1 waits for the client while it is offline
   bool at_publishers_qos = true;
-  routing::SubscriberId id = 0;    // in the trie
-  std::uint64_t routed = 0;        // number of the last message that was matched; merges overlapping filters
+  routing::SubscriberId id = 0;  // in the trie
+  std::uint64_t routed = 0;      // number of the last message that was matched; merges overlapping filters
 };
 
 // Plain counters of one loop, read by the owner of the loop.

@@ -24,7 +24,7 @@ enum class ClientKind : std::uint8_t {
 // The rules a kind of client lives under. They belong to the product's profile or the listener, never to the server as
 // a whole. One object serves many clients and outlives them.
 struct ClientRules {
-  std::size_t max_filters_per_subscribe = 8;   // 0 = no limit, as in every field
+  std::size_t max_filters_per_subscribe = 8;  // 0 = no limit, as in every field
   std::size_t max_subscriptions = 100;
   std::uint8_t max_qos = 1;
   bool deliver_at_publishers_qos = true;  // connection.md 6.1; false: min(publisher, subscription), MQTT 3.1.1 3.8.4
@@ -55,10 +55,7 @@ class Client {
  public:
   Client(ClientInfo client_info, session::SessionKey session_key, ClientSink& client_sink,
          const Authorizer& client_authorizer)
-      : info(std::move(client_info)),
-        key(std::move(session_key)),
-        sink(&client_sink),
-        authorizer(&client_authorizer) {}
+      : info(std::move(client_info)), key(std::move(session_key)), sink(&client_sink), authorizer(&client_authorizer) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -66,10 +63,10 @@ class Client {
 
   const ClientInfo info;
   const session::SessionKey key;
-  ClientSink* sink;              // null once the connection has ended
-  const Authorizer* authorizer;  // valid while connected
-  LocalSession* session = nullptr;  // null before the session was claimed and after it left this loop
-  session::Epoch epoch = 0;      // of the claim; tells connections of one device apart, newer ones are larger
+  ClientSink* sink;                   // null once the connection has ended
+  const Authorizer* authorizer;       // valid while connected
+  LocalSession* session = nullptr;    // null before the session was claimed and after it left this loop
+  session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger
   base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
   std::uint64_t refused_publishes = 0;
 };

@@ -10,7 +10,9 @@
 namespace mooring::broker {
 namespace {
 // A device in a tight loop of forbidden publishes must not fill the log: the first ones are told, then every 1,000th.
-bool worth_a_line(std::uint64_t count) { return count <= 5 || count % 1000 == 0; }
+bool worth_a_line(std::uint64_t count) {
+  return count <= 5 || count % 1000 == 0;
+}
 }  // namespace
 
 void Broker::publish(Client& client, const mqtt::Publish& packet) {
@@ -18,8 +20,8 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
     ++counters_.refused_publishes;
     if (worth_a_line(++client.refused_publishes)) {
       base::log_info("broker", "{}/{}: publish to '{}' refused: No authorization (9236), {} so far",
-                     client.info.device.product_key, client.info.device.device_name,
-                     base::printable(packet.topic, 160), client.refused_publishes);
+                     client.info.device.product_key, client.info.device.device_name, base::printable(packet.topic, 160),
+                     client.refused_publishes);
     }
   } else {
     ++counters_.published;
@@ -46,8 +48,7 @@ void Broker::route(const mqtt::Publish& packet, const Client* from) {
   }
   match_remote(packet.topic);
   if (targets_.empty() && remote_targets_.empty()) return;  // nobody listens: no message is made
-  const mqtt::MessageRef message =
-      mqtt::Message::create(packet.topic, packet.payload, packet.qos, packet.retain);
+  const mqtt::MessageRef message = mqtt::Message::create(packet.topic, packet.payload, packet.qos, packet.retain);
   if (!remote_targets_.empty()) parts_.bus.publish(message, remote_targets_);
   deliver_to_targets(message);
 }
@@ -109,15 +110,14 @@ void Broker::add_target(LocalSession& home, std::uint8_t subscription_qos) {
     targets_.push_back({&home, subscription_qos});
     return;
   }
-  const auto known = std::find_if(targets_.begin(), targets_.end(),
-                                  [&](const Target& target) { return target.session == &home; });
+  const auto known =
+      std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) { return target.session == &home; });
   known->qos = std::max(known->qos, subscription_qos);
 }
 
 void Broker::deliver_to_targets(const mqtt::MessageRef& message) {
   for (const Target& target : targets_) {
-    const std::uint8_t qos =
-        target.session->at_publishers_qos ? message->qos() : std::min(message->qos(), target.qos);
+    const std::uint8_t qos = target.session->at_publishers_qos ? message->qos() : std::min(message->qos(), target.qos);
     deliver(*target.session, message, qos);
   }
 }

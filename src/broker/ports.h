@@ -17,8 +17,8 @@ enum class CloseCause : std::uint8_t {
   kTakenOver,  // the same device connected again (connection.md 6.5)
   kDisabled,
   kDeleted,
-  kKicked,     // by an operator
-  kTooSlow,    // does not read what it subscribed to
+  kKicked,   // by an operator
+  kTooSlow,  // does not read what it subscribed to
 };
 
 // What a client may do. One object per connection; asked for every PUBLISH and every filter.
@@ -48,9 +48,9 @@ class ClientSink {
 
 // Why a device went offline; the texts are those of the device log (connection.md 9.2).
 enum class OfflineReason : std::uint8_t {
-  kDeviceDisconnect,   // DISCONNECT packet
-  kConnectionReset,    // the transport ended without one
-  kConnectionError,    // malformed packets, broken transport
+  kDeviceDisconnect,  // DISCONNECT packet
+  kConnectionReset,   // the transport ended without one
+  kConnectionError,   // malformed packets, broken transport
   kKeepAliveTimeout,
   kKickedBySameDevice,
   kDisabled,

@@ -23,8 +23,12 @@ std::string format_time(base::WallMs at_ms, char between, const char* end) {
 
 }  // namespace
 
-std::string beijing_time(base::WallMs at_ms) { return format_time(at_ms + 8LL * 3600 * 1000, ' ', ""); }
-std::string utc_time(base::WallMs at_ms) { return format_time(at_ms, 'T', "Z"); }
+std::string beijing_time(base::WallMs at_ms) {
+  return format_time(at_ms + 8LL * 3600 * 1000, ' ', "");
+}
+std::string utc_time(base::WallMs at_ms) {
+  return format_time(at_ms, 'T', "Z");
+}
 
 std::string status_topic(const base::DeviceKey& device) {
   return fmt::format("/as/mqtt/status/{}/{}", device.product_key, device.device_name);

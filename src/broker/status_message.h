@@ -12,7 +12,8 @@ namespace mooring::broker {
 
 std::string status_topic(const base::DeviceKey& device);  // /as/mqtt/status/${pk}/${dn}
 
-// `at_ms`: the moment of the message; `last_ms`: the last communication before the change. Consumers order by the latter.
+// `at_ms`: the moment of the message; `last_ms`: the last communication before the change. Consumers order by the
+// latter.
 std::string status_message(const Client& client, bool online, base::WallMs at_ms, base::WallMs last_ms,
                            OfflineReason reason);
 

@@ -59,9 +59,12 @@ std::uint8_t Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& en
     return refuse("too many filters in one SUBSCRIBE");
   }
   switch (client.authorizer->may_subscribe(entry.filter)) {
-    case Authorizer::Verdict::kAllowed: break;
-    case Authorizer::Verdict::kNotPermitted: return refuse("topic not permitted (9236)");
-    case Authorizer::Verdict::kTooLong: return refuse("topic too long or too many levels");
+    case Authorizer::Verdict::kAllowed:
+      break;
+    case Authorizer::Verdict::kNotPermitted:
+      return refuse("topic not permitted (9236)");
+    case Authorizer::Verdict::kTooLong:
+      return refuse("topic too long or too many levels");
   }
   if (rules.max_subscriptions != 0 && state.subscriptions().size() >= rules.max_subscriptions &&
       state.find_subscription(entry.filter) == nullptr) {

@@ -7,9 +7,12 @@ namespace {
 
 broker::Authorizer::Verdict to_verdict(auth::Permission permission) {
   switch (permission) {
-    case auth::Permission::kAllowed: return broker::Authorizer::Verdict::kAllowed;
-    case auth::Permission::kNotPermitted: return broker::Authorizer::Verdict::kNotPermitted;
-    case auth::Permission::kTooLong: return broker::Authorizer::Verdict::kTooLong;
+    case auth::Permission::kAllowed:
+      return broker::Authorizer::Verdict::kAllowed;
+    case auth::Permission::kNotPermitted:
+      return broker::Authorizer::Verdict::kNotPermitted;
+    case auth::Permission::kTooLong:
+      return broker::Authorizer::Verdict::kTooLong;
   }
   return broker::Authorizer::Verdict::kNotPermitted;
 }

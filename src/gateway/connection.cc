@@ -14,9 +14,9 @@
 namespace mooring::gateway {
 namespace {
 
-constexpr int kReadsPerTurn = 4;                    // then the other connections of the loop have their turn
+constexpr int kReadsPerTurn = 4;  // then the other connections of the loop have their turn
 constexpr int kWritesPerTurn = 16;
-constexpr std::size_t kSharedFromBytes = 2048;      // below, copying is cheaper than another piece of a writev
+constexpr std::size_t kSharedFromBytes = 2048;  // below, copying is cheaper than another piece of a writev
 constexpr std::uint32_t kLingerBytesMax = 256 * 1024;
 // Answers beyond the outgoing bound (acknowledgements, pongs) before no more is read from a peer that reads nothing.
 constexpr std::size_t kAnswerSlackBytes = 64 * 1024;
@@ -36,7 +36,9 @@ Connection::Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerCo
   if (context.proxy_protocol) stage_ = Stage::kProxyHeader;
 }
 
-Connection::~Connection() { out_.clear(loop_.blocks()); }
+Connection::~Connection() {
+  out_.clear(loop_.blocks());
+}
 
 void Connection::start() {
   if (auto watched = loop_.watch(stream_.fd(), *this, net::Loop::Watch::kEdge); !watched) {
@@ -60,7 +62,9 @@ void Connection::on_ready(std::uint32_t epoll_events) {
   advance();
 }
 
-void Connection::on_again() { advance(); }
+void Connection::on_again() {
+  advance();
+}
 
 bool Connection::input_blocked() const {
   const bool conversation_is_full = conversation_ != nullptr && !backlog_.empty();
@@ -85,13 +89,18 @@ void Connection::advance() {
 
 bool Connection::step() {
   switch (stage_) {
-    case Stage::kProxyHeader: return step_proxy_header();
-    case Stage::kFirstBytes: return step_first_bytes();
-    case Stage::kTlsHandshake: return step_handshake();
+    case Stage::kProxyHeader:
+      return step_proxy_header();
+    case Stage::kFirstBytes:
+      return step_first_bytes();
+    case Stage::kTlsHandshake:
+      return step_handshake();
     case Stage::kConversation:
     case Stage::kFinishing:
-    case Stage::kLingering: return step_read();
-    case Stage::kClosed: return false;
+    case Stage::kLingering:
+      return step_read();
+    case Stage::kClosed:
+      return false;
   }
   return false;
 }
@@ -112,10 +121,9 @@ bool Connection::step_proxy_header() {
     readable_ = false;  // the rest raises another edge
     return false;
   }
-  const bool trusted =
-      context_.trusted_proxies.empty() ||
-      std::any_of(context_.trusted_proxies.begin(), context_.trusted_proxies.end(),
-                  [&](const net::AddressBlock& block) { return block.contains(peer_.address); });
+  const bool trusted = context_.trusted_proxies.empty() ||
+                       std::any_of(context_.trusted_proxies.begin(), context_.trusted_proxies.end(),
+                                   [&](const net::AddressBlock& block) { return block.contains(peer_.address); });
   if (header.status != net::ProxyHeader::Status::kDone || !trusted) {
     end(TransportEnd::kBroken, trusted ? "this listener expects a PROXY header (listener.proxy_protocol); none came"
                                        : "a PROXY header from an address outside listener.trusted_proxies");
@@ -275,7 +283,9 @@ std::uint8_t* Connection::reserve(std::size_t bytes) {
   return out_.reserve(loop_.blocks(), bytes);
 }
 
-void Connection::commit(std::size_t bytes) { out_.commit(bytes); }
+void Connection::commit(std::size_t bytes) {
+  out_.commit(bytes);
+}
 
 void Connection::write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) {
   if (bytes.size() < kSharedFromBytes) {
@@ -347,7 +357,9 @@ void Connection::set_client_address(std::string_view address) {
   if (auto parsed = net::SocketAddress::parse(address, 0)) peer_.address = *parsed;
 }
 
-void Connection::input_wanted() { loop_.call_again(*this); }
+void Connection::input_wanted() {
+  loop_.call_again(*this);
+}
 
 void Connection::established() {
   established_ = true;
@@ -421,7 +433,9 @@ void Connection::start_finishing() {
   loop_.call_at_turn_end(*this);
 }
 
-void Connection::abort() { close_now(); }
+void Connection::abort() {
+  close_now();
+}
 
 void Connection::end(TransportEnd how, const char* why) {
   if (why[0] != '\0' && stage_ < Stage::kConversation) {

@@ -81,11 +81,11 @@ class Connection final : public net::LoopClient,
  private:
   enum class Stage : std::uint8_t {
     kProxyHeader,
-    kFirstBytes,     // of the socket
+    kFirstBytes,  // of the socket
     kTlsHandshake,
-    kConversation,   // or, when there is none yet, first bytes of the plaintext
-    kFinishing,      // our last bytes are leaving
-    kLingering,      // waiting for the peer's end
+    kConversation,  // or, when there is none yet, first bytes of the plaintext
+    kFinishing,     // our last bytes are leaving
+    kLingering,     // waiting for the peer's end
     kClosed,
   };
 

@@ -40,18 +40,18 @@ void DeviceSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) 
     return;
   }
   base::DeviceKey key = pending->device;
-  registry_.find_credential(
-      std::move(key), executor_,
-      [this, address, generation = cache_.generation(), pending = std::move(*pending),
-       done = std::move(done)](base::Result<registry::Credential> found) mutable {
-        if (!found) {
-          base::log_error("gateway", "the registry did not answer a sign-in: {}", found.error().message);
-          refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, done);
-          return;
-        }
-        const CachedCredential& credential = cache_.put(pending.device, *found, generation);
-        conclude(std::move(pending), credential, address, done);
-      });
+  registry_.find_credential(std::move(key), executor_,
+                            [this, address, generation = cache_.generation(), pending = std::move(*pending),
+                             done = std::move(done)](base::Result<registry::Credential> found) mutable {
+                              if (!found) {
+                                base::log_error("gateway", "the registry did not answer a sign-in: {}",
+                                                found.error().message);
+                                refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, done);
+                                return;
+                              }
+                              const CachedCredential& credential = cache_.put(pending.device, *found, generation);
+                              conclude(std::move(pending), credential, address, done);
+                            });
 }
 
 void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,

@@ -39,7 +39,8 @@ class DeviceSignIn {
   CredentialCache& cache() { return cache_; }
 
  private:
-  void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address, Done& done);
+  void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
+                Done& done);
   void refuse(const auth::Refusal& refusal, std::string_view address, Done& done);
 
   registry::RegistryService& registry_;

@@ -7,7 +7,7 @@
 namespace mooring::gateway {
 
 FirstBytes classify_first_bytes(base::ByteView input) {
-  static constexpr std::array<std::string_view, 7> kMethods{"GET ",    "POST ",   "HEAD ",   "PUT ",
+  static constexpr std::array<std::string_view, 7> kMethods{"GET ",   "POST ",   "HEAD ",   "PUT ",
                                                             "PATCH ", "DELETE ", "OPTIONS "};
   if (input.empty()) return FirstBytes::kMore;
   if (input[0] == 0x16) return FirstBytes::kTls;   // handshake record, RFC 8446 section 5.1

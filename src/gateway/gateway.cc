@@ -17,7 +17,8 @@ base::Result<> Gateway::listen(net::UniqueFd fd, std::shared_ptr<ListenerContext
   Door door;
   door.context = std::move(context);
   door.listener = std::make_unique<net::Listener>(
-      loop_, std::move(fd), [this, shared = door.context.get()](net::UniqueFd accepted, const net::SocketAddress& peer) {
+      loop_, std::move(fd),
+      [this, shared = door.context.get()](net::UniqueFd accepted, const net::SocketAddress& peer) {
         accept(std::move(accepted), peer, *shared);
       });
   if (auto started = door.listener->start(); !started) return started;

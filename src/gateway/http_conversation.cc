@@ -49,9 +49,10 @@ std::size_t HttpConversation::receive(base::MutableBytes input) {
   }
   const int status = parser_.error_status();
   keep_alive_ = false;
-  respond(http::error_response(status, status == 431   ? "head_too_large"
-                                       : status == 413 ? "body_too_large"
-                                                       : "bad_request",
+  respond(http::error_response(status,
+                               status == 431   ? "head_too_large"
+                               : status == 413 ? "body_too_large"
+                                               : "bad_request",
                                status == 431   ? "the request's header fields are over the limit"
                                : status == 413 ? "the request's body is over the limit"
                                                : "this is not a valid HTTP/1.1 request"));
@@ -99,12 +100,12 @@ bool HttpConversation::try_upgrade(const http::Request& request) {
     return true;
   }
   if (const auto forwarded = request.field("X-Forwarded-For")) {
-    const bool trusted = std::any_of(trusted_proxies_.begin(), trusted_proxies_.end(), [&](const auto& block) {
-      return block.contains(transport_.peer().address);
-    });
+    const bool trusted = std::any_of(trusted_proxies_.begin(), trusted_proxies_.end(),
+                                     [&](const auto& block) { return block.contains(transport_.peer().address); });
     // The last entry is the one the trusted proxy wrote; those before it come from whoever sent the request.
     const std::size_t comma = forwarded->rfind(',');
-    const std::string_view last = base::trim(comma == std::string_view::npos ? *forwarded : forwarded->substr(comma + 1));
+    const std::string_view last =
+        base::trim(comma == std::string_view::npos ? *forwarded : forwarded->substr(comma + 1));
     if (trusted) transport_.set_client_address(last);
   }
   transport_.write(base::as_bytes(ws::build_response(*accepted)));
@@ -125,8 +126,14 @@ void HttpConversation::respond(const http::Response& response) {
   transport_.input_wanted();
 }
 
-void HttpConversation::transport_ended(TransportEnd) { self_.reset(); }
-void HttpConversation::on_deadline(base::MonoMs) { transport_.finish(); }
-void HttpConversation::shut_down() { transport_.finish(); }
+void HttpConversation::transport_ended(TransportEnd) {
+  self_.reset();
+}
+void HttpConversation::on_deadline(base::MonoMs) {
+  transport_.finish();
+}
+void HttpConversation::shut_down() {
+  transport_.finish();
+}
 
 }  // namespace mooring::gateway

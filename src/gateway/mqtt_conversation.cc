@@ -15,7 +15,9 @@ MqttConversation::MqttConversation(Transport& transport, MqttServices& services,
       machine_(services.packet_limits),
       self_(std::make_shared<MqttConversation*>(this)) {}
 
-MqttConversation::~MqttConversation() { detach(broker::OfflineReason::kConnectionReset); }
+MqttConversation::~MqttConversation() {
+  detach(broker::OfflineReason::kConnectionReset);
+}
 
 std::size_t MqttConversation::receive(base::MutableBytes input) {
   const std::size_t taken = machine_.receive(input, *this);
@@ -27,7 +29,9 @@ std::size_t MqttConversation::receive(base::MutableBytes input) {
   return taken;
 }
 
-void MqttConversation::on_publish(const mqtt::Publish& packet) { services_.broker.publish(*client_, packet); }
+void MqttConversation::on_publish(const mqtt::Publish& packet) {
+  services_.broker.publish(*client_, packet);
+}
 
 void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet) {
   base::log_info("gateway", "{}: publish of {} bytes to '{}' discarded: the payload is over the limit (9320)", who(),
@@ -35,12 +39,18 @@ void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet
   if (packet.qos > 0) send_puback(packet.packet_id);
 }
 
-void MqttConversation::on_puback(std::uint16_t packet_id) { services_.broker.acknowledged(*client_, packet_id); }
-void MqttConversation::on_subscribe(const mqtt::Subscribe& packet) { services_.broker.subscribe(*client_, packet); }
+void MqttConversation::on_puback(std::uint16_t packet_id) {
+  services_.broker.acknowledged(*client_, packet_id);
+}
+void MqttConversation::on_subscribe(const mqtt::Subscribe& packet) {
+  services_.broker.subscribe(*client_, packet);
+}
 void MqttConversation::on_unsubscribe(const mqtt::Unsubscribe& packet) {
   services_.broker.unsubscribe(*client_, packet);
 }
-void MqttConversation::on_pingreq() { writer_.packet(mqtt::encode_pingresp().view()); }
+void MqttConversation::on_pingreq() {
+  writer_.packet(mqtt::encode_pingresp().view());
+}
 
 void MqttConversation::on_disconnect() {
   detach(broker::OfflineReason::kDeviceDisconnect);
@@ -70,11 +80,13 @@ void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const std:
   mqtt::append_suback(packet, machine_.version(), packet_id, codes);
   writer_.packet(packet);
 }
-bool MqttConversation::congested() const { return transport_.congested(); }
+bool MqttConversation::congested() const {
+  return transport_.congested();
+}
 
 void MqttConversation::close(broker::CloseCause cause) {
   base::log_info("gateway", "{}: closed by the server: {}", who(),
-                 cause == broker::CloseCause::kTakenOver ? "Kicked by the same device"
+                 cause == broker::CloseCause::kTakenOver  ? "Kicked by the same device"
                  : cause == broker::CloseCause::kDisabled ? "the device was disabled (6208)"
                  : cause == broker::CloseCause::kDeleted  ? "the device was deleted"
                  : cause == broker::CloseCause::kTooSlow  ? "the device reads too slowly (1901)"

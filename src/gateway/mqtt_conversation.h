@@ -21,7 +21,7 @@ struct MqttServices {
   broker::Broker& broker;
   DeviceSignIn& sign_in;
   const base::Clock& clock;
-  mqtt::Limits packet_limits;           // replaced by a reload for connections to come
+  mqtt::Limits packet_limits;  // replaced by a reload for connections to come
   broker::ClientRules device_rules;
   broker::ClientRules operator_rules;
   std::uint64_t next_operator_number = 1;
@@ -76,12 +76,12 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   PacketWriter writer_;
   mqtt::ServerConnection machine_;
   std::unique_ptr<broker::Authorizer> authorizer_;
-  std::shared_ptr<broker::Client> client_;      // from the sign-in on
-  std::shared_ptr<MqttConversation*> self_;     // cleared when this ends: calls under way find out
+  std::shared_ptr<broker::Client> client_;   // from the sign-in on
+  std::shared_ptr<MqttConversation*> self_;  // cleared when this ends: calls under way find out
   base::MonoMs last_packet_ms_ = 0;
   std::uint32_t packets_seen_ = 0;
-  std::uint32_t keep_alive_limit_ms_ = 0;       // 1.5 x keep alive; 0 = none
-  std::string user_name_;                       // for the log line of a refusal; cleared afterwards
+  std::uint32_t keep_alive_limit_ms_ = 0;  // 1.5 x keep alive; 0 = none
+  std::string user_name_;                  // for the log line of a refusal; cleared afterwards
   bool accepted_ = false;
 };
 

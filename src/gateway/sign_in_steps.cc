@@ -48,8 +48,8 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   }
   auth::SignedIn& device = result->signed_in;
   if (device.secure_mode_mismatch) {
-    base::log_warn("gateway", "{}/{}: securemode does not fit the transport ({}); accepted",
-                   device.device.product_key, device.device.device_name, transport_.peer().tls ? "TLS" : "plain");
+    base::log_warn("gateway", "{}/{}: securemode does not fit the transport ({}); accepted", device.device.product_key,
+                   device.device.device_name, transport_.peer().tls ? "TLS" : "plain");
   }
   authorizer_ = std::make_unique<DeviceAuthorizer>(device.device, result->product, device.ext_bits);
   keep_alive_limit_ms_ = device.keep_alive_s * 1500U;
@@ -61,8 +61,9 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   info.device = device.device;
   info.iot_id = std::move(result->iot_id);
   info.peer_address = transport_.peer().address.host();
-  info.facts = {std::move(device.facts.language), std::move(device.facts.sdk_version), std::move(device.facts.system),
-                device.facts.module_id.empty() ? std::move(device.facts.partner_id) : std::move(device.facts.module_id)};
+  info.facts = {
+      std::move(device.facts.language), std::move(device.facts.sdk_version), std::move(device.facts.system),
+      device.facts.module_id.empty() ? std::move(device.facts.partner_id) : std::move(device.facts.module_id)};
   info.clean_session = clean_session;
   info.wants_notify = (device.ext_bits & auth::kExtNotify) != 0;
   info.rules = &services_.device_rules;
@@ -71,8 +72,8 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
 }
 
 void MqttConversation::refuse(const auth::Refusal& refusal) {
-  base::log_info("gateway", "CONNECT refused with code {} ({}): {}; user '{}' from {}", refusal.connack_v3, refusal.name,
-                 refusal.text, user_name_, transport_.peer().address.to_text());
+  base::log_info("gateway", "CONNECT refused with code {} ({}): {}; user '{}' from {}", refusal.connack_v3,
+                 refusal.name, refusal.text, user_name_, transport_.peer().address.to_text());
   writer_.packet(mqtt::encode_connack(machine_.version(), static_cast<mqtt::ConnackCode>(refusal.connack_v3)).view());
   machine_.close();
   writer_.finish(ws::CloseCode::kPolicyViolation, "CONNECT refused");
@@ -87,8 +88,8 @@ void MqttConversation::sign_in_operator(const mqtt::Connect& packet) {
   info.peer_address = transport_.peer().address.host();
   info.clean_session = true;
   info.rules = &services_.operator_rules;
-  session::SessionKey key = std::string("o") + '\0' + std::to_string(services_.loop) + '.' +
-                            std::to_string(services_.next_operator_number++);
+  session::SessionKey key =
+      std::string("o") + '\0' + std::to_string(services_.loop) + '.' + std::to_string(services_.next_operator_number++);
   attach(std::move(info), std::move(key));
 }
 

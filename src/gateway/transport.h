@@ -69,8 +69,8 @@ class Transport {
 class Conversation {
  public:
   virtual ~Conversation() = default;
-  // Plaintext from the peer, the conversation's to change. Returns how many bytes were taken; what it leaves it is given
-  // again after Transport::input_wanted().
+  // Plaintext from the peer, the conversation's to change. Returns how many bytes were taken; what it leaves it is
+  // given again after Transport::input_wanted().
   virtual std::size_t receive(base::MutableBytes input) = 0;
   // The connection ends without the conversation having asked for it. Last call.
   virtual void transport_ended(TransportEnd end) = 0;

@@ -11,9 +11,9 @@ namespace mooring::http {
 
 // Where a request came from.
 struct RequestSource {
-  std::string address;            // of the peer, without port
+  std::string address;  // of the peer, without port
   bool loopback = false;
-  bool local_socket = false;      // the data folder's socket: its owner is an administrator
+  bool local_socket = false;  // the data folder's socket: its owner is an administrator
   bool tls = false;
   base::Executor* executor = nullptr;  // of the connection's loop
 };

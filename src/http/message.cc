@@ -28,8 +28,8 @@ std::string serialize(const Response& response, bool keep_alive, bool head_only)
   const auto reason = boost::beast::http::obsolete_reason(
       static_cast<boost::beast::http::status>(static_cast<unsigned>(response.status)));
   std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n",
-                                response.status, std::string_view(reason.data(), reason.size()),
-                                response.content_type, response.body.size(), keep_alive ? "keep-alive" : "close");
+                                response.status, std::string_view(reason.data(), reason.size()), response.content_type,
+                                response.body.size(), keep_alive ? "keep-alive" : "close");
   // No page of ours may be framed, sniffed or given a referrer.
   out += "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n";
   for (const Field& f : response.fields) out += fmt::format("{}: {}\r\n", f.name, f.value);

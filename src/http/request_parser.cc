@@ -10,7 +10,9 @@ namespace mooring::http {
 namespace {
 namespace bh = boost::beast::http;
 
-std::string to_string(boost::beast::string_view text) { return {text.data(), text.size()}; }
+std::string to_string(boost::beast::string_view text) {
+  return {text.data(), text.size()};
+}
 }  // namespace
 
 struct RequestParser::Impl {

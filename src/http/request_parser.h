@@ -1,5 +1,5 @@
-// RequestParser: HTTP/1.x requests out of a byte stream, without I/O. Boost.Beast does the parsing; this keeps it in one
-// file and bounds it. One object serves one request after another. Belongs to one connection.
+// RequestParser: HTTP/1.x requests out of a byte stream, without I/O. Boost.Beast does the parsing; this keeps it in
+// one file and bounds it. One object serves one request after another. Belongs to one connection.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 namespace mooring::http {
 
 struct ParserLimits {
-  std::size_t head_bytes = 16 * 1024;  // more: 431
+  std::size_t head_bytes = 16 * 1024;    // more: 431
   std::size_t body_bytes = 1024 * 1024;  // more: 413, before any of it is taken
 };
 

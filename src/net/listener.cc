@@ -25,8 +25,9 @@ base::Error bind_error(const SocketAddress& address) {
     return {base::Errc::kUnavailable, text};
   }
   if (error == EACCES) {
-    text += "; ports below 1024 need root or CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities), "
-            "or choose another with --listen HOST:PORT";
+    text +=
+        "; ports below 1024 need root or CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities), "
+        "or choose another with --listen HOST:PORT";
     return {base::Errc::kPermissionDenied, text};
   }
   if (error == EADDRNOTAVAIL) text += "; this machine does not have that address";
@@ -80,9 +81,13 @@ Listener::Listener(Loop& loop, UniqueFd fd, OnAccept on_accept)
       reserve_(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
       on_accept_(std::move(on_accept)) {}
 
-Listener::~Listener() { stop(); }
+Listener::~Listener() {
+  stop();
+}
 
-base::Result<> Listener::start() { return loop_.watch(fd_.get(), *this, Loop::Watch::kLevelRead); }
+base::Result<> Listener::start() {
+  return loop_.watch(fd_.get(), *this, Loop::Watch::kLevelRead);
+}
 
 void Listener::stop() {
   if (!fd_) return;
@@ -94,8 +99,7 @@ void Listener::on_ready(std::uint32_t) {
   for (int i = 0; i < kMaxAcceptsPerTurn && fd_; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
-    UniqueFd accepted(
-        ::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    UniqueFd accepted(::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!accepted) {
       if (errno == EMFILE || errno == ENFILE) shed_one();
       return;
@@ -106,7 +110,8 @@ void Listener::on_ready(std::uint32_t) {
 }
 
 void Listener::shed_one() {
-  base::log_error("net", "out of file descriptors: a new connection was closed; raise the limit (LimitNOFILE, ulimit -n)");
+  base::log_error("net",
+                  "out of file descriptors: a new connection was closed; raise the limit (LimitNOFILE, ulimit -n)");
   reserve_.reset();
   UniqueFd refused(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   refused.reset();

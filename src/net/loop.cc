@@ -69,7 +69,9 @@ base::Result<> Loop::watch(int fd, LoopClient& client, Watch mode) {
   return {};
 }
 
-void Loop::unwatch(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void Loop::unwatch(int fd) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 void Loop::call_at_turn_end(LoopClient& client) {
   if (!static_cast<base::ListHook<TurnEndTag>&>(client).linked()) turn_end_.push_back(client);

@@ -41,8 +41,8 @@ class Loop final : public base::Executor {
   static base::Result<std::unique_ptr<Loop>> create(const base::Clock& clock = base::system_clock());
   ~Loop() override;
 
-  void run();                       // until stop(); call once
-  void stop();                      // thread-safe; run() returns after the current turn
+  void run();   // until stop(); call once
+  void stop();  // thread-safe; run() returns after the current turn
   void post(base::Task task) override;
 
   enum class Watch { kEdge, kLevelRead };

@@ -15,7 +15,9 @@ constexpr std::array<std::uint8_t, 12> kV2Signature{0x0D, 0x0A, 0x0D, 0x0A, 0x00
                                                     0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A};
 constexpr std::size_t kV1MaxBytes = 107;
 
-ProxyHeader malformed() { return {ProxyHeader::Status::kMalformed, 0, false, {}}; }
+ProxyHeader malformed() {
+  return {ProxyHeader::Status::kMalformed, 0, false, {}};
+}
 
 std::string_view next_word(std::string_view& line) {
   const std::size_t blank = line.find(' ');

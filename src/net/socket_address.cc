@@ -79,7 +79,9 @@ base::Result<SocketAddress> SocketAddress::unix_path(std::string_view path) {
                        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1));
 }
 
-int SocketAddress::family() const { return bytes_ == 0 ? AF_UNSPEC : data()->sa_family; }
+int SocketAddress::family() const {
+  return bytes_ == 0 ? AF_UNSPEC : data()->sa_family;
+}
 
 std::uint16_t SocketAddress::port() const {
   if (family() == AF_INET) return ntohs(load<sockaddr_in>(data()).sin_port);

@@ -23,7 +23,9 @@ IoResult from_errno() {
 
 }  // namespace
 
-void Stream::FreeSsl::operator()(ssl_st* ssl) const { SSL_free(ssl); }
+void Stream::FreeSsl::operator()(ssl_st* ssl) const {
+  SSL_free(ssl);
+}
 
 IoResult Stream::peek(base::MutableBytes out) {
   const ssize_t got = ::recv(fd_.get(), out.data(), out.size(), MSG_PEEK);
@@ -114,9 +116,15 @@ Stream::Handshake Stream::handshake() {
   return Handshake::kFailed;
 }
 
-const char* Stream::tls_version() const { return ssl_ != nullptr ? SSL_get_version(ssl_.get()) : ""; }
-const char* Stream::tls_cipher() const { return ssl_ != nullptr ? SSL_get_cipher_name(ssl_.get()) : ""; }
-bool Stream::tls_resumed() const { return ssl_ != nullptr && SSL_session_reused(ssl_.get()) == 1; }
+const char* Stream::tls_version() const {
+  return ssl_ != nullptr ? SSL_get_version(ssl_.get()) : "";
+}
+const char* Stream::tls_cipher() const {
+  return ssl_ != nullptr ? SSL_get_cipher_name(ssl_.get()) : "";
+}
+bool Stream::tls_resumed() const {
+  return ssl_ != nullptr && SSL_session_reused(ssl_.get()) == 1;
+}
 
 std::string_view Stream::server_name() const {
   if (ssl_ == nullptr) return {};

@@ -18,7 +18,8 @@ constexpr char kModernCiphers[] =
     "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:"
     "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA";
 // RSA key exchange, for firmware that knows nothing else.
-constexpr char kLegacyCiphers[] = ":AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA256:AES256-SHA256:AES128-SHA:AES256-SHA";
+constexpr char kLegacyCiphers[] =
+    ":AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA256:AES256-SHA256:AES128-SHA:AES256-SHA";
 
 struct FreeBio {
   void operator()(BIO* bio) const { BIO_free(bio); }
@@ -35,7 +36,9 @@ std::unique_ptr<BIO, FreeBio> reader(const std::string& pem) {
 }
 
 // Never asks the terminal for a pass phrase.
-int no_passphrase(char*, int, int, void*) { return -1; }
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
 
 base::Result<> use_pair(SSL_CTX* context, const CertificatePair& pair) {
   const auto chain = reader(pair.certificate_pem);
@@ -65,10 +68,14 @@ base::Result<> use_pair(SSL_CTX* context, const CertificatePair& pair) {
 
 int native_version(TlsVersion version) {
   switch (version) {
-    case TlsVersion::k10: return TLS1_VERSION;
-    case TlsVersion::k11: return TLS1_1_VERSION;
-    case TlsVersion::k12: return TLS1_2_VERSION;
-    case TlsVersion::k13: return TLS1_3_VERSION;
+    case TlsVersion::k10:
+      return TLS1_VERSION;
+    case TlsVersion::k11:
+      return TLS1_1_VERSION;
+    case TlsVersion::k12:
+      return TLS1_2_VERSION;
+    case TlsVersion::k13:
+      return TLS1_3_VERSION;
   }
   return TLS1_2_VERSION;
 }
@@ -98,7 +105,9 @@ void enable_tickets(SSL_CTX* context, TicketKeys keys) {
 
 }  // namespace
 
-void TlsContext::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
+void TlsContext::Free::operator()(ssl_ctx_st* context) const {
+  SSL_CTX_free(context);
+}
 
 TicketKeys TlsContext::random_ticket_keys() {
   TicketKeys keys;

@@ -57,7 +57,9 @@ void BlockPool::give_back(WriteBlock* block) {
   ++spare_count_;
 }
 
-WriteQueue::~WriteQueue() { MOORING_ASSERT(head_ == nullptr); }
+WriteQueue::~WriteQueue() {
+  MOORING_ASSERT(head_ == nullptr);
+}
 
 void WriteQueue::push(WriteBlock* block) {
   if (tail_ != nullptr) {

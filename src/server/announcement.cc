@@ -44,8 +44,8 @@ std::string demo_lines(const Announcement& announcement, const registry::Device&
   input.host = "localhost";
   input.port = announcement.listeners.front().address.port();
   std::string out = fmt::format("\nDemo device {}/{}\n", device.key.product_key, device.key.device_name);
-  const auto lines = api::connect_lines(input, fmt::format("/{}/{}/user/echo", device.key.product_key,
-                                                           device.key.device_name));
+  const auto lines =
+      api::connect_lines(input, fmt::format("/{}/{}/user/echo", device.key.product_key, device.key.device_name));
   if (!lines) return out + "  " + lines.error().message + "\n";
   for (const api::ConnectLine& line : *lines) out += fmt::format("\n# {}\n{}\n", line.title, line.text);
   return out;

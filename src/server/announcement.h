@@ -19,7 +19,7 @@ struct RunningListener {
 struct Announcement {
   std::vector<RunningListener> listeners;
   std::filesystem::path data;
-  std::filesystem::path root_file;   // empty: own certificates are configured
+  std::filesystem::path root_file;  // empty: own certificates are configured
   std::string root_fingerprint;
   std::vector<registry::Device> demo;  // shown with connect lines
 };

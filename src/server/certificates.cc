@@ -26,18 +26,22 @@ base::Result<std::string> read_file(const std::filesystem::path& path) {
   std::ostringstream out;
   if (in) out << in.rdbuf();
   if (!in || out.str().empty()) {
-    return base::fail(base::Errc::kIo, "cannot read " + path.string() +
-                                           ": check that the file exists and that this user may read it");
+    return base::fail(base::Errc::kIo,
+                      "cannot read " + path.string() + ": check that the file exists and that this user may read it");
   }
   return out.str();
 }
 
 net::TlsVersion to_net(TlsVersion version) {
   switch (version) {
-    case TlsVersion::k10: return net::TlsVersion::k10;
-    case TlsVersion::k11: return net::TlsVersion::k11;
-    case TlsVersion::k12: return net::TlsVersion::k12;
-    case TlsVersion::k13: return net::TlsVersion::k13;
+    case TlsVersion::k10:
+      return net::TlsVersion::k10;
+    case TlsVersion::k11:
+      return net::TlsVersion::k11;
+    case TlsVersion::k12:
+      return net::TlsVersion::k12;
+    case TlsVersion::k13:
+      return net::TlsVersion::k13;
   }
   return net::TlsVersion::k12;
 }
@@ -60,7 +64,8 @@ std::vector<std::string> machine_names() {
     const int family = entry->ifa_addr->sa_family;
     if (family != AF_INET && family != AF_INET6) continue;
     const net::SocketAddress address(entry->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-    if (!address.host().starts_with("fe80:")) add(address.host());  // link-local ones need a zone, which names cannot have
+    if (!address.host().starts_with("fe80:"))
+      add(address.host());  // link-local ones need a zone, which names cannot have
   }
   ::freeifaddrs(list);
   return names;

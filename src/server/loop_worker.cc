@@ -76,7 +76,9 @@ void LoopWorker::apply(const Options& options) {
   sign_in_.set_policy(sign_in_policy(options));
 }
 
-void LoopWorker::run() { loop_->run(); }
+void LoopWorker::run() {
+  loop_->run();
+}
 void LoopWorker::start() {
   thread_ = std::thread([this] { loop_->run(); });
 }

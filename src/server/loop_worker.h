@@ -1,5 +1,5 @@
-// LoopWorker: one event loop with everything that lives on it. Made by the main thread; from start() on its parts belong
-// to the loop's thread and are reached through loop().post().
+// LoopWorker: one event loop with everything that lives on it. Made by the main thread; from start() on its parts
+// belong to the loop's thread and are reached through loop().post().
 #pragma once
 
 #include <memory>

@@ -33,9 +33,12 @@ constexpr std::int64_t kStopLimitMs = 3500;  // for the last bytes and the peers
 
 storage::Durability to_storage(DurabilityMode mode) {
   switch (mode) {
-    case DurabilityMode::kDisk: return storage::Durability::kDisk;
-    case DurabilityMode::kProcess: return storage::Durability::kProcess;
-    case DurabilityMode::kMemory: return storage::Durability::kMemory;
+    case DurabilityMode::kDisk:
+      return storage::Durability::kDisk;
+    case DurabilityMode::kProcess:
+      return storage::Durability::kProcess;
+    case DurabilityMode::kMemory:
+      return storage::Durability::kMemory;
   }
   return storage::Durability::kDisk;
 }
@@ -65,9 +68,9 @@ base::Result<std::vector<net::SocketAddress>> addresses_of(const ListenerOptions
   addrinfo* found = nullptr;
   const int error = ::getaddrinfo(listener.host.c_str(), std::to_string(listener.port).c_str(), &hints, &found);
   if (error != 0) {
-    return base::fail(base::Errc::kInvalidArgument,
-                      fmt::format("cannot find the address of '{}' (listener.address): {}", listener.host,
-                                  ::gai_strerror(error)));
+    return base::fail(
+        base::Errc::kInvalidArgument,
+        fmt::format("cannot find the address of '{}' (listener.address): {}", listener.host, ::gai_strerror(error)));
   }
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
     out.emplace_back(entry->ai_addr, entry->ai_addrlen);
@@ -128,7 +131,8 @@ base::Result<> Server::start(bool demo) {
   if (auto done = open_stores(demo); !done) return done;
   if (auto done = make_loops(); !done) return done;
   if (auto done = open_listeners(); !done) return done;
-  if (auto watched = admin_->loop().watch(signals_.get(), *this, net::Loop::Watch::kLevelRead); !watched) return watched;
+  if (auto watched = admin_->loop().watch(signals_.get(), *this, net::Loop::Watch::kLevelRead); !watched)
+    return watched;
   admin_->loop().timers().schedule(*this, clock_.mono_ms() + kCertificateCheckMs);
   for (const auto& worker : workers_) worker->start();
   site_->set_ready(true);
@@ -214,9 +218,15 @@ std::vector<LoopWorker*> Server::all_workers() {
 std::shared_ptr<gateway::ListenerContext> Server::context_for(const ListenerOptions& listener) const {
   auto context = std::make_shared<gateway::ListenerContext>();
   switch (listener.tls) {
-    case ListenerTls::kAuto: context->tls = gateway::ListenerContext::Tls::kAuto; break;
-    case ListenerTls::kRequired: context->tls = gateway::ListenerContext::Tls::kRequired; break;
-    case ListenerTls::kOff: context->tls = gateway::ListenerContext::Tls::kOff; break;
+    case ListenerTls::kAuto:
+      context->tls = gateway::ListenerContext::Tls::kAuto;
+      break;
+    case ListenerTls::kRequired:
+      context->tls = gateway::ListenerContext::Tls::kRequired;
+      break;
+    case ListenerTls::kOff:
+      context->tls = gateway::ListenerContext::Tls::kOff;
+      break;
   }
   context->legacy_tls = listener.legacy_tls;
   context->tls_context = certificates_->context(listener.legacy_tls);
@@ -242,8 +252,8 @@ base::Result<> Server::open_listeners() {
       if (address.port() == 0 && picked_port != 0) address = *net::SocketAddress::parse(address.host(), picked_port);
       if (auto done = open_listener(listener, address); !done) {
         // A machine without IPv6 is no reason to refuse ":443"; anything else is.
-        const bool optional = listener.host.empty() && address.family() == AF_INET6 && opened > 0 &&
-                              done.error().code == base::Errc::kIo;
+        const bool optional =
+            listener.host.empty() && address.family() == AF_INET6 && opened > 0 && done.error().code == base::Errc::kIo;
         if (!optional) return done;
         base::log_info("server", "no IPv6 on this machine: {}", done.error().message);
         continue;
@@ -316,17 +326,19 @@ void Server::on_timer(base::MonoMs now) {
 
 void Server::hand_out_certificates() {
   for (const auto& worker : workers_) {
-    worker->loop().post([w = worker.get(), legacy = certificates_->context(true), modern = certificates_->context(false)] {
-      w->gateway().set_tls_contexts(
-          [&](const gateway::ListenerContext& context) { return context.legacy_tls ? legacy : modern; });
-    });
+    worker->loop().post(
+        [w = worker.get(), legacy = certificates_->context(true), modern = certificates_->context(false)] {
+          w->gateway().set_tls_contexts(
+              [&](const gateway::ListenerContext& context) { return context.legacy_tls ? legacy : modern; });
+        });
   }
 }
 
 void Server::reload() {
   const auto loaded = load_options(options_.sources);
   if (!loaded) {
-    base::log_error("server", "reload: the configuration is wrong and the old one stays:\n{}", describe(loaded.error()));
+    base::log_error("server", "reload: the configuration is wrong and the old one stays:\n{}",
+                    describe(loaded.error()));
     return;
   }
   for (const OptionChange& change : changed_options(options_, *loaded)) {
@@ -343,8 +355,8 @@ void Server::reload() {
   }
   options_ = std::move(next);
   base::set_log_level(options_.log.level);
-  limiter_->set_limits({options_.limits.connects_per_device_per_minute,
-                        options_.limits.refusals_per_address_per_minute});
+  limiter_->set_limits(
+      {options_.limits.connects_per_device_per_minute, options_.limits.refusals_per_address_per_minute});
   budget_.max = options_.limits.max_connections;
   for (LoopWorker* worker : all_workers()) {
     worker->loop().post([worker, options = options_] { worker->apply(options); });
@@ -382,8 +394,9 @@ void Server::end() {
 int run_server(const Options& options, bool demo) {
   for (const ListenerOptions& listener : options.listeners) {
     if (listener.anonymous_account.empty()) continue;
-    fmt::print(stderr, "mooring: listener.anonymous_account names an account, and this version has no accounts; "
-                       "remove the setting\n");
+    fmt::print(stderr,
+               "mooring: listener.anonymous_account names an account, and this version has no accounts; "
+               "remove the setting\n");
     return 2;
   }
   Server server(options);

@@ -399,4 +399,3 @@ def test_connection_limit(make_server):
         except AssertionError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-

@@ -7,7 +7,9 @@
 namespace mooring::gateway {
 namespace {
 
-FirstBytes of(const std::string& text) { return classify_first_bytes(base::as_bytes(text)); }
+FirstBytes of(const std::string& text) {
+  return classify_first_bytes(base::as_bytes(text));
+}
 
 TEST(FirstBytes, TellsTheProtocolsApart) {
   EXPECT_EQ(of(""), FirstBytes::kMore);
