@@ -131,12 +131,27 @@ std::uint32_t MinuteCounter::events(std::initializer_list<std::string_view> key,
 ConnectLimiter::ConnectLimiter(Limits limits, base::Random& random, std::size_t slots)
     : device_limit_(limits.connects_per_device_per_minute),
       address_limit_(limits.refusals_per_address_per_minute),
+      rate_limit_(limits.connects_per_second),
       devices_(slots, random),
       addresses_(slots, random) {}
 
 void ConnectLimiter::set_limits(Limits limits) {
   device_limit_ = limits.connects_per_device_per_minute;
   address_limit_ = limits.refusals_per_address_per_minute;
+  rate_limit_ = limits.connects_per_second;
+}
+
+bool ConnectLimiter::over_rate(base::MonoMs now_ms) {
+  const std::uint32_t limit = rate_limit_;
+  if (limit == 0) return false;
+  const auto second = static_cast<std::uint64_t>(now_ms / 1000) << 32;
+  std::uint64_t seen = this_second_.load(std::memory_order_relaxed);
+  std::uint64_t next = 0;
+  do {
+    // A thread whose clock lags counts into the newer second.
+    next = seen >= second ? seen + 1 : second + 1;
+  } while (!this_second_.compare_exchange_weak(seen, next, std::memory_order_relaxed));
+  return (next & 0xFFFFFFFF) > limit;
 }
 
 bool ConnectLimiter::device_over_limit(const base::DeviceKeyView& device, base::MonoMs now_ms) const {

@@ -40,12 +40,16 @@ class ConnectLimiter {
   struct Limits {
     std::uint32_t connects_per_device_per_minute = 5;
     std::uint32_t refusals_per_address_per_minute = 20;
+    std::uint32_t connects_per_second = 500;  // of all devices together
   };
   static constexpr std::size_t kDefaultSlots = 32768;
 
   ConnectLimiter(Limits limits, base::Random& random, std::size_t slots = kDefaultSlots);
 
   void set_limits(Limits limits);  // for a reload; counts are kept
+
+  // Row 3: counts a CONNECT of any device; true when this second had its share already.
+  bool over_rate(base::MonoMs now_ms);
 
   // Row 3: ask before, count when the sign-in was accepted.
   bool device_over_limit(const base::DeviceKeyView& device, base::MonoMs now_ms) const;
@@ -58,6 +62,8 @@ class ConnectLimiter {
  private:
   std::atomic<std::uint32_t> device_limit_;
   std::atomic<std::uint32_t> address_limit_;
+  std::atomic<std::uint32_t> rate_limit_;
+  std::atomic<std::uint64_t> this_second_{0};  // the second in the upper 32 bits, its CONNECTs below
   MinuteCounter devices_;
   MinuteCounter addresses_;
 };

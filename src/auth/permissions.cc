@@ -220,10 +220,10 @@ bool ProductTopicClasses::permits(std::string_view suffix, TopicRight right) con
 }
 
 Permission DevicePermissions::check(std::string_view subject, TopicRight right) const {
-  if (subject.size() > kMaxTopicBytes) return Permission::kTooLong;
+  if (limits_.max_bytes != 0 && subject.size() > limits_.max_bytes) return Permission::kTooLong;
   if (const auto suffix = own_suffix(subject, device_)) {
     const auto slashes = static_cast<std::size_t>(std::count(subject.begin(), subject.end(), '/'));
-    if (slashes > kMaxCustomTopicSlashes) return Permission::kTooLong;
+    if (limits_.max_custom_slashes != 0 && slashes > limits_.max_custom_slashes) return Permission::kTooLong;
     if (classes_->permits(*suffix, right)) return Permission::kAllowed;
   }
   return in_system_tree(subject, right, device_, ext_bits_) ? Permission::kAllowed : Permission::kNotPermitted;

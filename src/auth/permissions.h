@@ -22,6 +22,12 @@ inline constexpr std::size_t kMaxTopicBytes = 128;
 inline constexpr std::size_t kMaxCustomTopicSlashes = 7;  // of the whole topic, "/pk/dn/" included
 inline constexpr std::size_t kMaxTopicClasses = 50;       // custom ones per product
 
+// Bounds of the topics that are used; 0 = no limit.
+struct TopicLimits {
+  std::size_t max_bytes = kMaxTopicBytes;
+  std::size_t max_custom_slashes = kMaxCustomTopicSlashes;
+};
+
 // As seen from the device.
 enum class TopicRight : std::uint8_t { kPublish = 1, kSubscribe = 2, kAll = 3 };
 
@@ -68,8 +74,8 @@ class DevicePermissions {
  public:
   // Borrows the names of `device`, which must outlive the object.
   DevicePermissions(base::DeviceKeyView device, std::shared_ptr<const ProductTopicClasses> classes,
-                    std::uint32_t ext_bits)
-      : device_(device), classes_(std::move(classes)), ext_bits_(ext_bits) {}
+                    std::uint32_t ext_bits, TopicLimits limits = {})
+      : device_(device), classes_(std::move(classes)), limits_(limits), ext_bits_(ext_bits) {}
 
   // A topic name that the codec found valid; one with a wildcard in it is not permitted.
   Permission may_publish(std::string_view topic) const;
@@ -83,6 +89,7 @@ class DevicePermissions {
 
   base::DeviceKeyView device_;
   std::shared_ptr<const ProductTopicClasses> classes_;  // never null
+  TopicLimits limits_;
   std::uint32_t ext_bits_;
 };
 

@@ -60,14 +60,15 @@ ProxyHeader parse_v2(base::ByteView input) {
   if (command == 0) return out;  // LOCAL
   if (command != 1) return malformed();
   const std::uint8_t* addresses = input.data() + 16;
-  if (input[13] == 0x11 && length >= 12) {
+  if ((input[13] == 0x11 && length < 12) || (input[13] == 0x21 && length < 36)) return malformed();
+  if (input[13] == 0x11) {
     sockaddr_in in{};
     in.sin_family = AF_INET;
     std::memcpy(&in.sin_addr, addresses, 4);
     std::memcpy(&in.sin_port, addresses + 8, 2);
     out.source = SocketAddress(reinterpret_cast<const sockaddr*>(&in), sizeof in);
     out.has_source = true;
-  } else if (input[13] == 0x21 && length >= 36) {
+  } else if (input[13] == 0x21) {
     sockaddr_in6 in6{};
     in6.sin6_family = AF_INET6;
     std::memcpy(&in6.sin6_addr, addresses, 16);

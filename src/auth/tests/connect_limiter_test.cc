@@ -21,7 +21,7 @@ const base::DeviceKey kDevice{"a1ExampleK1", "dev001"};
 
 ConnectLimiter make_limiter(std::uint32_t devices, std::uint32_t addresses, std::size_t slots = 1024) {
   FixedRandom random;
-  return ConnectLimiter({devices, addresses}, random, slots);
+  return ConnectLimiter({devices, addresses, 0}, random, slots);
 }
 
 TEST(ConnectLimiter, FivePassTheSixthDoesNot) {
@@ -36,6 +36,18 @@ TEST(ConnectLimiter, FivePassTheSixthDoesNot) {
 }
 
 // Within any 60 s never more than the limit, and after 65 s all is forgotten.
+TEST(ConnectLimiter, AllDevicesTogetherHaveARate) {
+  FixedRandom random;
+  ConnectLimiter limiter({0, 0, 3}, random, 64);
+  for (int second = 1; second < 4; ++second) {
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(limiter.over_rate(second * 1000 + i)) << second;
+    EXPECT_TRUE(limiter.over_rate(second * 1000 + 500));
+  }
+  EXPECT_TRUE(limiter.over_rate(2999));  // a lagging clock does not open a new second
+  limiter.set_limits({0, 0, 0});
+  EXPECT_FALSE(limiter.over_rate(3999));
+}
+
 TEST(ConnectLimiter, AMinuteIsNeverExceededAndEnds) {
   for (base::MonoMs offset = 0; offset < 5000; offset += 617) {
     ConnectLimiter limiter = make_limiter(3, 0);
