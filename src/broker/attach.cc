@@ -131,6 +131,7 @@ void Broker::install(const std::shared_ptr<Attaching>& attaching, std::unique_pt
   client->session = &home;
   attaching->done(AttachResult{!client->info.clean_session && had_state});
   if (!client->connected()) return;
+  client->last_activity_ms = parts_.clock.wall_ms();
   announce(*client, true, OfflineReason::kDeviceDisconnect);
   send_waiting(home);
 }
@@ -205,8 +206,9 @@ std::unique_ptr<session::Session> Broker::uninstall(LocalSession& home) {
   for (const session::SubscriptionRecord& subscription : home.session->subscriptions()) {
     drop_route(home, subscription.filter);
   }
-  if (home.is_device) {
-    devices_.erase(home.device);
+  // A device of the same name that was made after this one was deleted may be here already, with its own session.
+  if (const auto found = devices_.find(home.device); found != devices_.end() && found->second == &home) {
+    devices_.erase(found);
     parts_.bus.drop_device(home.device);
   }
   by_id_[home.id] = nullptr;
@@ -217,18 +219,26 @@ std::unique_ptr<session::Session> Broker::uninstall(LocalSession& home) {
 }
 
 void Broker::release_if_empty(LocalSession& home) {
-  if (home.is_device && home.session->has_state()) return;
+  if (!home.is_device || !home.session->has_state()) release(home);
+}
+
+void Broker::release(LocalSession& home) {
   const std::unique_ptr<session::Session> state = uninstall(home);
   parts_.directory.release(parts_.loop, state->key(), state->epoch());
 }
 
 bool Broker::close_device(const base::DeviceKey& device, CloseCause cause) {
   const auto found = devices_.find(device);
-  if (found == devices_.end() || found->second->client == nullptr) return false;
+  if (found == devices_.end()) return false;
   LocalSession& home = *found->second;
-  end_connection(home, cause);
-  release_if_empty(home);
-  return true;
+  const bool connected = home.client != nullptr;
+  if (connected) end_connection(home, cause);
+  if (cause == CloseCause::kDeleted) {
+    release(home);
+  } else if (connected) {
+    release_if_empty(home);
+  }
+  return connected;
 }
 
 bool Broker::is_online(const base::DeviceKey& device) const {
@@ -236,12 +246,12 @@ bool Broker::is_online(const base::DeviceKey& device) const {
   return found != devices_.end() && found->second->client != nullptr;
 }
 
-void Broker::forget_device(const base::DeviceKey& device) {
-  const session::SessionKey key = session::device_session_key(device.product_key, device.device_name);
+void Broker::forget_session(const session::SessionKey& key, ForgetDone done) {
   // A claim brings the state here and the newest epoch, under which the record may be erased.
-  parts_.directory.claim(parts_.loop, key, [this, key](session::Claim claim) {
-    parts_.store.erase(key, claim.epoch, parts_.executor, [](base::Result<> erased) {
+  parts_.directory.claim(parts_.loop, key, [this, key, done = std::move(done)](session::Claim claim) mutable {
+    parts_.store.erase(key, claim.epoch, parts_.executor, [done = std::move(done)](base::Result<> erased) mutable {
       if (!erased) base::log_error("broker", "cannot erase a deleted device's session: {}", erased.error().message);
+      done(erased.has_value());
     });
     parts_.directory.release(parts_.loop, key, claim.epoch);
   });
@@ -252,10 +262,7 @@ void Broker::close_product(std::string_view product_key) {
   for (const auto& [device, home] : devices_) {
     if (device.product_key == product_key) devices.push_back(device);
   }
-  for (const base::DeviceKey& device : devices) {
-    close_device(device, CloseCause::kDeleted);
-    forget_device(device);
-  }
+  for (const base::DeviceKey& device : devices) close_device(device, CloseCause::kDeleted);
 }
 
 }  // namespace mooring::broker

@@ -86,13 +86,15 @@ class Broker final : public routing::BusListener {
   // A message of the server itself.
   void publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos);
 
-  // Administration, on this loop's own sessions. Both are harmless for devices that are not here.
+  // Administration, on this loop's own sessions. All are harmless for devices that are not here. True: it was
+  // connected. Of a deleted device the session goes from memory too; what is stored stays until forget_session().
   bool close_device(const base::DeviceKey& device, CloseCause cause);
   bool is_online(const base::DeviceKey& device) const;
-  // Closes every device of a deleted product and removes what is kept for those that live here.
-  void close_product(std::string_view product_key);
-  // Removes everything kept for a deleted device, wherever its session lives.
-  void forget_device(const base::DeviceKey& device);
+  void close_product(std::string_view product_key);  // deleted: close_device() for each of its devices
+  // Removes a deleted device's session, wherever it lives and from the store. `done` comes later on this loop; false:
+  // the store did not take it, ask again later.
+  using ForgetDone = base::UniqueFunction<void(bool erased)>;
+  void forget_session(const session::SessionKey& key, ForgetDone done);
 
   const BrokerCounters& counters() const { return counters_; }
   std::size_t session_count() const { return sessions_.size(); }
@@ -121,6 +123,7 @@ class Broker final : public routing::BusListener {
   void go_offline(Client& client, OfflineReason reason);
   void announce(const Client& client, bool online, OfflineReason reason);
   std::unique_ptr<session::Session> uninstall(LocalSession& home);
+  void release(LocalSession& home);
   void release_if_empty(LocalSession& home);
 
   // subscriptions.cc

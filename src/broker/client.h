@@ -69,6 +69,7 @@ class Client {
   session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger
   base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
   std::uint64_t refused_publishes = 0;
+  std::uint32_t saves_under_way = 0;  // of its session's record: answers wait for those before them
 };
 
 }  // namespace mooring::broker

@@ -28,7 +28,7 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
     if (is_new) added.emplace_back(entry.filter);
     add_route(home, entry.filter, code);
   }
-  if (!changed) {
+  if (!changed && client.saves_under_way == 0) {
     client.sink->send_suback(packet.packet_id, codes);
     return;
   }
@@ -82,7 +82,7 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
     changed = true;
     drop_route(home, filter);
   }
-  if (!changed) {
+  if (!changed && client.saves_under_way == 0) {
     client.sink->send_unsuback(packet.packet_id);
     return;
   }
@@ -98,9 +98,11 @@ void Broker::save_then(Client& client, SavedDone done) {
     done(client, true);
     return;
   }
+  ++client.saves_under_way;
   parts_.store.save(client.session->session->record(), client.epoch, parts_.executor,
                     [weak = std::weak_ptr<Client>(self), done = std::move(done)](base::Result<> saved) mutable {
                       const std::shared_ptr<Client> waiting = weak.lock();
+                      if (waiting != nullptr) --waiting->saves_under_way;
                       if (!saved) base::log_error("broker", "a subscription was not stored: {}", saved.error().message);
                       // Gone meanwhile: there is nobody to answer.
                       if (waiting == nullptr || !waiting->connected() || waiting->session == nullptr) return;

@@ -20,16 +20,17 @@ broker::Authorizer::Verdict to_verdict(auth::Permission permission) {
 }  // namespace
 
 DeviceAuthorizer::DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product,
-                                   std::uint32_t ext_bits)
+                                   std::uint32_t ext_bits, auth::TopicLimits limits)
     : device_(std::move(device)),
       product_(std::move(product)),
       ext_bits_(ext_bits),
-      permissions_(device_, product_->classes, ext_bits_),
+      limits_(limits),
+      permissions_(device_, product_->classes, ext_bits_, limits_),
       revision_(product_->revision) {}
 
 const auth::DevicePermissions& DeviceAuthorizer::current() const {
   if (revision_ != product_->revision) {
-    permissions_ = auth::DevicePermissions(device_, product_->classes, ext_bits_);
+    permissions_ = auth::DevicePermissions(device_, product_->classes, ext_bits_, limits_);
     revision_ = product_->revision;
   }
   return permissions_;

@@ -12,7 +12,8 @@ namespace mooring::gateway {
 // A device of profile `aliyun`: connection.md section 13. Follows changes of its product's topic classes.
 class DeviceAuthorizer final : public broker::Authorizer {
  public:
-  DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product, std::uint32_t ext_bits);
+  DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product, std::uint32_t ext_bits,
+                   auth::TopicLimits limits);
   Verdict may_publish(std::string_view topic) const override;
   Verdict may_subscribe(std::string_view filter) const override;
 
@@ -22,6 +23,7 @@ class DeviceAuthorizer final : public broker::Authorizer {
   const base::DeviceKey device_;
   const std::shared_ptr<const ProductRules> product_;
   const std::uint32_t ext_bits_;
+  const auth::TopicLimits limits_;
   mutable auth::DevicePermissions permissions_;  // of revision_
   mutable std::uint64_t revision_;
 };

@@ -63,6 +63,7 @@ void Connection::on_ready(std::uint32_t epoll_events) {
 }
 
 void Connection::on_again() {
+  if (!out_.empty() && writable_) loop_.call_at_turn_end(*this);
   advance();
 }
 

@@ -37,6 +37,7 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
     cached.record.device_secret = credential.device->device_secret;
     cached.record.disabled = !credential.device->enabled;
     cached.iot_id = credential.device->iot_id;
+    cached.life = credential.device->life;
     cached.product = rules_of(*credential.product);
   }
   if (generation != generation_) {

@@ -28,6 +28,7 @@ struct CachedCredential {
   bool exists = false;
   auth::CredentialRecord record;
   std::string iot_id;
+  std::uint32_t life = 0;  // registry::DeviceCredential
   std::shared_ptr<ProductRules> product;
 };
 

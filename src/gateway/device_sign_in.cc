@@ -15,8 +15,9 @@ DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLim
       policy_(std::move(policy)),
       cache_(kMaxCachedDevices) {}
 
-bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) const {
+bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) {
   const base::MonoMs now = clock_.mono_ms();
+  if (limiter_.over_rate(now)) return true;
   if (limiter_.address_over_limit(attempt.peer_address, now)) return true;
   if (!attempt.user_name) return false;
   const auto device = auth::device_of_user_name(*attempt.user_name);
@@ -63,7 +64,7 @@ void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential&
   }
   limiter_.count_accepted(signed_in->device, clock_.mono_ms());
   // Copied first: `done` may ask the cache for something else.
-  SignInResult result{std::move(*signed_in), credential.iot_id, credential.product};
+  SignInResult result{std::move(*signed_in), credential.iot_id, credential.life, credential.product};
   done(std::move(result));
 }
 

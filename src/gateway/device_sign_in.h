@@ -16,6 +16,7 @@ namespace mooring::gateway {
 struct SignInResult {
   auth::SignedIn signed_in;
   std::string iot_id;
+  std::uint32_t life = 0;  // part of the session's key
   std::shared_ptr<const ProductRules> product;
 };
 
@@ -28,7 +29,7 @@ class DeviceSignIn {
                const base::Clock& clock, auth::SignInPolicy policy);
 
   // Row 3 of connection.md 4.5 for this attempt.
-  bool rate_limited(const auth::ConnectAttempt& attempt) const;
+  bool rate_limited(const auth::ConnectAttempt& attempt);
 
   // A device whose credentials are cached is answered before authenticate() returns, others later on this loop. The
   // attempt is not borrowed beyond the call. Refusals and sign-ins are counted here.

@@ -1,5 +1,6 @@
 #include "gateway/mqtt_conversation.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -138,7 +139,8 @@ void MqttConversation::detach(broker::OfflineReason reason) {
   machine_.close();
   if (client_ == nullptr || !client_->connected()) return;
   // How long ago the last packet came, on the clock of the wall.
-  client_->last_activity_ms = services_.clock.wall_ms() - (transport_.loop().now_ms() - last_packet_ms_);
+  const base::WallMs last = services_.clock.wall_ms() - (transport_.loop().now_ms() - last_packet_ms_);
+  client_->last_activity_ms = std::max(client_->last_activity_ms, last);  // never before it came online
   services_.broker.detach(*client_, reason);
 }
 

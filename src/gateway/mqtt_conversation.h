@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "auth/permissions.h"
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "gateway/device_sign_in.h"
@@ -21,9 +22,11 @@ struct MqttServices {
   broker::Broker& broker;
   DeviceSignIn& sign_in;
   const base::Clock& clock;
-  mqtt::Limits packet_limits;  // replaced by a reload for connections to come
-  broker::ClientRules device_rules;
-  broker::ClientRules operator_rules;
+  mqtt::Limits packet_limits{};  // replaced by a reload for connections to come
+  auth::TopicLimits topic_limits{};
+  std::uint64_t max_frame_bytes = 1'114'112;  // of WebSocket: the largest packet
+  broker::ClientRules device_rules{};
+  broker::ClientRules operator_rules{};
   std::uint64_t next_operator_number = 1;
   std::uint16_t loop = 0;
 };

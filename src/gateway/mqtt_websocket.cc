@@ -4,9 +4,9 @@ namespace mooring::gateway {
 namespace {
 
 // A frame that could only hold a packet over the limit is refused when its header is read (1009).
-ws::FrameDecoder::Options decoder_options(const mqtt::Limits& limits) {
+ws::FrameDecoder::Options decoder_options(const MqttServices& services) {
   ws::FrameDecoder::Options options;
-  options.max_frame_bytes = limits.max_discarded_payload_bytes + limits.max_packet_bytes;
+  options.max_frame_bytes = services.max_frame_bytes;
   // A message may carry many packets, so its size as a whole says nothing; it is never collected.
   return options;
 }
@@ -14,6 +14,6 @@ ws::FrameDecoder::Options decoder_options(const mqtt::Limits& limits) {
 }  // namespace
 
 MqttWebSocket::MqttWebSocket(Transport& transport, MqttServices& services)
-    : WebSocketConversation(transport, decoder_options(services.packet_limits)), mqtt_(transport, services, true) {}
+    : WebSocketConversation(transport, decoder_options(services)), mqtt_(transport, services, true) {}
 
 }  // namespace mooring::gateway

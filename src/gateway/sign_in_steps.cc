@@ -51,7 +51,8 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
     base::log_warn("gateway", "{}/{}: securemode does not fit the transport ({}); accepted", device.device.product_key,
                    device.device.device_name, transport_.peer().tls ? "TLS" : "plain");
   }
-  authorizer_ = std::make_unique<DeviceAuthorizer>(device.device, result->product, device.ext_bits);
+  authorizer_ =
+      std::make_unique<DeviceAuthorizer>(device.device, result->product, device.ext_bits, services_.topic_limits);
   keep_alive_limit_ms_ = device.keep_alive_s * 1500U;
   user_name_.clear();
   user_name_.shrink_to_fit();
@@ -67,7 +68,8 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   info.clean_session = clean_session;
   info.wants_notify = (device.ext_bits & auth::kExtNotify) != 0;
   info.rules = &services_.device_rules;
-  session::SessionKey key = session::device_session_key(device.device.product_key, device.device.device_name);
+  session::SessionKey key =
+      session::device_session_key(device.device.product_key, device.device.device_name, result->life);
   attach(std::move(info), std::move(key));
 }
 

@@ -101,6 +101,16 @@ struct DeviceCredential {
   std::string device_secret;  // empty: nothing to sign with
   bool enabled = true;
   base::WallMs activated_ms = 0;  // 0: this sign-in activates it
+  // Tells apart the devices that have had this name one after another. What a device leaves behind elsewhere (its
+  // session) is kept under name and life, so that a later device of the name does not find it. 0: made before lives
+  // were recorded.
+  std::uint32_t life = 0;
+};
+// A device that is gone, until all that was kept for it elsewhere is gone too.
+struct DeletedDevice {
+  base::DeviceKey key;
+  std::uint32_t life = 0;
+  bool operator==(const DeletedDevice&) const = default;
 };
 struct Credential {
   std::shared_ptr<const Product> product;  // null: no such product. Shared by all devices of the product's revision

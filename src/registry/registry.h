@@ -2,7 +2,7 @@
 //
 // Every operation blocks (disk) and may be called from any thread: changes run one at a time, reads run beside them on
 // the state of the last commit. Event loops never call it; they use RegistryService. A change that returned success is
-// on disk, except record_presence, which is advisory and may be lost by a power failure.
+// on disk, except record_presence and confirm_deleted, which are advisory and may be lost by a power failure.
 // Errors: kInvalidArgument (a name breaks a rule), kNotFound, kAlreadyExists, kLimitExceeded, kUnavailable (busy for
 // too long), kIo, kCorrupt. After an error nothing of the operation has happened.
 #pragma once
@@ -19,7 +19,7 @@
 namespace mooring::registry {
 
 inline constexpr std::size_t kPageRowsMax = 10'000;      // of any list call
-inline constexpr std::size_t kBatchDevicesMax = 10'000;  // of one create or import call
+inline constexpr std::size_t kBatchDevicesMax = 10'000;  // of one create, import or confirm call
 
 // Empty fields that must exist are generated: product_key, product_secret, name (= product key).
 struct NewProduct {
@@ -153,6 +153,12 @@ class Registry {
 
   // One transaction, in the order given; unknown devices are skipped. The first `online` of a device activates it.
   virtual base::Result<> record_presence(std::span<const PresenceEvent> events) = 0;
+  // Every deletion of a device, alone or with its product, is remembered until it is confirmed: whoever keeps something
+  // for devices fetches them (any order, at most `limit`, 1 to kPageRowsMax), forgets what it kept and then confirms.
+  // Unknown ones in a confirmation are skipped.
+  virtual base::Result<std::vector<DeletedDevice>> deleted_devices(std::size_t limit) = 0;
+  virtual base::Result<> confirm_deleted(std::span<const DeletedDevice> devices) = 0;
+
   // At the start of a server: nothing is connected yet.
   virtual base::Result<> mark_all_offline(base::WallMs at_ms) = 0;
 

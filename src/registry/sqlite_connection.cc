@@ -51,6 +51,16 @@ CREATE INDEX device_online   ON device (product_key, device_name) WHERE online =
 CREATE INDEX device_disabled ON device (product_key, device_name) WHERE enabled = 0;
 CREATE INDEX device_unactive ON device (product_key, device_name) WHERE activated_ms = 0;
 )sql",
+    R"sql(
+ALTER TABLE device ADD COLUMN life INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE deleted_device (
+  product_key TEXT    NOT NULL,
+  device_name TEXT    NOT NULL,
+  life        INTEGER NOT NULL,
+  PRIMARY KEY (product_key, device_name, life)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

@@ -167,9 +167,10 @@ base::Result<Device> SqliteRegistry::insert_device(SqliteConnection& connection,
                       fmt::format("device '{}' exists already in product '{}'", device.key.device_name, product_key));
   }
   Query(connection,
-        "INSERT INTO device (product_key, device_name, device_secret, iot_id, enabled, created_ms, nickname) "
-        "VALUES (?, ?, ?, ?, 1, ?, ?)",
-        product_key, device.key.device_name, device.device_secret, device.iot_id, device.created_ms, device.nickname)
+        "INSERT INTO device (product_key, device_name, device_secret, iot_id, enabled, created_ms, nickname, life) "
+        "VALUES (?, ?, ?, ?, 1, ?, ?, ?)",
+        product_key, device.key.device_name, device.device_secret, device.iot_id, device.created_ms, device.nickname,
+        new_life())
       .run();
   return device;
 }
@@ -254,6 +255,11 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
 
 base::Result<> SqliteRegistry::delete_device(const base::DeviceKey& key) {
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<> {
+    Query(connection,
+          "INSERT OR IGNORE INTO deleted_device SELECT product_key, device_name, life FROM device "
+          "WHERE product_key = ? AND device_name = ?",
+          key.product_key, key.device_name)
+        .run();
     const int deleted = Query(connection, "DELETE FROM device WHERE product_key = ? AND device_name = ?",
                               key.product_key, key.device_name)
                             .run();
@@ -268,14 +274,15 @@ base::Result<Credential> SqliteRegistry::find_credential(const base::DeviceKey& 
   return read([&](SqliteConnection& connection) -> base::Result<Credential> {
     Query query(connection,
                 "SELECT p.revision, d.iot_id, d.device_secret, d.enabled, d.activated_ms, p.product_secret, p.name, "
-                "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms "
+                "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms, d.life "
                 "FROM product p LEFT JOIN device d ON d.product_key = p.product_key AND d.device_name = ?2 "
                 "WHERE p.product_key = ?1",
                 key.product_key, key.device_name);
     Credential credential;
     if (!query.step()) return credential;
     if (!query.is_null(1)) {
-      credential.device = DeviceCredential{query.text(1), query.text(2), query.integer(3) != 0, query.integer(4)};
+      credential.device = DeviceCredential{query.text(1), query.text(2), query.integer(3) != 0, query.integer(4),
+                                           static_cast<std::uint32_t>(query.integer(11))};
     }
     const std::int64_t revision = query.integer(0);
     credential.product = products_.find(key.product_key, revision);
@@ -299,6 +306,33 @@ base::Result<> SqliteRegistry::record_presence(std::span<const PresenceEvent> ev
   return change(false, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
     for (const PresenceEvent& event : events) {
       event.online ? write_online(connection, event) : write_offline(connection, event);
+    }
+    return {};
+  });
+}
+
+base::Result<std::vector<DeletedDevice>> SqliteRegistry::deleted_devices(std::size_t limit) {
+  if (auto ok = check_page({{}, limit}); !ok) return tl::unexpected(ok.error());
+  return read([&](SqliteConnection& connection) -> base::Result<std::vector<DeletedDevice>> {
+    std::vector<DeletedDevice> devices;
+    Query query(connection, "SELECT product_key, device_name, life FROM deleted_device LIMIT ?", limit);
+    while (query.step()) {
+      devices.push_back({{query.text(0), query.text(1)}, static_cast<std::uint32_t>(query.integer(2))});
+    }
+    return devices;
+  });
+}
+
+base::Result<> SqliteRegistry::confirm_deleted(std::span<const DeletedDevice> devices) {
+  if (devices.size() > kBatchDevicesMax) {
+    return base::fail(base::Errc::kLimitExceeded, fmt::format("at most {} devices at once", kBatchDevicesMax));
+  }
+  // Need not wait for the disk: what comes back after a power failure is forgotten once more, which does no harm.
+  return change(false, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
+    for (const DeletedDevice& device : devices) {
+      Query(connection, "DELETE FROM deleted_device WHERE product_key = ? AND device_name = ? AND life = ?",
+            device.key.product_key, device.key.device_name, device.life)
+          .run();
     }
     return {};
   });

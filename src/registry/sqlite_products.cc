@@ -165,6 +165,11 @@ base::Result<> SqliteRegistry::delete_product(std::string_view product_key, bool
       return base::fail(base::Errc::kInvalidArgument,
                         fmt::format("product '{}' still has {} devices", product_key, product->device_count));
     }
+    Query(connection,
+          "INSERT OR IGNORE INTO deleted_device SELECT product_key, device_name, life FROM device "
+          "WHERE product_key = ?",
+          product_key)
+        .run();
     Query(connection, "DELETE FROM device WHERE product_key = ?", product_key).run();
     Query(connection, "DELETE FROM product WHERE product_key = ?", product_key).run();
     changes.push_back({Change::Kind::kProductDeleted, {std::string(product_key), {}}});

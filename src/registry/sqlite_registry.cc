@@ -80,6 +80,13 @@ std::int64_t SqliteRegistry::new_revision() {
   return revision;
 }
 
+// Random instead of counted: a number stays unused even after an older backup of the file was restored.
+std::uint32_t SqliteRegistry::new_life() {
+  std::uint32_t life = 0;
+  while (life == 0) random_.fill({reinterpret_cast<std::uint8_t*>(&life), sizeof life});
+  return life;
+}
+
 base::Result<> check_page(const PageRequest& page) {
   if (page.limit >= 1 && page.limit <= kPageRowsMax) return {};
   return base::fail(base::Errc::kInvalidArgument, fmt::format("a page has 1 to {} rows", kPageRowsMax));

@@ -78,6 +78,8 @@ class SqliteRegistry final : public Registry {
   base::Result<ImportResult> import_devices(std::span<const ImportRow> rows, bool dry_run) override;
   base::Result<Credential> find_credential(const base::DeviceKey& key) override;
   base::Result<> record_presence(std::span<const PresenceEvent> events) override;
+  base::Result<std::vector<DeletedDevice>> deleted_devices(std::size_t limit) override;
+  base::Result<> confirm_deleted(std::span<const DeletedDevice> devices) override;
   base::Result<> mark_all_offline(base::WallMs at_ms) override;
   void set_change_listener(ChangeListener listener) override { listener_ = std::move(listener); }
 
@@ -115,6 +117,7 @@ class SqliteRegistry final : public Registry {
   base::Result<Device> insert_device(SqliteConnection& connection, const std::string& product_key,
                                      const NewDevice& wanted);
   std::int64_t new_revision();
+  std::uint32_t new_life();
 
   base::Random& random_;
   const base::Clock& clock_;

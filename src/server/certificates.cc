@@ -119,11 +119,17 @@ base::Result<> Certificates::build() {
     if (!certificate_pem) return tl::unexpected(certificate_pem.error());
     auto key_pem = read_file(key);
     if (!key_pem) return tl::unexpected(key_pem.error());
+    net::TlsOptions alone;
+    alone.certificates.push_back({*certificate_pem, *key_pem});
+    if (auto usable = net::TlsContext::create(alone); !usable) {
+      return base::fail(usable.error().code,
+                        usable.error().message + " (" + certificate.string() + ", " + key.string() + ")");
+    }
     tls.certificates.push_back({std::move(*certificate_pem), std::move(*key_pem)});
   }
   tls.legacy = true;
   auto legacy = net::TlsContext::create(tls);
-  if (!legacy) return base::fail(legacy.error().code, legacy.error().message + " (tls.certificate, tls.key)");
+  if (!legacy) return tl::unexpected(legacy.error());
   tls.legacy = false;
   auto modern = net::TlsContext::create(tls);
   if (!modern) return tl::unexpected(modern.error());

@@ -44,7 +44,13 @@ bool LiveSessions::is_online(const base::DeviceKey& key) {
 }
 
 void LiveSessions::on_changes(std::span<const registry::Change> changes) {
-  for (const registry::Change& change : changes) on_change(change);
+  using Kind = registry::Change::Kind;
+  bool deleted = false;
+  for (const registry::Change& change : changes) {
+    on_change(change);
+    deleted = deleted || change.kind == Kind::kDeviceDeleted || change.kind == Kind::kProductDeleted;
+  }
+  if (deleted) deleted_->drain();
 }
 
 void LiveSessions::on_change(const registry::Change& change) {
@@ -72,18 +78,13 @@ void LiveSessions::on_change(const registry::Change& change) {
   for (LoopWorker* worker : workers_) {
     worker->loop().post([worker, key = change.key] { worker->sign_in().cache().forget(key); });
   }
-  if (change.kind == Kind::kDeviceDisabled) close_everywhere(change.key, broker::CloseCause::kDisabled, false);
-  if (change.kind == Kind::kDeviceDeleted) close_everywhere(change.key, broker::CloseCause::kDeleted, true);
+  if (change.kind == Kind::kDeviceDisabled) close_everywhere(change.key, broker::CloseCause::kDisabled);
+  if (change.kind == Kind::kDeviceDeleted) close_everywhere(change.key, broker::CloseCause::kDeleted);
 }
 
-void LiveSessions::close_everywhere(const base::DeviceKey& device, broker::CloseCause cause, bool forget) {
-  auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+void LiveSessions::close_everywhere(const base::DeviceKey& device, broker::CloseCause cause) {
   for (LoopWorker* worker : workers_) {
-    worker->loop().post([worker, left, device, cause, forget] {
-      worker->broker().close_device(device, cause);
-      // Only when no loop has a connection of it any more, so that none is told that it was displaced.
-      if (left->fetch_sub(1) == 1 && forget) worker->broker().forget_device(device);
-    });
+    worker->loop().post([worker, device, cause] { worker->broker().close_device(device, cause); });
   }
 }
 

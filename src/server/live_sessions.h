@@ -7,6 +7,7 @@
 
 #include "api/admin_service.h"
 #include "registry/registry_service.h"
+#include "server/deleted_sessions.h"
 #include "server/loop_worker.h"
 
 namespace mooring::server {
@@ -15,7 +16,10 @@ class LiveSessions final : public api::SessionControl {
  public:
   explicit LiveSessions(registry::RegistryService& registry) : registry_(registry) {}
   // Once at start, before any call.
-  void set_workers(std::vector<LoopWorker*> workers) { workers_ = std::move(workers); }
+  void set_parts(std::vector<LoopWorker*> workers, DeletedSessions& deleted) {
+    workers_ = std::move(workers);
+    deleted_ = &deleted;
+  }
 
   // api::SessionControl, on a registry thread; waits for the loops, at most two seconds.
   bool kick(const base::DeviceKey& key, std::string_view reason) override;
@@ -27,11 +31,12 @@ class LiveSessions final : public api::SessionControl {
  private:
   void on_change(const registry::Change& change);
   bool ask_all(base::UniqueFunction<bool(LoopWorker&)> question);
-  void close_everywhere(const base::DeviceKey& device, broker::CloseCause cause, bool forget);
+  void close_everywhere(const base::DeviceKey& device, broker::CloseCause cause);
   void reload_product(const std::string& product_key);
 
   registry::RegistryService& registry_;
   std::vector<LoopWorker*> workers_;
+  DeletedSessions* deleted_ = nullptr;
 };
 
 }  // namespace mooring::server

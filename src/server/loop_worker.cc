@@ -9,7 +9,9 @@ namespace {
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in, const base::Clock& clock,
                                     std::uint16_t loop) {
-  return {broker, sign_in, clock, {}, {}, {}, 1, loop};
+  gateway::MqttServices services{broker, sign_in, clock};
+  services.loop = loop;
+  return services;
 }
 
 }  // namespace
@@ -55,6 +57,11 @@ void LoopWorker::apply(const Options& options) {
   mqtt::Limits& packets = mqtt_.packet_limits;
   packets.max_payload_bytes = options.mqtt.max_payload_bytes;
   packets.max_discarded_payload_bytes = std::max(options.mqtt.discard_payload_bytes, options.mqtt.max_payload_bytes);
+
+  // Packets other than PUBLISH are small; a longer one is not worth more than this whatever the setting.
+  packets.max_packet_bytes = std::min<std::size_t>(options.mqtt.max_packet_bytes, 64 * 1024);
+  mqtt_.max_frame_bytes = options.mqtt.max_packet_bytes;
+  mqtt_.topic_limits = {options.limits.topic_bytes, options.limits.topic_slashes};
 
   broker::ClientRules& device = mqtt_.device_rules;
   device.max_filters_per_subscribe = options.limits.filters_per_subscribe;

@@ -160,8 +160,6 @@ const OptionRow kRows[] = {
    .text = "Messages that wait for one session, offline or slow", .range = range(1, 1'000'000)},
   {.name = "mqtt.max_queued_bytes", .field = at<&O::mqtt, &MqttO::max_queued_bytes>, .reload = kReload,
    .text = "Bytes of messages that wait for one session, offline or slow", .range = range(kKiB, 4 * kGiB)},
-  {.name = "mqtt.session_expiry_s", .field = at<&O::mqtt, &MqttO::session_expiry_s>, .reload = kReload,
-   .text = "Longest time that messages wait for an offline client, in seconds", .range = range(1, 31'536'000)},
 
   {.name = "session.subscription_scope", .field = at<&O::session, &SessionOptions::subscription_scope>,
    .reload = kRestart,

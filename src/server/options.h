@@ -61,7 +61,6 @@ struct MqttOptions {
   std::uint32_t max_in_flight = 100;                // unacknowledged QoS 1 messages, in each direction
   std::uint32_t max_queued_messages = 1'000;        // for each session
   std::uint64_t max_queued_bytes = 4'194'304;       // for each session
-  std::uint32_t session_expiry_s = 604'800;
 };
 
 struct SessionOptions {

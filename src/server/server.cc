@@ -18,6 +18,7 @@
 #include "server/announcement.h"
 #include "server/certificates.h"
 #include "server/data_folder.h"
+#include "server/deleted_sessions.h"
 #include "server/demo.h"
 #include "server/live_sessions.h"
 #include "server/loop_worker.h"
@@ -119,6 +120,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<cluster::LocalDirectory> directory_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
+  std::unique_ptr<DeletedSessions> deleted_;          // on the main thread's loop
   net::UniqueFd signals_;
   Announcement announcement_;
   base::MonoMs stop_deadline_ms_ = 0;  // 0: running
@@ -135,6 +137,7 @@ base::Result<> Server::start(bool demo) {
     return watched;
   admin_->loop().timers().schedule(*this, clock_.mono_ms() + kCertificateCheckMs);
   for (const auto& worker : workers_) worker->start();
+  deleted_->drain();  // what was deleted while no server ran
   site_->set_ready(true);
   announce();
   return {};
@@ -187,7 +190,8 @@ base::Result<> Server::make_loops() {
       options_.server.threads != 0 ? options_.server.threads : std::max(1U, std::thread::hardware_concurrency());
   limiter_ = std::make_unique<auth::ConnectLimiter>(
       auth::ConnectLimiter::Limits{options_.limits.connects_per_device_per_minute,
-                                   options_.limits.refusals_per_address_per_minute},
+                                   options_.limits.refusals_per_address_per_minute,
+                                   options_.limits.connects_per_second},
       crypto::system_random());
   budget_.max = options_.limits.max_connections;
   cluster_ = std::make_unique<cluster::LocalCluster>(threads + 1);
@@ -203,7 +207,8 @@ base::Result<> Server::make_loops() {
       workers_.push_back(std::move(worker));
     }
   }
-  live_->set_workers(all_workers());
+  deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
+  live_->set_parts(all_workers(), *deleted_);
   registry_->start();
   return {};
 }
@@ -355,8 +360,8 @@ void Server::reload() {
   }
   options_ = std::move(next);
   base::set_log_level(options_.log.level);
-  limiter_->set_limits(
-      {options_.limits.connects_per_device_per_minute, options_.limits.refusals_per_address_per_minute});
+  limiter_->set_limits({options_.limits.connects_per_device_per_minute, options_.limits.refusals_per_address_per_minute,
+                        options_.limits.connects_per_second});
   budget_.max = options_.limits.max_connections;
   for (LoopWorker* worker : all_workers()) {
     worker->loop().post([worker, options = options_] { worker->apply(options); });
@@ -383,6 +388,7 @@ void Server::end() {
   // Ends the registry's and the store's threads while the loops they answer to still exist.
   if (registry_ != nullptr) registry_->stop();
   store_.reset();
+  deleted_.reset();
   std::error_code ignored;
   if (admin_ != nullptr && folder_) std::filesystem::remove(folder_->socket_file(), ignored);
   workers_.clear();

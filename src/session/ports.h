@@ -23,11 +23,12 @@ class Session;
 using LoopId = std::uint16_t;
 using Epoch = std::uint64_t;  // grows with each claim of a session; 0 means "never claimed"
 
-// Names a session. Devices: "d" NUL product key NUL device name. Operators of the local socket: "o" NUL a number.
-// Unique over the installation.
+// Names a session. Devices: "d" NUL product key NUL device name, then, unless it is 0, NUL and the device's life as 4
+// big-endian bytes: a device that is deleted and made again has a new life (registry/model.h) and so a session of its
+// own. Operators of the local socket: "o" NUL a number. Unique over the installation.
 using SessionKey = std::string;
 
-SessionKey device_session_key(std::string_view product_key, std::string_view device_name);
+SessionKey device_session_key(std::string_view product_key, std::string_view device_name, std::uint32_t life);
 
 template <class T>
 using Callback = base::UniqueFunction<void(T)>;

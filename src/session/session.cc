@@ -8,10 +8,13 @@
 
 namespace mooring::session {
 
-SessionKey device_session_key(std::string_view product_key, std::string_view device_name) {
+SessionKey device_session_key(std::string_view product_key, std::string_view device_name, std::uint32_t life) {
   SessionKey key;
-  key.reserve(3 + product_key.size() + device_name.size());
+  key.reserve(8 + product_key.size() + device_name.size());
   key.append(1, 'd').append(1, '\0').append(product_key).append(1, '\0').append(device_name);
+  if (life == 0) return key;
+  key.append(1, '\0');
+  for (const int shift : {24, 16, 8, 0}) key.append(1, static_cast<char>((life >> shift) & 0xffU));
   return key;
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <set>
 
 #include "registry/registry.h"
 #include "registry/tests/registry_fixture.h"
@@ -14,6 +15,8 @@ namespace {
 using base::DeviceKey;
 using base::Errc;
 using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 std::vector<std::string> names(const Page<Device>& page) {
   std::vector<std::string> result;
@@ -42,6 +45,16 @@ class RegistryContract : public testing::Test {
     auto created = registry_->create_devices(key.product_key, std::span(&device, 1));
     EXPECT_TRUE(created) << created.error().message;
     return created ? created->front() : Device{};
+  }
+  std::uint32_t life_of(const DeviceKey& key) {
+    const auto found = registry_->find_credential(key);
+    EXPECT_TRUE(found && found->device) << key.device_name;
+    return found && found->device ? found->device->life : 0;
+  }
+  std::vector<DeletedDevice> deleted(std::size_t limit = 100) {
+    auto devices = registry_->deleted_devices(limit);
+    EXPECT_TRUE(devices) << devices.error().message;
+    return devices.value_or(std::vector<DeletedDevice>{});
   }
   void online(const DeviceKey& key, base::WallMs at_ms, std::uint64_t connection) {
     const PresenceEvent event{key, true, at_ms, connection, "192.0.2.7:4711", {"C", "sdk-c-4.2.0", "linux", "m1"}};
@@ -344,6 +357,83 @@ TYPED_TEST_P(RegistryContract, a_starting_server_marks_everybody_offline) {
   EXPECT_EQ(this->registry_->get_device({"pk", "dev2"})->last_offline_ms, 0);
 }
 
+TYPED_TEST_P(RegistryContract, deletions_are_remembered_until_confirmed) {
+  const DeviceKey key{"pk", "dev1"};
+  this->add_product("pk");
+  this->add_device(key);
+  this->add_device({"pk", "stays"});
+  const std::uint32_t life = this->life_of(key);
+  EXPECT_THAT(this->deleted(), IsEmpty());
+  ASSERT_TRUE(this->registry_->delete_device(key));
+  EXPECT_THAT(this->deleted(), ElementsAre(DeletedDevice{key, life}));
+  EXPECT_FALSE(this->registry_->delete_device(key));
+  EXPECT_THAT(this->deleted(), ElementsAre(DeletedDevice{key, life}));
+
+  this->take_changes();
+  const std::vector<DeletedDevice> done{{key, life}, {{"pk", "never was"}, 7}};
+  ASSERT_TRUE(this->registry_->confirm_deleted(done));
+  EXPECT_THAT(this->deleted(), IsEmpty());
+  EXPECT_TRUE(this->registry_->confirm_deleted(done));
+  EXPECT_TRUE(this->registry_->confirm_deleted({}));
+  EXPECT_TRUE(this->take_changes().empty());
+}
+
+TYPED_TEST_P(RegistryContract, a_device_made_again_has_a_life_of_its_own) {
+  const DeviceKey key{"pk", "dev1"};
+  this->add_product("pk");
+  this->add_device(key);
+  const std::uint32_t first = this->life_of(key);
+  ASSERT_TRUE(this->registry_->delete_device(key));
+  this->add_device(key);
+  const std::uint32_t second = this->life_of(key);
+  ASSERT_TRUE(this->registry_->delete_device(key));
+  const std::vector<ImportRow> row{{"pk", "dev1", "s", {}, "iot1", true}};
+  ASSERT_TRUE(this->registry_->import_devices(row, false));
+  const std::uint32_t third = this->life_of(key);
+  ASSERT_TRUE(this->registry_->delete_device(key));
+  ASSERT_TRUE(this->registry_->import_devices(row, false));  // with the iotId it had
+  const std::uint32_t fourth = this->life_of(key);
+  EXPECT_EQ((std::set<std::uint32_t>{0, first, second, third, fourth}).size(), 5U);
+  EXPECT_THAT(this->deleted(),
+              UnorderedElementsAre(DeletedDevice{key, first}, DeletedDevice{key, second}, DeletedDevice{key, third}));
+  // A confirmation is of one life, and neither a change nor a repeated import begins a new one.
+  ASSERT_TRUE(this->registry_->confirm_deleted(std::vector<DeletedDevice>{{key, second}, {key, fourth}}));
+  EXPECT_THAT(this->deleted(), UnorderedElementsAre(DeletedDevice{key, first}, DeletedDevice{key, third}));
+  DeviceChange change;
+  change.device_secret = "other";
+  ASSERT_TRUE(this->registry_->update_device(key, change));
+  ASSERT_TRUE(this->registry_->import_devices(row, false));
+  EXPECT_EQ(this->life_of(key), fourth);
+}
+
+TYPED_TEST_P(RegistryContract, deleting_a_product_remembers_all_its_devices) {
+  this->add_product("pa");
+  this->add_product("pb");
+  std::vector<NewDevice> batch(25);
+  ASSERT_TRUE(this->registry_->create_devices("pa", batch));
+  this->add_device({"pb", "dev1"});
+  ASSERT_FALSE(this->registry_->delete_product("pa", false));
+  EXPECT_THAT(this->deleted(), IsEmpty());
+  ASSERT_TRUE(this->registry_->delete_product("pa", true));
+  std::set<std::string> seen;
+  for (auto some = this->deleted(10); !some.empty(); some = this->deleted(10)) {
+    EXPECT_LE(some.size(), 10U);
+    for (const DeletedDevice& device : some) {
+      EXPECT_EQ(device.key.product_key, "pa");
+      EXPECT_TRUE(seen.insert(device.key.device_name).second);
+    }
+    ASSERT_TRUE(this->registry_->confirm_deleted(some));
+  }
+  EXPECT_EQ(seen.size(), 25U);
+}
+
+TYPED_TEST_P(RegistryContract, deleted_devices_are_fetched_and_confirmed_in_bounded_steps) {
+  EXPECT_EQ(this->registry_->deleted_devices(0).error().code, Errc::kInvalidArgument);
+  EXPECT_EQ(this->registry_->deleted_devices(kPageRowsMax + 1).error().code, Errc::kInvalidArgument);
+  const std::vector<DeletedDevice> many(kBatchDevicesMax + 1);
+  EXPECT_EQ(this->registry_->confirm_deleted(many).error().code, Errc::kLimitExceeded);
+}
+
 std::vector<ImportOutcome> outcomes(const ImportResult& result) {
   std::vector<ImportOutcome> all;
   for (const ImportRowResult& row : result.rows) all.push_back(row.outcome);
@@ -394,7 +484,9 @@ REGISTER_TYPED_TEST_SUITE_P(RegistryContract, product_takes_what_is_given_and_ge
                             credential_answers_for_every_absence, credential_follows_a_changed_and_a_replaced_product,
                             first_online_activates_once, end_of_a_displaced_connection_leaves_the_device_online,
                             presence_skips_unknown_devices_and_cuts_long_facts,
-                            a_starting_server_marks_everybody_offline,
+                            a_starting_server_marks_everybody_offline, deletions_are_remembered_until_confirmed,
+                            a_device_made_again_has_a_life_of_its_own, deleting_a_product_remembers_all_its_devices,
+                            deleted_devices_are_fetched_and_confirmed_in_bounded_steps,
                             import_tells_created_unchanged_changed_and_refused,
                             import_dry_run_reports_and_changes_nothing);
 

@@ -75,6 +75,27 @@ TEST(SqliteRegistry, an_empty_file_gets_the_whole_schema) {
   EXPECT_TRUE(fixture.open()->create_product(product_named("pk")));
 }
 
+TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number) {
+  SqliteFixture fixture;
+  const base::DeviceKey key{"pk", "dev1"};
+  NewDevice device;
+  device.device_name = key.device_name;
+  {
+    auto registry = fixture.open();
+    ASSERT_TRUE(registry->create_product(product_named("pk")));
+    ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
+  }
+  execute(fixture.folder / "registry.db",
+          "DROP TABLE deleted_device; ALTER TABLE device DROP COLUMN life; "
+          "DELETE FROM schema_version WHERE version > 1");
+  auto registry = fixture.open();
+  EXPECT_EQ(registry->find_credential(key)->device->life, 0U);
+  ASSERT_TRUE(registry->delete_device(key));
+  EXPECT_EQ(registry->deleted_devices(10), (std::vector<DeletedDevice>{{key, 0}}));
+  ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
+  EXPECT_NE(registry->find_credential(key)->device->life, 0U);
+}
+
 TEST(SqliteRegistry, a_locked_file_is_unavailable_not_broken) {
   SqliteFixture fixture;
   auto registry = open_sqlite_registry({.file = fixture.folder / "registry.db", .busy_timeout_ms = 20}, fixture.random,

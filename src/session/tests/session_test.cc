@@ -20,8 +20,9 @@ std::string payload_of(const InFlight& in_flight) {
 }
 
 TEST(Session, KeyOfADevice) {
-  EXPECT_EQ(device_session_key("pk", "dn"), std::string("d\0pk\0dn", 7));
-  EXPECT_NE(device_session_key("ab", "c"), device_session_key("a", "bc"));
+  EXPECT_EQ(device_session_key("pk", "dn", 0), std::string("d\0pk\0dn", 7));
+  EXPECT_EQ(device_session_key("pk", "dn", 0x0102f3ffU), std::string("d\0pk\0dn\0\x01\x02\xf3\xff", 12));
+  EXPECT_NE(device_session_key("ab", "c", 1), device_session_key("a", "bc", 1));
 }
 
 TEST(Session, AnIdleSessionIsSmall) {
