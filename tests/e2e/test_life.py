@@ -217,6 +217,7 @@ def test_devices_are_offline_after_kill_9(make_server):
     device = server.device()
     client = server.sign_in(device)
     server.wait_status(device, "ONLINE")
+    time.sleep(0.5)  # presence is gathered for some milliseconds before it is written
     server.restart(hard=True)
     assert server.show(device)["status"].upper() == "OFFLINE"
     client.close()

@@ -237,11 +237,10 @@ def test_openssl_client_without_server_name(server, cipher):
     assert f"Cipher is {cipher}" in out and "Verify return code: 0 (ok)" in out, out + done.stderr.decode()
 
 
-@pytest.mark.parametrize("how", ["server name", "alpn"])
-def test_old_suites_are_not_for_modern_clients(server, how):
-    context = server.tls(TLS12, TLS12, "AES128-SHA:@SECLEVEL=0", verify=False, alpn=["mqtt"] if how == "alpn" else None)
-    with pytest.raises((ssl.SSLError, OSError)):
-        server.stream(context, server_name="localhost" if how == "server name" else None)
+def test_old_suites_with_a_server_name(server):
+    """The C SDKs send the host name they connect to, also those whose TLS library knows nothing newer."""
+    context = server.tls(TLS12, TLS12, "AES128-SHA:@SECLEVEL=0", verify=False)
+    server.stream(context, server_name="localhost").close()
 
 
 def test_old_suites_can_be_switched_off(make_server):

@@ -223,13 +223,13 @@ def test_many_packets_in_a_frame_and_one_in_each_answer(server, device):
         client.send(connect_packet(*device.credentials()) + subscribe_packet(1, [(topic, 1)])
                     + b"".join(publish_packet(topic, b"%d" % i, 1, i + 2) for i in range(10)) + PINGREQ_PACKET)
         answers = []
-        while not answers or answers[-1].type != PINGRESP:
+        while not {SUBACK, PINGRESP} <= {a.type for a in answers}:  # SUBACK waits for the disk, PINGRESP does not
             opcode, payload = client.ws.receive_frame()
             assert opcode == 2
             found = split_packets(bytearray(payload))
             assert len(found) == 1 and found[0].raw == payload, "one MQTT packet for each message"
             answers += found
-        assert [a.type for a in answers[:2]] == [CONNACK, SUBACK]
+        assert answers[0].type == CONNACK
         assert sorted(a.packet_id for a in answers if a.type == 4) == list(range(2, 12))
         assert [a.payload for a in answers if a.type == PUBLISH] == [b"%d" % i for i in range(10)]
 
