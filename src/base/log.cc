@@ -4,6 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
 
 namespace mooring::base {
 namespace {
@@ -36,6 +39,34 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::off;
 }
 
+// Lines at info level that one second may have. Whoever sends us garbage decides how often we would write; a slow
+// reader of the log must not become a slow server.
+constexpr std::uint64_t kMaxInfoLinesPerSecond = 2000;
+
+std::atomic<std::uint64_t> g_second{0};  // the second in the upper 32 bits, its lines below
+std::atomic<std::uint64_t> g_left_out{0};
+
+// False: this line is one too many. Tells how many were left out once a new second begins.
+bool admit_line() {
+  const auto second = static_cast<std::uint64_t>(system_clock().mono_ms() / 1000) << 32;
+  std::uint64_t seen = g_second.load(std::memory_order_relaxed);
+  std::uint64_t next = 0;
+  do {
+    next = seen >= second ? seen + 1 : second + 1;
+  } while (!g_second.compare_exchange_weak(seen, next, std::memory_order_relaxed));
+  if ((next & 0xFFFFFFFF) > kMaxInfoLinesPerSecond) {
+    g_left_out.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  if (next == second + 1) {
+    if (const std::uint64_t left_out = g_left_out.exchange(0, std::memory_order_relaxed); left_out > 0) {
+      logger().log(spdlog::level::warn, "log: {} lines were left out: more than {} in a second", left_out,
+                   kMaxInfoLinesPerSecond);
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) {
@@ -46,6 +77,7 @@ bool log_enabled(LogLevel level) {
 }
 
 void log_line(LogLevel level, std::string_view component, fmt::string_view format, fmt::format_args args) {
+  if (level == LogLevel::kInfo && !admit_line()) return;
   fmt::memory_buffer line;
   fmt::format_to(std::back_inserter(line), "{}: ", component);
   fmt::vformat_to(std::back_inserter(line), format, args);

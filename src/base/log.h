@@ -1,5 +1,6 @@
 // The log: lines on stderr with time, level and component. Thread-safe. Never pass it a secret: names, codes and sizes
-// are what belongs here. Text from a peer goes through base::printable first.
+// are what belongs here. Text from a peer goes through base::printable first. Of more than 2,000 info lines in a second
+// the rest is left out and counted.
 //
 //   log_info("net", "listening on {}", address);
 #pragma once
