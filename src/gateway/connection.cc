@@ -73,10 +73,14 @@ bool Connection::input_blocked() const {
 }
 
 void Connection::advance() {
-  if (!backlog_.empty() && conversation_ != nullptr && stage_ == Stage::kConversation) {
+  if (std::exchange(input_wanted_, false) && conversation_ != nullptr && stage_ == Stage::kConversation) {
     base::Bytes held = std::move(backlog_);
     backlog_.clear();
-    feed(held);
+    if (held.empty()) {
+      conversation_->receive({});  // it may hold a part of its input itself (WebSocketConversation)
+    } else {
+      feed(held);
+    }
   }
   int reads = kReadsPerTurn;
   while (readable_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
@@ -359,6 +363,7 @@ void Connection::set_client_address(std::string_view address) {
 }
 
 void Connection::input_wanted() {
+  input_wanted_ = true;
   loop_.call_again(*this);
 }
 

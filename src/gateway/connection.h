@@ -128,9 +128,10 @@ class Connection final : public net::LoopClient,
   bool established_ = false;
   bool readable_ = false;
   bool writable_ = true;
-  bool peer_ended_ = false;  // the kernel announced the end of the stream: read until it shows
-  bool saw_end_ = false;     // it did show
-  bool over_bound_ = false;  // more than the outgoing bound waits
+  bool input_wanted_ = false;  // the conversation takes again what it left
+  bool peer_ended_ = false;    // the kernel announced the end of the stream: read until it shows
+  bool saw_end_ = false;       // it did show
+  bool over_bound_ = false;    // more than the outgoing bound waits
 };
 
 }  // namespace mooring::gateway

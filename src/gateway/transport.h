@@ -53,7 +53,7 @@ class Transport {
   // More waits for the peer than the outgoing bound: what can be dropped or kept elsewhere should be.
   virtual bool congested() const = 0;
 
-  // The conversation takes input again after it left some.
+  // The conversation takes input again after it left some: receive() is called soon, with what it left or with nothing.
   virtual void input_wanted() = 0;
   // The steps up to the sign-in are over: their time budget ends. The conversation's deadline() counts from now on.
   virtual void established() = 0;
