@@ -1,4 +1,5 @@
 // How a client gets and leaves its session: claim, load, take-over, online and offline.
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -40,6 +41,14 @@ struct Broker::Attaching {
 
 void Broker::attach(std::shared_ptr<Client> client, AttachDone done) {
   auto attaching = std::make_shared<Attaching>();
+  if (waiting_.size() >= waiting_tidy_at_) {
+    std::erase_if(waiting_, [](const std::weak_ptr<Client>& weak) {
+      const std::shared_ptr<Client> known = weak.lock();
+      return known == nullptr || !known->connected() || known->session != nullptr;
+    });
+    waiting_tidy_at_ = std::max<std::size_t>(64, 2 * waiting_.size());
+  }
+  waiting_.push_back(client);
   attaching->client = std::move(client);
   attaching->done = std::move(done);
   const session::SessionKey key = attaching->client->key;
@@ -224,12 +233,28 @@ void Broker::release_if_empty(LocalSession& home) {
 
 void Broker::release(LocalSession& home) {
   const std::unique_ptr<session::Session> state = uninstall(home);
+  parts_.bus.flush();  // the farewell before anybody else can be granted the session
   parts_.directory.release(parts_.loop, state->key(), state->epoch());
 }
 
+// Clients that signed in and have no session yet: what closes a device closes them, too. Without a name: the product's.
+bool Broker::turn_away(std::string_view product_key, const std::string* device_name, CloseCause cause) {
+  bool any = false;
+  for (const std::weak_ptr<Client>& weak : waiting_) {
+    const std::shared_ptr<Client> client = weak.lock();
+    if (client == nullptr || !client->connected() || client->session != nullptr) continue;
+    if (client->info.device.product_key != product_key) continue;
+    if (device_name != nullptr && client->info.device.device_name != *device_name) continue;
+    std::exchange(client->sink, nullptr)->close(cause);
+    any = true;
+  }
+  return any;
+}
+
 bool Broker::close_device(const base::DeviceKey& device, CloseCause cause) {
+  const bool turned_away = turn_away(device.product_key, &device.device_name, cause);
   const auto found = devices_.find(device);
-  if (found == devices_.end()) return false;
+  if (found == devices_.end()) return turned_away;
   LocalSession& home = *found->second;
   const bool connected = home.client != nullptr;
   if (connected) end_connection(home, cause);
@@ -238,7 +263,7 @@ bool Broker::close_device(const base::DeviceKey& device, CloseCause cause) {
   } else if (connected) {
     release_if_empty(home);
   }
-  return connected;
+  return connected || turned_away;
 }
 
 bool Broker::is_online(const base::DeviceKey& device) const {
@@ -258,6 +283,7 @@ void Broker::forget_session(const session::SessionKey& key, ForgetDone done) {
 }
 
 void Broker::close_product(std::string_view product_key) {
+  turn_away(product_key, nullptr, CloseCause::kDeleted);
   std::vector<base::DeviceKey> devices;
   for (const auto& [device, home] : devices_) {
     if (device.product_key == product_key) devices.push_back(device);

@@ -119,6 +119,7 @@ class Broker final : public routing::BusListener {
   void install(const std::shared_ptr<Attaching>& attaching, std::unique_ptr<session::Session> state);
   void apply_clean_session(Client& client, session::Session& state);
   void on_evict(const session::SessionKey& key, session::EvictReason reason, session::SessionDirectory::EvictDone done);
+  bool turn_away(std::string_view product_key, const std::string* device_name, CloseCause cause);
   void end_connection(LocalSession& home, CloseCause cause);
   void go_offline(Client& client, OfflineReason reason);
   void announce(const Client& client, bool online, OfflineReason reason);
@@ -149,7 +150,9 @@ class Broker final : public routing::BusListener {
   boost::unordered_flat_map<base::DeviceKey, LocalSession*, base::DeviceKeyHash, base::DeviceKeyEqual> devices_;
   boost::unordered_flat_map<base::DeviceKey, routing::LoopId, base::DeviceKeyHash, base::DeviceKeyEqual>
       remote_devices_;
-  boost::unordered_flat_map<session::SessionKey, std::shared_ptr<Attaching>> attaching_;
+  boost::unordered_flat_map<session::SessionKey, std::shared_ptr<Attaching>> attaching_;  // claimed, being loaded
+  std::vector<std::weak_ptr<Client>> waiting_;  // from attach() until it is decided, in no order; tidied now and then
+  std::size_t waiting_tidy_at_ = 64;
   std::vector<LocalSession*> by_id_;
   std::vector<routing::SubscriberId> free_ids_;
   routing::SubscriptionTrie local_trie_;   // filters that are not a device's own

@@ -81,6 +81,7 @@ void Connection::advance() {
     } else {
       feed(held);
     }
+    if (saw_end_ && stage_ == Stage::kConversation) end_of_input();
   }
   int reads = kReadsPerTurn;
   while (readable_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
@@ -227,10 +228,13 @@ bool Connection::step_read() {
 // The peer sends no more. What it is owed still leaves: an HTTP client may well have closed its side already.
 void Connection::end_of_input() {
   readable_ = false;
-  saw_end_ = true;
+  const bool seen_before = std::exchange(saw_end_, true);
   if (stage_ == Stage::kConversation && conversation_ != nullptr) {
+    if (conversation_->owes_answer()) return;
     stage_ = Stage::kFinishing;
     conversation_->transport_ended(TransportEnd::kPeerClosed);
+  } else if (seen_before && stage_ == Stage::kFinishing) {
+    return;
   }
   if (stage_ == Stage::kFinishing && !out_.empty()) {
     start_finishing();
@@ -310,6 +314,8 @@ void Connection::on_turn_end() {
 }
 
 void Connection::flush() {
+  // Noted before writing: what was told that we are congested waits for output_drained(), however fast this goes.
+  if (out_.size() >= context_.limits.outgoing_bytes) over_bound_ = true;
   bool progress = false;
   int writes = kWritesPerTurn;
   while (!out_.empty() && writable_) {
@@ -347,12 +353,12 @@ void Connection::after_flush(bool progress) {
     if (readable_) loop_.call_again(*this);
     return;
   }
-  if (out_.size() >= context_.limits.outgoing_bytes) over_bound_ = true;
   if (over_bound_ && out_.size() <= context_.limits.outgoing_bytes / 2) {
     over_bound_ = false;
     if (conversation_ != nullptr && stage_ == Stage::kConversation) conversation_->output_drained();
-    if (readable_) loop_.call_again(*this);
   }
+  // Reading may have stopped for want of room.
+  if (readable_ && !input_blocked()) loop_.call_again(*this);
   if (!out_.empty() && !writable_) schedule_timer();
 }
 
@@ -368,6 +374,7 @@ void Connection::input_wanted() {
 }
 
 void Connection::established() {
+  if (stage_ != Stage::kConversation) return;
   established_ = true;
   schedule_timer();
 }

@@ -20,6 +20,14 @@ std::shared_ptr<const auth::ProductTopicClasses> compile(const registry::Product
   return auth::ProductTopicClasses::defaults();
 }
 
+std::shared_ptr<ProductRules> make_rules(const registry::Product& product) {
+  auto rules = std::make_shared<ProductRules>();
+  rules->product_key = product.product_key;
+  rules->profile = product.profile;
+  rules->classes = compile(product);
+  return rules;
+}
+
 }  // namespace
 
 const CachedCredential* CredentialCache::find(const base::DeviceKeyView& key) {
@@ -38,7 +46,7 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
     cached.record.disabled = !credential.device->enabled;
     cached.iot_id = credential.device->iot_id;
     cached.life = credential.device->life;
-    cached.product = rules_of(*credential.product);
+    cached.product = generation == generation_ ? rules_of(*credential.product) : make_rules(*credential.product);
   }
   if (generation != generation_) {
     uncached_ = std::move(cached);
@@ -56,12 +64,7 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
 
 std::shared_ptr<ProductRules> CredentialCache::rules_of(const registry::Product& product) {
   std::shared_ptr<ProductRules>& rules = products_[product.product_key];
-  if (rules == nullptr) {
-    rules = std::make_shared<ProductRules>();
-    rules->product_key = product.product_key;
-    rules->profile = product.profile;
-    rules->classes = compile(product);
-  }
+  if (rules == nullptr) rules = make_rules(product);
   return rules;
 }
 

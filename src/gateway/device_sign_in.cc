@@ -5,6 +5,10 @@
 #include "base/log.h"
 
 namespace mooring::gateway {
+namespace {
+// While somebody imports a fleet the registry changes all the time; a sign-in must not wait for that to end.
+constexpr int kMaxLookups = 4;
+}  // namespace
 
 DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter, base::Executor& executor,
                            const base::Clock& clock, auth::SignInPolicy policy)
@@ -17,11 +21,13 @@ DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLim
 
 bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) {
   const base::MonoMs now = clock_.mono_ms();
-  if (limiter_.over_rate(now)) return true;
   if (limiter_.address_over_limit(attempt.peer_address, now)) return true;
-  if (!attempt.user_name) return false;
-  const auto device = auth::device_of_user_name(*attempt.user_name);
-  return device && limiter_.device_over_limit(*device, now);
+  if (attempt.user_name) {
+    const auto device = auth::device_of_user_name(*attempt.user_name);
+    if (device && limiter_.device_over_limit(*device, now)) return true;
+  }
+  // Last: one address or device over its own limit must not use up what all share.
+  return limiter_.over_rate(now);
 }
 
 void DeviceSignIn::refuse(const auth::Refusal& refusal, std::string_view address, Done& done) {
@@ -40,19 +46,28 @@ void DeviceSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) 
     conclude(std::move(*pending), *cached, address, done);
     return;
   }
-  base::DeviceKey key = pending->device;
-  registry_.find_credential(std::move(key), executor_,
-                            [this, address, generation = cache_.generation(), pending = std::move(*pending),
-                             done = std::move(done)](base::Result<registry::Credential> found) mutable {
-                              if (!found) {
-                                base::log_error("gateway", "the registry did not answer a sign-in: {}",
-                                                found.error().message);
-                                refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, done);
-                                return;
-                              }
-                              const CachedCredential& credential = cache_.put(pending.device, *found, generation);
-                              conclude(std::move(pending), credential, address, done);
-                            });
+  ask_registry(std::move(*pending), address, std::move(done), kMaxLookups);
+}
+
+void DeviceSignIn::ask_registry(auth::PendingSignIn pending, std::string address, Done done, int lookups_left) {
+  base::DeviceKey key = pending.device;
+  registry_.find_credential(
+      std::move(key), executor_,
+      [this, address = std::move(address), generation = cache_.generation(), pending = std::move(pending),
+       done = std::move(done), lookups_left](base::Result<registry::Credential> found) mutable {
+        if (!found) {
+          base::log_error("gateway", "the registry did not answer a sign-in: {}", found.error().message);
+          refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, done);
+          return;
+        }
+        if (generation != cache_.generation() && lookups_left > 1) {
+          // Something changed since the registry was read; it may have been this device, disabled by now.
+          ask_registry(std::move(pending), std::move(address), std::move(done), lookups_left - 1);
+          return;
+        }
+        const CachedCredential& credential = cache_.put(pending.device, *found, generation);
+        conclude(std::move(pending), credential, address, done);
+      });
 }
 
 void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,

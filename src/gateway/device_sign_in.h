@@ -40,6 +40,7 @@ class DeviceSignIn {
   CredentialCache& cache() { return cache_; }
 
  private:
+  void ask_registry(auth::PendingSignIn pending, std::string address, Done done, int lookups_left);
   void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
                 Done& done);
   void refuse(const auth::Refusal& refusal, std::string_view address, Done& done);

@@ -37,6 +37,10 @@ void Gateway::set_tls_contexts(
   }
 }
 
+void Gateway::set_connection_limits(const ConnectionLimits& limits) {
+  for (Door& door : doors_) door.context->limits = limits;
+}
+
 void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const ListenerContext& context) {
   const std::size_t max = budget_.max.load(std::memory_order_relaxed);
   // The local socket is how an operator looks into a full server.

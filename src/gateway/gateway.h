@@ -32,6 +32,8 @@ class Gateway final : public ConnectionOwner {
   void stop_listening();
   // Replaces the certificates of every listener that speaks TLS; connections keep theirs.
   void set_tls_contexts(const std::function<std::shared_ptr<const net::TlsContext>(const ListenerContext&)>& choose);
+  // New time limits and bounds, also for connections that are open.
+  void set_connection_limits(const ConnectionLimits& limits);
   // Says goodbye to everybody; connections end by themselves within their closing time.
   void shut_down();
 

@@ -10,6 +10,8 @@
 namespace mooring::gateway {
 namespace {
 
+constexpr std::size_t kMaxUnreadBytes = 64 * 1024;
+
 std::vector<ws::HeaderField> header_fields(const http::Request& request) {
   std::vector<ws::HeaderField> out;
   out.reserve(request.fields.size());
@@ -115,6 +117,8 @@ bool HttpConversation::try_upgrade(const http::Request& request) {
 }
 
 void HttpConversation::respond(const http::Response& response) {
+  // Whoever asks again and again without reading has had enough.
+  if (transport_.unsent_bytes() > kMaxUnreadBytes) keep_alive_ = false;
   transport_.write(base::as_bytes(http::serialize(response, keep_alive_, head_only_)));
   waiting_ = false;
   if (!keep_alive_) {

@@ -33,6 +33,7 @@ class HttpConversation final : public Conversation {
   void transport_ended(TransportEnd end) override;
   base::MonoMs deadline() const override { return waiting_ ? 0 : deadline_ms_; }
   void on_deadline(base::MonoMs now) override;
+  bool owes_answer() const override { return waiting_; }
   void shut_down() override;
 
  private:

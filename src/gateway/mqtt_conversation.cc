@@ -137,6 +137,7 @@ void MqttConversation::shut_down() {
 
 void MqttConversation::detach(broker::OfflineReason reason) {
   machine_.close();
+  self_.reset();  // a sign-in under way finds nobody
   if (client_ == nullptr || !client_->connected()) return;
   // How long ago the last packet came, on the clock of the wall.
   const base::WallMs last = services_.clock.wall_ms() - (transport_.loop().now_ms() - last_packet_ms_);

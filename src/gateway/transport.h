@@ -50,6 +50,7 @@ class Transport {
   virtual void commit(std::size_t bytes) = 0;
   // Bytes of a message: copied while small, referred to when large.
   virtual void write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) = 0;
+  virtual std::size_t unsent_bytes() const = 0;
   // More waits for the peer than the outgoing bound: what can be dropped or kept elsewhere should be.
   virtual bool congested() const = 0;
 
@@ -74,6 +75,8 @@ class Conversation {
   virtual std::size_t receive(base::MutableBytes input) = 0;
   // The connection ends without the conversation having asked for it. Last call.
   virtual void transport_ended(TransportEnd end) = 0;
+  // An answer is on its way that a peer may still read after it closed its own side.
+  virtual bool owes_answer() const { return false; }
   // Less than half of the outgoing bound is waiting again.
   virtual void output_drained() {}
   // When on_deadline() wants to be called; 0 = never. Asked after every call of on_deadline() and established().

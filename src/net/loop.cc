@@ -137,13 +137,13 @@ void Loop::run_posted() {
 }
 
 void Loop::end_turn() {
-  while (LoopClient* client = turn_end_.pop_front()) client->on_turn_end();
-  // Destroying one may retire another.
-  while (!retired_.empty()) {
+  // Destroying one may retire another, or make others write (a device's farewell).
+  do {
+    while (LoopClient* client = turn_end_.pop_front()) client->on_turn_end();
     std::vector<std::unique_ptr<LoopClient>> now = std::move(retired_);
     retired_.clear();
     now.clear();
-  }
+  } while (!turn_end_.empty() || !retired_.empty());
 }
 
 void Loop::drop_posted() {

@@ -7,6 +7,8 @@
 namespace mooring::server {
 namespace {
 
+constexpr std::size_t kPublicBodyBytes = 8 * 1024;  // no page that strangers reach takes more
+
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in, const base::Clock& clock,
                                     std::uint16_t loop) {
   gateway::MqttServices services{broker, sign_in, clock};
@@ -15,6 +17,15 @@ gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignI
 }
 
 }  // namespace
+
+gateway::ConnectionLimits connection_limits(const Options& options) {
+  gateway::ConnectionLimits limits;
+  limits.setup_timeout_ms = options.connect.timeout_ms;
+  limits.close_timeout_ms = options.connect.close_timeout_ms;
+  limits.stalled_timeout_ms = options.limits.stalled_output_timeout_ms;
+  limits.outgoing_bytes = options.limits.outgoing_bytes_per_connection;
+  return limits;
+}
 
 auth::SignInPolicy sign_in_policy(const Options& options) {
   auth::SignInPolicy policy;
@@ -80,6 +91,8 @@ void LoopWorker::apply(const Options& options) {
 
   http_.allowed_origins = options.connect.allowed_origins;
   http_.limits.head_bytes = options.limits.http_head_bytes;
+  http_.limits.body_bytes = kPublicBodyBytes;
+  gateway_.set_connection_limits(connection_limits(options));
   sign_in_.set_policy(sign_in_policy(options));
 }
 

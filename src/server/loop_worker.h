@@ -29,6 +29,7 @@ struct SharedParts {
   const base::Clock& clock;
 };
 
+gateway::ConnectionLimits connection_limits(const Options& options);
 auth::SignInPolicy sign_in_policy(const Options& options);
 
 class LoopWorker {

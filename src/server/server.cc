@@ -239,10 +239,7 @@ std::shared_ptr<gateway::ListenerContext> Server::context_for(const ListenerOpti
   for (const std::string& block : listener.trusted_proxies) {
     if (auto parsed = net::AddressBlock::parse(block)) context->trusted_proxies.push_back(*parsed);
   }
-  context->limits.setup_timeout_ms = options_.connect.timeout_ms;
-  context->limits.close_timeout_ms = options_.connect.close_timeout_ms;
-  context->limits.stalled_timeout_ms = options_.limits.stalled_output_timeout_ms;
-  context->limits.outgoing_bytes = options_.limits.outgoing_bytes_per_connection;
+  context->limits = connection_limits(options_);
   return context;
 }
 
