@@ -1,0 +1,140 @@
+#include "socket.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace mooring::bench {
+
+using base::Errc;
+using base::Result;
+using net::IoResult;
+using net::IoStatus;
+
+void FreeTlsContext::operator()(ssl_ctx_st* context) const {
+  SSL_CTX_free(context);
+}
+
+void Socket::FreeTls::operator()(ssl_st* tls) const {
+  SSL_free(tls);
+}
+
+Result<TlsClientContext> make_tls_client_context(const std::string& ca_file) {
+  TlsClientContext context(SSL_CTX_new(TLS_client_method()));
+  if (!context) return base::fail(Errc::kInternal, "TLS cannot be set up");
+  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_set_mode(context.get(),
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  if (ca_file.empty()) {
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
+    return context;
+  }
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  if (SSL_CTX_load_verify_locations(context.get(), ca_file.c_str(), nullptr) != 1) {
+    ERR_clear_error();
+    return base::fail(Errc::kInvalidArgument, fmt::format("{} is not a readable PEM certificate", ca_file));
+  }
+  return context;
+}
+
+Result<Socket> Socket::connect(const net::SocketAddress& address) {
+  Socket socket;
+  socket.fd_ = net::UniqueFd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.fd_) return base::fail(Errc::kIo, fmt::format("socket: {}", std::strerror(errno)));
+  if (address.family() != AF_UNIX) {
+    const int on = 1;
+    setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  if (::connect(socket.fd(), address.data(), address.size()) != 0 && errno != EINPROGRESS) {
+    return base::fail(Errc::kIo, fmt::format("connect: {}", std::strerror(errno)));
+  }
+  return socket;
+}
+
+int Socket::connect_error() const {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error;
+}
+
+bool Socket::start_tls(ssl_ctx_st* context) {
+  tls_.reset(SSL_new(context));
+  return tls_ != nullptr && SSL_set_fd(tls_.get(), fd()) == 1;
+}
+
+Socket::Handshake Socket::handshake() {
+  ERR_clear_error();
+  const int result = SSL_connect(tls_.get());
+  if (result == 1) return Handshake::kDone;
+  const int reason = SSL_get_error(tls_.get(), result);
+  return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE ? Handshake::kAgain : Handshake::kFailed;
+}
+
+std::string Socket::handshake_failure() const {
+  const long verified = SSL_get_verify_result(tls_.get());
+  if (verified != X509_V_OK) return X509_verify_cert_error_string(verified);
+  const char* text = ERR_reason_error_string(ERR_peek_error());
+  return text == nullptr ? "the server broke it off" : text;
+}
+
+IoResult Socket::read(base::MutableBytes out) {
+  if (tls_) {
+    ERR_clear_error();
+    std::size_t bytes = 0;
+    const int result = SSL_read_ex(tls_.get(), out.data(), out.size(), &bytes);
+    return after_tls_call(result, bytes);
+  }
+  for (;;) {
+    const ssize_t count = recv(fd(), out.data(), out.size(), 0);
+    if (count > 0) return {IoStatus::kOk, static_cast<std::size_t>(count)};
+    if (count == 0) return {IoStatus::kEof};
+    if (errno != EINTR) return {errno == EAGAIN ? IoStatus::kAgain : IoStatus::kError};
+  }
+}
+
+IoResult Socket::write(base::ByteView bytes) {
+  if (tls_) {
+    ERR_clear_error();
+    std::size_t written = 0;
+    const int result = SSL_write_ex(tls_.get(), bytes.data(), bytes.size(), &written);
+    return after_tls_call(result, written);
+  }
+  for (;;) {
+    const ssize_t count = send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count >= 0) return {IoStatus::kOk, static_cast<std::size_t>(count)};
+    if (errno != EINTR) return {errno == EAGAIN ? IoStatus::kAgain : IoStatus::kError};
+  }
+}
+
+IoResult Socket::after_tls_call(int result, std::size_t bytes) {
+  if (result == 1) return {IoStatus::kOk, bytes};
+  switch (SSL_get_error(tls_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      return {IoStatus::kAgain};
+    case SSL_ERROR_ZERO_RETURN:
+      return {IoStatus::kEof};
+    default:
+      return {IoStatus::kError};
+  }
+}
+
+void Socket::close() {
+  if (tls_) {
+    ERR_clear_error();
+    SSL_shutdown(tls_.get());
+    tls_.reset();
+  }
+  fd_.reset();
+}
+
+}  // namespace mooring::bench

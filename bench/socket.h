@@ -1,0 +1,59 @@
+// Socket: the client's end of one connection, non-blocking, plain or under TLS. net::Stream is the server's end.
+//
+// No callbacks: the owner reacts to readiness of fd(). One thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "net/socket_address.h"
+#include "net/stream.h"
+#include "net/unique_fd.h"
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+namespace mooring::bench {
+
+struct FreeTlsContext {
+  void operator()(ssl_ctx_st* context) const;
+};
+using TlsClientContext = std::unique_ptr<ssl_ctx_st, FreeTlsContext>;
+
+// With an empty `ca_file` the server's certificate is not checked. Sessions are never resumed: each connection pays for
+// a whole handshake, as a device that was switched on does.
+base::Result<TlsClientContext> make_tls_client_context(const std::string& ca_file);
+
+class Socket {
+ public:
+  // Begins to connect; writable when that is decided.
+  static base::Result<Socket> connect(const net::SocketAddress& address);
+
+  int fd() const { return fd_.get(); }
+  int connect_error() const;  // errno of the attempt, 0 when connected
+
+  // `context` must outlive the socket.
+  bool start_tls(ssl_ctx_st* context);
+  enum class Handshake { kDone, kAgain, kFailed };
+  Handshake handshake();
+  std::string handshake_failure() const;
+
+  net::IoResult read(base::MutableBytes out);
+  net::IoResult write(base::ByteView bytes);
+  // Ends our side, then the connection.
+  void close();
+
+ private:
+  struct FreeTls {
+    void operator()(ssl_st* tls) const;
+  };
+  net::IoResult after_tls_call(int result, std::size_t bytes);
+
+  net::UniqueFd fd_;
+  std::unique_ptr<ssl_st, FreeTls> tls_;
+};
+
+}  // namespace mooring::bench

@@ -1,0 +1,26 @@
+// Target: where the connections of a run go to.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "net/socket_address.h"
+#include "socket.h"
+
+namespace mooring::bench {
+
+struct Target {
+  net::SocketAddress address;
+  bool websocket = false;
+  TlsClientContext tls;   // nothing: plain
+  std::string scheme;     // ws, wss, mqtt, mqtts, unix
+  std::string authority;  // for the Host header
+};
+
+// ws://, wss://, mqtt:// or mqtts://, a literal address or "localhost", and a port.
+base::Result<Target> parse_target(std::string_view url, const std::string& ca_file);
+// The operator's socket in the data folder of a running server: plain MQTT, any topic.
+base::Result<Target> operator_target(const std::string& data_folder);
+
+}  // namespace mooring::bench
