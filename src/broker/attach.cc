@@ -107,6 +107,11 @@ void Broker::install(const std::shared_ptr<Attaching>& attaching, std::unique_pt
   const bool had_state = state->has_state();
   state->set_epoch(attaching->epoch);
   apply_clean_session(*client, *state);
+  if (ends_stored_state(*client)) {
+    parts_.store.erase(client->key, attaching->epoch, parts_.executor, [](base::Result<> erased) {
+      if (!erased) base::log_error("broker", "a session that ended was not erased: {}", erased.error().message);
+    });
+  }
 
   auto owned = std::make_unique<LocalSession>();
   LocalSession& home = *owned;
@@ -145,6 +150,20 @@ void Broker::install(const std::shared_ptr<Attaching>& attaching, std::unique_pt
   send_waiting(home);
 }
 
+// The standard's meaning of clean session 1: nothing of an earlier session comes back.
+bool Broker::ends_stored_state(const Client& client) const {
+  return client.info.kind == ClientKind::kDevice && client.info.clean_session &&
+         !client.info.rules->subscriptions_outlive_clean_session;
+}
+
+void Broker::drop_subscriptions(LocalSession& home) {
+  while (!home.session->subscriptions().empty()) {
+    const std::string filter = home.session->subscriptions().back().filter;
+    drop_route(home, filter);
+    home.session->unsubscribe(filter);
+  }
+}
+
 void Broker::detach(Client& client, OfflineReason reason) {
   client.sink = nullptr;
   if (client.session == nullptr) return;
@@ -160,7 +179,10 @@ void Broker::go_offline(Client& client, OfflineReason reason) {
   const std::shared_ptr<Client> keep = std::move(home.client);
   home.client = nullptr;
   home.session->connection_lost();
-  if (!home.keeps_messages) home.session->discard_messages();
+  if (!home.keeps_messages) {
+    home.session->discard_messages();
+    if (!client.info.rules->subscriptions_outlive_clean_session) drop_subscriptions(home);
+  }
   announce(client, false, reason);
 }
 

@@ -118,6 +118,8 @@ class Broker final : public routing::BusListener {
                  base::Result<std::optional<session::SessionRecord>> loaded);
   void install(const std::shared_ptr<Attaching>& attaching, std::unique_ptr<session::Session> state);
   void apply_clean_session(Client& client, session::Session& state);
+  bool ends_stored_state(const Client& client) const;
+  void drop_subscriptions(LocalSession& home);
   void on_evict(const session::SessionKey& key, session::EvictReason reason, session::SessionDirectory::EvictDone done);
   bool turn_away(std::string_view product_key, const std::string* device_name, CloseCause cause);
   void end_connection(LocalSession& home, CloseCause cause);
@@ -132,6 +134,7 @@ class Broker final : public routing::BusListener {
   void add_route(LocalSession& home, std::string_view filter, std::uint8_t qos);
   void drop_route(LocalSession& home, std::string_view filter);
   bool is_own_filter(const LocalSession& home, std::string_view filter) const;
+  bool is_stored(const Client& client) const;
   void save_then(Client& client, SavedDone done);
 
   // delivery.cc

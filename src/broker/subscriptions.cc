@@ -28,7 +28,7 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
     if (is_new) added.emplace_back(entry.filter);
     add_route(home, entry.filter, code);
   }
-  if (!changed && client.saves_under_way == 0) {
+  if (!changed && (home.session->is_saved() || !is_stored(client))) {
     client.sink->send_suback(packet.packet_id, codes);
     return;
   }
@@ -37,6 +37,8 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
                         Client& waiting, bool saved) mutable {
     if (!saved) {
       std::fill(codes.begin(), codes.end(), mqtt::kSubackFailure);
+      // A later save under way carries the same filters: it decides whether they stay.
+      if (waiting.saves_under_way > 0) added.clear();
       for (const std::string& filter : added) {
         if (waiting.session->session->unsubscribe(filter)) drop_route(*waiting.session, filter);
       }
@@ -90,19 +92,27 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
   save_then(client, [id = packet.packet_id](Client& waiting, bool) { waiting.sink->send_unsuback(id); });
 }
 
+bool Broker::is_stored(const Client& client) const {
+  return client.info.kind == ClientKind::kDevice &&
+         (client.info.rules->subscriptions_outlive_clean_session || !client.info.clean_session);
+}
+
 void Broker::save_then(Client& client, SavedDone done) {
   const std::shared_ptr<Client> self = client.session->client;
-  const bool stored = client.info.kind == ClientKind::kDevice &&
-                      (client.info.rules->subscriptions_outlive_clean_session || !client.info.clean_session);
-  if (!stored) {
+  if (!is_stored(client)) {
     done(client, true);
     return;
   }
   ++client.saves_under_way;
   parts_.store.save(client.session->session->record(), client.epoch, parts_.executor,
-                    [weak = std::weak_ptr<Client>(self), done = std::move(done)](base::Result<> saved) mutable {
+                    [this, key = client.key, epoch = client.epoch, revision = client.session->session->revision(),
+                     weak = std::weak_ptr<Client>(self), done = std::move(done)](base::Result<> saved) mutable {
                       const std::shared_ptr<Client> waiting = weak.lock();
                       if (waiting != nullptr) --waiting->saves_under_way;
+                      const auto home = sessions_.find(key);
+                      if (saved && home != sessions_.end() && home->second->session->epoch() == epoch) {
+                        home->second->session->saved(revision);
+                      }
                       if (!saved) base::log_error("broker", "a subscription was not stored: {}", saved.error().message);
                       // Gone meanwhile: there is nobody to answer.
                       if (waiting == nullptr || !waiting->connected() || waiting->session == nullptr) return;

@@ -58,16 +58,20 @@ bool Session::subscribe(std::string_view filter, std::uint8_t qos) {
   const SubscriptionRecord* found = find_subscription(filter);
   if (found == nullptr) {
     subscriptions_.push_back({std::string(filter), qos});
+    ++revision_;
     return true;
   }
   if (found->qos == qos) return false;
   subscriptions_[static_cast<std::size_t>(found - subscriptions_.data())].qos = qos;
+  ++revision_;
   return true;
 }
 
 bool Session::unsubscribe(std::string_view filter) {
-  return std::erase_if(subscriptions_, [filter](const SubscriptionRecord& record) { return record.filter == filter; }) >
-         0;
+  const auto removed =
+      std::erase_if(subscriptions_, [filter](const SubscriptionRecord& record) { return record.filter == filter; });
+  if (removed > 0) ++revision_;
+  return removed > 0;
 }
 
 SessionRecord Session::record() const {

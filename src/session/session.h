@@ -55,6 +55,10 @@ class Session {
   bool unsubscribe(std::string_view filter);
   SessionRecord record() const;
   void restore(SessionRecord record);  // takes over the subscriptions; the key stays
+  // Whether the store has the subscriptions as they are now; saved() tells which revision it took.
+  std::uint64_t revision() const { return revision_; }
+  void saved(std::uint64_t revision) { saved_revision_ = revision > saved_revision_ ? revision : saved_revision_; }
+  bool is_saved() const { return saved_revision_ == revision_; }
 
   // QoS 1 and up towards the client. admit() takes a message: into the window (a packet identifier comes back: send it
   // now), into the queue (0), or nowhere because a bound is hit (nothing). Order is kept: while anything waits, to be
@@ -88,6 +92,8 @@ class Session {
   SessionLimits limits_;
   std::uint16_t last_packet_id_ = 0;  // outlives the window, so that a late PUBACK does not hit a new message
   Epoch epoch_ = 0;
+  std::uint64_t revision_ = 0;
+  std::uint64_t saved_revision_ = 0;
   std::vector<SubscriptionRecord> subscriptions_;
   std::unique_ptr<Messages> messages_;
 };

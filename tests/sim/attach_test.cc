@@ -1,0 +1,287 @@
+// How clients get, keep and lose their sessions.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/world.h"
+
+namespace mooring::sim {
+namespace {
+
+using broker::CloseCause;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const World::Filters kGet = {{"/pk/dev1/user/get", 1}};
+const World::Filters kStatus = {{"/as/mqtt/status/#", 1}};
+const std::string kGetTopic = "/pk/dev1/user/get";
+
+DeviceOptions clean() {
+  DeviceOptions options;
+  options.clean_session = true;
+  return options;
+}
+
+TEST(Attach, FirstConnectionHasNoSession) {
+  in_many_worlds([](World& world) {
+    TestClient& device = world.connect("dev1", world.pick(3));
+    EXPECT_TRUE(device.waiting()) << "the answer never comes inline";
+    world.settle();
+    ASSERT_TRUE(device.online());
+    EXPECT_FALSE(device.attached->session_present);
+    EXPECT_TRUE(world.broker(device.loop).is_online(device_key("dev1")));
+    EXPECT_EQ(world.connections_of("dev1"), 1U);
+  });
+}
+
+TEST(Attach, SessionPresentNeedsCleanSessionZeroAndState) {
+  in_many_worlds([](World& world) {
+    TestClient& first = world.connected("dev1", 0);
+    world.disconnect(first);
+    world.settle();
+    TestClient& without_state = world.connected("dev1", world.pick(3));
+    EXPECT_FALSE(without_state.attached->session_present) << "no subscription, no message: no state";
+    world.subscribed(without_state, kGet);
+    world.disconnect(without_state);
+    world.settle();
+    TestClient& again = world.connected("dev1", world.pick(3));
+    EXPECT_TRUE(again.attached->session_present);
+    world.disconnect(again);
+    world.settle();
+    TestClient& cleaning = world.connected("dev1", world.pick(3), clean());
+    EXPECT_FALSE(cleaning.attached->session_present);
+  });
+}
+
+TEST(Attach, StoredSubscriptionsAreLoadedWhenNoLoopHasTheSession) {
+  in_many_worlds([](World& world) {
+    session::SessionRecord record{session_key("dev1"), {{kGetTopic, 1}}};
+    SimLoop nobody;
+    world.store.memory.save(record, 1, nobody, [](base::Result<>) {});
+    TestClient& device = world.connected("dev1", world.pick(3));
+    EXPECT_TRUE(device.attached->session_present);
+    TestClient& sender = world.connected_operator(world.pick(3));
+    world.publish(sender, kGetTopic, "hello", 1);
+    world.settle();
+    EXPECT_THAT(device.payloads(), ElementsAre("hello"));
+  });
+}
+
+TEST(Attach, SessionsWithoutStateLeaveTheDirectory) {
+  in_many_worlds([](World& world) {
+    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& visitor = world.connected_operator(world.pick(3), kStatus);
+    EXPECT_EQ(world.directory.owned_count(), 2U);
+    world.disconnect(device);
+    world.disconnect(visitor);
+    world.settle();
+    EXPECT_EQ(world.directory.owned_count(), 0U);
+    EXPECT_EQ(world.session_count(), 0U);
+  });
+}
+
+// The old connection is closed, the new one is in, and an onlooker on a third loop learns it in that order.
+void expect_takeover(World& world, std::size_t old_loop, std::size_t new_loop, bool wants_notify) {
+  TestClient& onlooker = world.connected_operator(2, kStatus);
+  DeviceOptions options;
+  options.wants_notify = wants_notify;
+  TestClient& older = world.connected("dev1", old_loop, options);
+  world.subscribed(older, kGet);
+  TestClient& newer = world.connected("dev1", new_loop);
+
+  EXPECT_EQ(older.closed, CloseCause::kTakenOver);
+  EXPECT_TRUE(newer.attached->session_present);
+  EXPECT_FALSE(world.broker(old_loop == new_loop ? 2 : old_loop).is_online(device_key("dev1")));
+  EXPECT_TRUE(world.broker(new_loop).is_online(device_key("dev1")));
+  EXPECT_GT(newer.client->epoch, older.client->epoch);
+  if (wants_notify) {
+    ASSERT_EQ(older.got.size(), 1U);
+    EXPECT_EQ(older.got[0].topic, "/ext/notify");
+    EXPECT_EQ(older.got[0].payload, R"({"title":"kick","content":"Kicked by the same device"})");
+    EXPECT_EQ(older.got[0].qos, 0);
+    EXPECT_THAT(older.order, ElementsAre("connack", "suback", "publish", "close"));
+  } else {
+    EXPECT_THAT(older.got, IsEmpty());
+  }
+  EXPECT_THAT(world.presence.events,
+              ElementsAre("dev1 online", "dev1 offline: Kicked by the same device", "dev1 online"));
+  EXPECT_THAT(onlooker.payloads("/as/mqtt/status/pk/dev1"),
+              ElementsAre(HasSubstr(R"("status":"online")"), HasSubstr(R"("status":"offline")"),
+                          HasSubstr(R"("status":"online")")));
+}
+
+TEST(Attach, TakeOverOnTheSameLoop) {
+  in_many_worlds([](World& world) { expect_takeover(world, 1, 1, false); });
+}
+TEST(Attach, TakeOverOnTheSameLoopWithNotice) {
+  in_many_worlds([](World& world) { expect_takeover(world, 1, 1, true); });
+}
+TEST(Attach, TakeOverByAnotherLoop) {
+  in_many_worlds([](World& world) { expect_takeover(world, 0, 1, false); });
+}
+TEST(Attach, TakeOverByAnotherLoopWithNotice) {
+  in_many_worlds([](World& world) { expect_takeover(world, 1, 0, true); });
+}
+
+TEST(Attach, TheLastOfManyRacingConnectionsStays) {
+  in_many_worlds([](World& world) {
+    std::vector<TestClient*> all;
+    for (int i = 0; i < 8; ++i) {
+      all.push_back(&world.connect("dev1", world.pick(3)));
+      world.run(world.pick(6));
+    }
+    world.settle();
+    std::size_t online = 0;
+    for (const TestClient* one : all) {
+      EXPECT_FALSE(one->waiting()) << "each gets an answer";
+      if (one->online()) ++online;
+      EXPECT_EQ(one->refused.value_or(broker::AttachError::kTakenOver), broker::AttachError::kTakenOver);
+      EXPECT_EQ(one->closed.value_or(CloseCause::kTakenOver), CloseCause::kTakenOver);
+    }
+    EXPECT_EQ(online, 1U);
+    EXPECT_EQ(world.directory.owned_count(), 1U);
+    EXPECT_EQ(world.session_count(), 1U);
+  });
+}
+
+TEST(Attach, EvictedWhileItsSessionIsRead) {
+  in_many_worlds([](World& world) {
+    SimLoop nobody;
+    world.store.memory.save({session_key("dev1"), {{kGetTopic, 1}}}, 1, nobody, [](base::Result<>) {});
+    world.store.hold();
+    TestClient& older = world.connect("dev1", 0);
+    world.settle();
+    ASSERT_TRUE(older.waiting());
+    ASSERT_EQ(world.store.held_count(), 1U);
+    TestClient& newer = world.connect("dev1", world.pick(3));
+    world.settle();
+    EXPECT_EQ(older.refused, broker::AttachError::kTakenOver);
+    EXPECT_TRUE(newer.waiting());
+    world.store.go_on();
+    world.settle();
+    EXPECT_FALSE(older.attached) << "what was read late is of no use";
+    ASSERT_TRUE(newer.online());
+    EXPECT_THAT(world.presence.events, ElementsAre("dev1 online"));
+    EXPECT_TRUE(newer.attached->session_present);
+    EXPECT_EQ(world.session_count(), 1U);
+    EXPECT_EQ(world.directory.owned_count(), 1U);
+  });
+}
+
+TEST(Attach, ConnectionEndsWhileItsSessionIsRead) {
+  in_many_worlds([](World& world) {
+    TestClient& first = world.connect("dev1", 0);
+    world.run(world.pick(5));  // from before the claim until after the answer
+    world.disconnect(first);
+    world.settle();
+    EXPECT_EQ(world.session_count(), 0U);
+    EXPECT_EQ(world.directory.owned_count(), 0U);
+    EXPECT_FALSE(world.presence.is_online["dev1"]);
+
+    world.store.hold();
+    TestClient& second = world.connect("dev1", 1);
+    world.settle();
+    world.disconnect(second);
+    world.store.go_on();
+    world.settle();
+    EXPECT_FALSE(second.attached);
+    EXPECT_EQ(world.session_count(), 0U);
+    EXPECT_EQ(world.directory.owned_count(), 0U);
+    world.connected("dev1", 2);
+  });
+}
+
+TEST(Attach, ConnectionThatEndsWhileAttachingLeavesTheStateBehind) {
+  in_many_worlds([](World& world) {
+    TestClient& first = world.connected("dev1", 0);
+    world.subscribed(first, kGet);
+    world.disconnect(first);
+    world.settle();
+    TestClient& second = world.connect("dev1", 1);
+    world.disconnect(second);
+    world.settle();
+    EXPECT_FALSE(second.attached);
+    TestClient& sender = world.connected_operator(2);
+    world.publish(sender, kGetTopic, "kept", 1);
+    world.settle();
+    TestClient& third = world.connected("dev1", 0);
+    EXPECT_TRUE(third.attached->session_present);
+    EXPECT_THAT(third.payloads(), ElementsAre("kept"));
+  });
+}
+
+TEST(Attach, CleanSessionDropsMessagesAndKeepsSubscriptions) {
+  in_many_worlds([](World& world) {
+    TestClient& sender = world.connected_operator(2);
+    TestClient& first = world.connected("dev1", 0);
+    world.subscribed(first, kGet);
+    world.publish(sender, kGetTopic, "unacknowledged", 1);
+    world.settle();
+    world.disconnect(first);
+    world.publish(sender, kGetTopic, "queued", 1);
+    world.settle();
+
+    TestClient& second = world.connected("dev1", world.pick(3), clean());
+    EXPECT_FALSE(second.attached->session_present);
+    EXPECT_THAT(second.got, IsEmpty());
+    world.publish(sender, kGetTopic, "after", 1);
+    world.settle();
+    EXPECT_THAT(second.payloads(), ElementsAre("after")) << "the subscription outlives clean session 1";
+    world.disconnect(second);
+    world.settle();
+    world.publish(sender, kGetTopic, "nobody home", 1);
+    world.settle();
+    TestClient& third = world.connected("dev1", world.pick(3));
+    EXPECT_TRUE(third.attached->session_present);
+    EXPECT_THAT(third.got, IsEmpty()) << "a device with clean session 1 keeps nothing while it is away";
+  });
+}
+
+TEST(Attach, StandardScopeDropsSubscriptionsToo) {
+  in_many_worlds([](World& world) {
+    world.rules.subscriptions_outlive_clean_session = false;
+    TestClient& sender = world.connected_operator(2);
+    TestClient& first = world.connected("dev1", 0);
+    world.subscribed(first, {{kGetTopic, 1}, {"/broadcast/pk/#", 1}});
+    world.disconnect(first);
+    world.settle();
+    TestClient& second = world.connected("dev1", world.pick(3), clean());
+    world.publish(sender, kGetTopic, "own", 1);
+    world.publish(sender, "/broadcast/pk/all", "all", 1);
+    world.settle();
+    EXPECT_THAT(second.got, IsEmpty());
+    const std::size_t saves = world.store.saves;
+    world.subscribed(second, kGet);
+    EXPECT_EQ(world.store.saves, saves) << "nothing of such a session is stored";
+    world.publish(sender, kGetTopic, "subscribed again", 1);
+    world.settle();
+    EXPECT_THAT(second.payloads(), ElementsAre("subscribed again"));
+  });
+}
+
+TEST(Attach, StatusMessagesOfOrdinaryComingAndGoing) {
+  in_many_worlds([](World& world) {
+    TestClient& onlooker = world.connected_operator(2, kStatus);
+    TestClient& device = world.connected("dev1", 0);
+    world.disconnect(device, broker::OfflineReason::kKeepAliveTimeout);
+    world.settle();
+    EXPECT_THAT(onlooker.payloads(),
+                ElementsAre(HasSubstr(R"("status":"online","iotId":"iot-dev1")"), HasSubstr(R"("status":"offline")")));
+    EXPECT_EQ(onlooker.got[1].topic, "/as/mqtt/status/pk/dev1");
+    EXPECT_THAT(world.presence.events, ElementsAre("dev1 online", "dev1 offline: Keepalive timeout"));
+  });
+}
+
+TEST(Attach, StatusMessagesInOrderWhenTheSessionWasGivenUpBetween) {
+  in_many_worlds([](World& world) {
+    TestClient& onlooker = world.connected_operator(2, kStatus);
+    TestClient& device = world.connected("dev1", 0);  // without state: released when it leaves
+    world.disconnect(device);
+    world.connected("dev1", 1);
+    EXPECT_THAT(onlooker.payloads(), ElementsAre(HasSubstr(R"("status":"online")"), HasSubstr(R"("status":"offline")"),
+                                                 HasSubstr(R"("status":"online")")));
+  });
+}
+
+}  // namespace
+}  // namespace mooring::sim

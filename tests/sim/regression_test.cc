@@ -1,0 +1,118 @@
+// Faults that were found once: each test fails on the code as it was.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/world.h"
+
+namespace mooring::sim {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::string kGetTopic = "/pk/dev1/user/get";
+
+// Release() tells the directory before the offline status has left the loop.
+TEST(Regression, OfflineBeforeOnlineAlsoWhenTheSessionWasGivenUp) {
+  in_many_worlds([](World& world) {
+    TestClient& onlooker = world.connected_operator(2, {{"/as/mqtt/status/#", 0}});
+    TestClient& first = world.connected("dev1", 0);
+    world.disconnect(first);
+    world.connected("dev1", 1);
+    EXPECT_THAT(onlooker.payloads(),
+                ElementsAre(HasSubstr(R"("online")"), HasSubstr(R"("offline")"), HasSubstr(R"("online")")));
+  });
+}
+
+TEST(Regression, CleanSessionOneDropsWhatIsStored) {
+  in_many_worlds([](World& world) {
+    world.rules.subscriptions_outlive_clean_session = false;
+    DeviceOptions clean;
+    clean.clean_session = true;
+    TestClient& first = world.connected("dev1", 0);
+    world.subscribed(first, {{kGetTopic, 1}});
+    world.disconnect(first);
+    world.settle();
+    TestClient& second = world.connected("dev1", 1, clean);
+    world.disconnect(second);
+    world.settle();
+    EXPECT_FALSE(world.connected("dev1", 2).attached->session_present);
+  });
+}
+TEST(Regression, SessionOfCleanSessionOneEndsWithItsConnection) {
+  in_many_worlds([](World& world) {
+    world.rules.subscriptions_outlive_clean_session = false;
+    DeviceOptions clean;
+    clean.clean_session = true;
+    TestClient& first = world.connected("dev1", 0, clean);
+    world.subscribed(first, {{kGetTopic, 1}});
+    world.disconnect(first);
+    world.settle();
+    EXPECT_EQ(world.session_count(), 0U);
+    EXPECT_FALSE(world.connected("dev1", 2).attached->session_present);
+  });
+}
+
+// The failure of an older save takes away what a newer one has stored and granted.
+TEST(Regression, GrantedMeansSubscribed) {
+  in_many_worlds([](World& world) {
+    TestClient& sender = world.connected_operator(2);
+    TestClient& device = world.connected("dev1", 0);
+    world.store.memory.fail_writes(true);
+    const auto refused = world.subscribe(device, {{kGetTopic, 1}});
+    world.store.memory.fail_writes(false);
+    const auto granted = world.subscribe(device, {{kGetTopic, 1}});
+    world.settle();
+    EXPECT_THAT(device.codes(refused), ElementsAre(0x80));
+    EXPECT_THAT(device.codes(granted), ElementsAre(1));
+    world.publish(sender, kGetTopic, "x", 1);
+    world.settle();
+    EXPECT_THAT(device.payloads(), ElementsAre("x"));
+  });
+}
+
+// A save failed while nobody was there to be told; the next SUBSCRIBE believes that it is stored.
+TEST(Regression, GrantedMeansStored) {
+  in_many_worlds([](World& world) {
+    TestClient& first = world.connected("dev1", 0);
+    world.store.memory.fail_writes(true);
+    world.subscribe(first, {{kGetTopic, 1}});
+    world.disconnect(first);
+    world.settle();
+    world.store.memory.fail_writes(false);
+    TestClient& second = world.connected("dev1", 0);
+    world.subscribed(second, {{kGetTopic, 1}});
+    EXPECT_EQ(world.store.memory.size(), 1U);
+  });
+}
+// The same with a save that is only slow: the new connection's answer must wait for it.
+TEST(Regression, RepetitionOnANewConnectionWaitsForTheSaveUnderWay) {
+  in_many_worlds([](World& world) {
+    TestClient& first = world.connected("dev1", 0);
+    world.store.hold();
+    world.subscribe(first, {{kGetTopic, 1}});
+    world.disconnect(first);
+    TestClient& second = world.connected("dev1", 1);
+    world.subscribe(second, {{kGetTopic, 1}});
+    world.settle();
+    EXPECT_TRUE(second.subacks.empty());
+    EXPECT_EQ(world.store.memory.size(), 0U);
+    world.store.go_on();
+    world.settle();
+  });
+}
+
+TEST(Regression, DisabledWhileAttaching) {
+  in_many_worlds([](World& world) {
+    world.store.hold();
+    TestClient& device = world.connect("dev1", 0);
+    world.settle();
+    for (std::size_t i = 0; i < 3; ++i) world.broker(i).close_device(device_key("dev1"), broker::CloseCause::kDisabled);
+    world.store.go_on();
+    world.settle();
+    EXPECT_FALSE(device.online());
+  });
+}
+
+}  // namespace
+}  // namespace mooring::sim
