@@ -10,15 +10,16 @@
 namespace mooring::server {
 namespace {
 
-// A host that a client on this machine can use.
+// A host that a client on this machine can use: the address itself when there is one.
 std::string reachable_host(const net::SocketAddress& address) {
   const std::string host = address.host();
-  if (host == "0.0.0.0" || host == "::") return "localhost";
-  return host.find(':') != std::string::npos ? "[" + host + "]" : host;
+  return host == "0.0.0.0" || host == "::" ? "localhost" : host;
 }
 
 std::string url(std::string_view scheme, const net::SocketAddress& address) {
-  return fmt::format("{}://{}:{}", scheme, reachable_host(address), address.port());
+  const std::string host = reachable_host(address);
+  return fmt::format("{}://{}:{}", scheme, host.find(':') != std::string::npos ? "[" + host + "]" : host,
+                     address.port());
 }
 
 std::string urls_of(const RunningListener& listener) {
@@ -41,7 +42,7 @@ std::string demo_lines(const Announcement& announcement, const registry::Device&
   api::ConnectInput input;
   input.key = device.key;
   input.device_secret = device.device_secret;
-  input.host = "localhost";
+  input.host = reachable_host(announcement.listeners.front().address);
   input.port = announcement.listeners.front().address.port();
   std::string out = fmt::format("\nDemo device {}/{}\n", device.key.product_key, device.key.device_name);
   const auto lines =

@@ -290,9 +290,9 @@ base::Result<> Server::open_listener(const ListenerOptions& listener, net::Socke
 
 void Server::announce() const {
   Announcement all = announcement_;
-  all.data = std::filesystem::absolute(folder_->path());
+  all.data = std::filesystem::absolute(folder_->path()).lexically_normal();
   if (certificates_->built_in()) {
-    all.root_file = std::filesystem::absolute(certificates_->root_file());
+    all.root_file = std::filesystem::absolute(certificates_->root_file()).lexically_normal();
     all.root_fingerprint = certificates_->root_fingerprint();
   }
   fmt::print(stderr, "{}\n", welcome(all));
