@@ -30,6 +30,13 @@ using SessionKey = std::string;
 
 SessionKey device_session_key(std::string_view product_key, std::string_view device_name, std::uint32_t life);
 
+// The loop, out of 0 .. loops-1, on which a session lives: always the same one for the same identity, whoever asks and
+// on whichever loop (docs/adr/0008). `loops` is at least 1. The identity is what a CONNECT tells of its session before
+// anybody is signed in; of a device it is product key NUL device name, whatever its life.
+LoopId home_loop(std::string_view identity, LoopId loops);
+// The same for a device, without putting the identity together.
+LoopId device_home_loop(std::string_view product_key, std::string_view device_name, LoopId loops);
+
 template <class T>
 using Callback = base::UniqueFunction<void(T)>;
 
