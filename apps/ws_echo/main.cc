@@ -82,6 +82,7 @@ class EchoServer final : public gateway::ConnectionOwner {
                                                    const gateway::ListenerContext& context) override {
     return std::make_unique<gateway::HttpConversation>(transport, services_, context.trusted_proxies);
   }
+  void send_away(gateway::Connection&, session::LoopId) override {}  // never asked for: Echo does not move
   void closed(gateway::Connection& connection) override {
     static_cast<base::ListHook<gateway::ConnectionListTag>&>(connection).unlink();
     loop_.destroy_later(std::unique_ptr<net::LoopClient>(&connection));

@@ -24,11 +24,12 @@ constexpr std::size_t kAnswerSlackBytes = 64 * 1024;
 }  // namespace
 
 Connection::Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerContext& context, net::UniqueFd fd,
-                       const net::SocketAddress& peer)
-    : loop_(loop),
-      owner_(owner),
-      context_(context),
+                       const net::SocketAddress& peer, ConnectionPlace place)
+    : loop_(&loop),
+      owner_(&owner),
+      context_(&context),
       stream_(std::move(fd)),
+      place_(std::move(place)),
       setup_deadline_ms_(loop.now_ms() + context.limits.setup_timeout_ms),
       stage_(Stage::kFirstBytes) {
   peer_.address = peer;
@@ -37,11 +38,16 @@ Connection::Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerCo
 }
 
 Connection::~Connection() {
-  out_.clear(loop_.blocks());
+  if (loop_ != nullptr) {
+    out_.clear(loop_->blocks());
+  } else {  // on its way to a loop that has ended
+    net::BlockPool nobodys;
+    out_.clear(nobodys);
+  }
 }
 
 void Connection::start() {
-  if (auto watched = loop_.watch(stream_.fd(), *this, net::Loop::Watch::kEdge); !watched) {
+  if (auto watched = loop_->watch(stream_.fd(), *this, net::Loop::Watch::kEdge); !watched) {
     base::log_error("gateway", "{}", watched.error().message);
     close_now();
     return;
@@ -55,7 +61,7 @@ void Connection::on_ready(std::uint32_t epoll_events) {
   if ((epoll_events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_ended_ = true;
   if ((epoll_events & EPOLLOUT) != 0) {
     writable_ = true;
-    if (!out_.empty() || stage_ == Stage::kFinishing) loop_.call_at_turn_end(*this);
+    if (!out_.empty() || stage_ == Stage::kFinishing) loop_->call_at_turn_end(*this);
     // A handshake may have been waiting for room.
     if (stage_ == Stage::kTlsHandshake) readable_ = true;
   }
@@ -63,16 +69,17 @@ void Connection::on_ready(std::uint32_t epoll_events) {
 }
 
 void Connection::on_again() {
-  if (!out_.empty() && writable_) loop_.call_at_turn_end(*this);
+  if (!out_.empty() && writable_) loop_->call_at_turn_end(*this);
   advance();
 }
 
 bool Connection::input_blocked() const {
   const bool conversation_is_full = conversation_ != nullptr && !backlog_.empty();
-  return conversation_is_full || out_.size() >= context_.limits.outgoing_bytes + kAnswerSlackBytes;
+  return conversation_is_full || out_.size() >= context_->limits.outgoing_bytes + kAnswerSlackBytes;
 }
 
 void Connection::advance() {
+  if (move_to_) return;
   if (std::exchange(input_wanted_, false) && conversation_ != nullptr && stage_ == Stage::kConversation) {
     base::Bytes held = std::move(backlog_);
     backlog_.clear();
@@ -84,9 +91,9 @@ void Connection::advance() {
     if (saw_end_ && stage_ == Stage::kConversation) end_of_input();
   }
   int reads = kReadsPerTurn;
-  while (readable_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
+  while (readable_ && !move_to_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
     if (reads-- == 0) {
-      loop_.call_again(*this);
+      loop_->call_again(*this);
       return;
     }
     if (!step()) return;
@@ -127,8 +134,8 @@ bool Connection::step_proxy_header() {
     readable_ = false;  // the rest raises another edge
     return false;
   }
-  const bool trusted = context_.trusted_proxies.empty() ||
-                       std::any_of(context_.trusted_proxies.begin(), context_.trusted_proxies.end(),
+  const bool trusted = context_->trusted_proxies.empty() ||
+                       std::any_of(context_->trusted_proxies.begin(), context_->trusted_proxies.end(),
                                    [&](const net::AddressBlock& block) { return block.contains(peer_.address); });
   if (header.status != net::ProxyHeader::Status::kDone || !trusted) {
     end(TransportEnd::kBroken, trusted ? "this listener expects a PROXY header (listener.proxy_protocol); none came"
@@ -153,17 +160,17 @@ bool Connection::step_first_bytes() {
     return false;
   }
   const bool is_tls = classify_first_bytes(first) == FirstBytes::kTls;
-  const bool tls_possible = context_.tls != ListenerContext::Tls::kOff && context_.tls_context != nullptr;
+  const bool tls_possible = context_->tls != ListenerContext::Tls::kOff && context_->tls_context != nullptr;
   if (is_tls && !tls_possible) {
     end(TransportEnd::kBroken, "TLS on a listener with tls = \"off\"");
     return false;
   }
-  if (!is_tls && context_.tls == ListenerContext::Tls::kRequired) {
+  if (!is_tls && context_->tls == ListenerContext::Tls::kRequired) {
     end(TransportEnd::kBroken, "plain bytes on a listener with tls = \"required\"");
     return false;
   }
   if (is_tls) {
-    stream_.start_tls(*context_.tls_context);
+    stream_.start_tls(*context_->tls_context);
     peer_.tls = true;
     stage_ = Stage::kTlsHandshake;
   } else {
@@ -192,7 +199,7 @@ bool Connection::step_handshake() {
 }
 
 bool Connection::step_read() {
-  const base::MutableBytes buffer = loop_.read_buffer();
+  const base::MutableBytes buffer = loop_->read_buffer();
   const net::IoResult got = stream_.read(buffer);
   switch (got.status) {
     case net::IoStatus::kAgain:
@@ -262,11 +269,11 @@ void Connection::feed(base::MutableBytes input) {
 bool Connection::choose_conversation(base::ByteView first) {
   switch (classify_first_bytes(first.first(std::min(first.size(), kFirstBytesMax)))) {
     case FirstBytes::kMqtt:
-      if (!context_.may_speak_mqtt) break;
-      conversation_ = owner_.make_mqtt(*this, context_);
+      if (!context_->may_speak_mqtt) break;
+      conversation_ = owner_->make_mqtt(*this, *context_);
       return true;
     case FirstBytes::kHttp:
-      conversation_ = owner_.make_http(*this, context_);
+      conversation_ = owner_->make_http(*this, *context_);
       return true;
     case FirstBytes::kMore:
       return false;
@@ -281,15 +288,15 @@ bool Connection::choose_conversation(base::ByteView first) {
 // ---- output ----
 
 void Connection::write(base::ByteView bytes) {
-  if (out_.empty()) last_progress_ms_ = loop_.now_ms();
-  out_.append(loop_.blocks(), bytes);
-  loop_.call_at_turn_end(*this);
+  if (out_.empty()) last_progress_ms_ = loop_->now_ms();
+  out_.append(loop_->blocks(), bytes);
+  loop_->call_at_turn_end(*this);
 }
 
 std::uint8_t* Connection::reserve(std::size_t bytes) {
-  if (out_.empty()) last_progress_ms_ = loop_.now_ms();
-  loop_.call_at_turn_end(*this);
-  return out_.reserve(loop_.blocks(), bytes);
+  if (out_.empty()) last_progress_ms_ = loop_->now_ms();
+  loop_->call_at_turn_end(*this);
+  return out_.reserve(loop_->blocks(), bytes);
 }
 
 void Connection::commit(std::size_t bytes) {
@@ -301,26 +308,32 @@ void Connection::write_shared(base::ByteView bytes, const mqtt::MessageRef& owne
     write(bytes);
     return;
   }
-  if (out_.empty()) last_progress_ms_ = loop_.now_ms();
-  out_.append_shared(loop_.blocks(), bytes, new mqtt::MessageRef(owner),
+  if (out_.empty()) last_progress_ms_ = loop_->now_ms();
+  out_.append_shared(loop_->blocks(), bytes, new mqtt::MessageRef(owner),
                      [](void* held) { delete static_cast<mqtt::MessageRef*>(held); });
-  loop_.call_at_turn_end(*this);
+  loop_->call_at_turn_end(*this);
 }
 
 void Connection::on_turn_end() {
   replaced_.reset();
   if (stage_ == Stage::kClosed) return;
   flush();
+  if (!move_to_) return;
+  if (stage_ == Stage::kConversation) {
+    leave();
+  } else {
+    move_to_.reset();  // it ends here
+  }
 }
 
 void Connection::flush() {
   // Noted before writing: what was told that we are congested waits for output_drained(), however fast this goes.
-  if (out_.size() >= context_.limits.outgoing_bytes) over_bound_ = true;
+  if (out_.size() >= context_->limits.outgoing_bytes) over_bound_ = true;
   bool progress = false;
   int writes = kWritesPerTurn;
   while (!out_.empty() && writable_) {
     if (writes-- == 0) {
-      loop_.call_again(*this);
+      loop_->call_again(*this);
       break;
     }
     std::array<iovec, 16> pieces;
@@ -329,7 +342,7 @@ void Connection::flush() {
     if (sent.status == net::IoStatus::kAgain) {
       writable_ = false;
     } else if (sent.status == net::IoStatus::kOk) {
-      out_.consume(loop_.blocks(), sent.bytes);
+      out_.consume(loop_->blocks(), sent.bytes);
       progress = true;
     } else {
       end(TransportEnd::kBroken, "");
@@ -340,7 +353,7 @@ void Connection::flush() {
 }
 
 void Connection::after_flush(bool progress) {
-  if (progress) last_progress_ms_ = loop_.now_ms();
+  if (progress) last_progress_ms_ = loop_->now_ms();
   if (out_.empty() && stage_ == Stage::kFinishing) {
     stream_.shutdown_write();
     if (saw_end_) {
@@ -348,18 +361,53 @@ void Connection::after_flush(bool progress) {
       return;
     }
     stage_ = Stage::kLingering;
-    setup_deadline_ms_ = loop_.now_ms() + context_.limits.close_timeout_ms;
+    setup_deadline_ms_ = loop_->now_ms() + context_->limits.close_timeout_ms;
     schedule_timer();
-    if (readable_) loop_.call_again(*this);
+    if (readable_) loop_->call_again(*this);
     return;
   }
-  if (over_bound_ && out_.size() <= context_.limits.outgoing_bytes / 2) {
+  if (over_bound_ && out_.size() <= context_->limits.outgoing_bytes / 2) {
     over_bound_ = false;
     if (conversation_ != nullptr && stage_ == Stage::kConversation) conversation_->output_drained();
   }
   // Reading may have stopped for want of room.
-  if (readable_ && !input_blocked()) loop_.call_again(*this);
+  if (readable_ && !input_blocked()) loop_->call_again(*this);
   if (!out_.empty() && !writable_) schedule_timer();
+}
+
+// ---- moving ----
+
+void Connection::move_to(session::LoopId loop) {
+  MOORING_ASSERT(stage_ == Stage::kConversation && !established_);
+  move_to_ = loop;
+  loop_->call_at_turn_end(*this);
+}
+
+// At the end of a turn, so that nothing of this loop is on the call stack but the loop itself. From send_away() on
+// another thread may use or destroy this.
+void Connection::leave() {
+  const session::LoopId target = *move_to_;
+  move_to_.reset();
+  loop_->unwatch(stream_.fd());
+  net::Loop::forget_calls(*this);
+  cancel();
+  loop_ = nullptr;
+  std::exchange(owner_, nullptr)->send_away(*this, target);
+}
+
+void Connection::arrive(net::Loop& loop, ConnectionOwner& owner, const ListenerContext& context) {
+  MOORING_ASSERT(loop_ == nullptr && stage_ == Stage::kConversation);
+  loop_ = &loop;
+  owner_ = &owner;
+  context_ = &context;
+  start();  // the socket tells anew what is ready; of what TLS holds decrypted readable_ tells still
+  if (stage_ == Stage::kClosed) return;
+  if (readable_) loop_->call_again(*this);
+  if (!out_.empty() && writable_) loop_->call_at_turn_end(*this);
+}
+
+void Connection::go_on(MqttServices& services) {
+  if (stage_ == Stage::kConversation) conversation_->arrived(services);
 }
 
 // ---- life ----
@@ -370,7 +418,7 @@ void Connection::set_client_address(std::string_view address) {
 
 void Connection::input_wanted() {
   input_wanted_ = true;
-  loop_.call_again(*this);
+  loop_->call_again(*this);
 }
 
 void Connection::established() {
@@ -382,11 +430,11 @@ void Connection::established() {
 void Connection::replace_conversation(std::unique_ptr<Conversation> next) {
   MOORING_ASSERT(replaced_ == nullptr);
   if (std::exchange(established_, false)) {
-    setup_deadline_ms_ = loop_.now_ms() + context_.limits.setup_timeout_ms;
+    setup_deadline_ms_ = loop_->now_ms() + context_->limits.setup_timeout_ms;
     schedule_timer();
   }
   replaced_ = std::exchange(conversation_, std::move(next));
-  loop_.call_at_turn_end(*this);
+  loop_->call_at_turn_end(*this);
 }
 
 void Connection::schedule_timer() {
@@ -395,12 +443,12 @@ void Connection::schedule_timer() {
     if (at != 0 && (next == 0 || at < next)) next = at;
   };
   if (!established_ || stage_ == Stage::kLingering) consider(setup_deadline_ms_);
-  if (!out_.empty() && !writable_) consider(last_progress_ms_ + context_.limits.stalled_timeout_ms);
+  if (!out_.empty() && !writable_) consider(last_progress_ms_ + context_->limits.stalled_timeout_ms);
   if (established_ && conversation_ != nullptr && stage_ == Stage::kConversation) consider(conversation_->deadline());
   if (next == 0) {
     cancel();
   } else {
-    loop_.timers().schedule(*this, next);
+    loop_->timers().schedule(*this, next);
   }
 }
 
@@ -413,7 +461,7 @@ void Connection::on_timer(base::MonoMs now) {
   } else if (!established_ && now >= setup_deadline_ms_) {
     end(TransportEnd::kTimeout, "did not sign in within the time limit (connect.timeout_ms)");
     return;
-  } else if (!out_.empty() && !writable_ && now >= last_progress_ms_ + context_.limits.stalled_timeout_ms) {
+  } else if (!out_.empty() && !writable_ && now >= last_progress_ms_ + context_->limits.stalled_timeout_ms) {
     end(TransportEnd::kStalled, "reads nothing");
     return;
   } else if (established_ && conversation_ != nullptr && conversation_->deadline() != 0 &&
@@ -441,9 +489,9 @@ void Connection::start_finishing() {
   backlog_.clear();
   // The whole way out has one time limit, stalled peers included.
   established_ = false;
-  setup_deadline_ms_ = loop_.now_ms() + context_.limits.close_timeout_ms;
+  setup_deadline_ms_ = loop_->now_ms() + context_->limits.close_timeout_ms;
   schedule_timer();
-  loop_.call_at_turn_end(*this);
+  loop_->call_at_turn_end(*this);
 }
 
 void Connection::abort() {
@@ -465,10 +513,11 @@ void Connection::close_now() {
   if (stage_ == Stage::kClosed) return;
   stage_ = Stage::kClosed;
   cancel();
-  loop_.unwatch(stream_.fd());
+  loop_->unwatch(stream_.fd());
   stream_.close();
-  out_.clear(loop_.blocks());
-  owner_.closed(*this);
+  out_.clear(loop_->blocks());
+  place_.give_back();
+  owner_->closed(*this);
 }
 
 }  // namespace mooring::gateway

@@ -1,8 +1,9 @@
 // Connection: one accepted socket. Tells TLS, HTTP and MQTT apart by the first bytes, decrypts, hands the plaintext to
 // the conversation that fits, writes once per loop turn, keeps the time limits, closes without losing the last bytes.
 //
-// Owned by its Gateway, lives on one loop. The order of events: PROXY header if the listener has one, first bytes, TLS
-// handshake, first bytes again, conversation.
+// Owned by its Gateway, lives on one loop; its conversation may have it moved to another before anybody is signed in.
+// While it moves it belongs to no loop and is touched by nobody. The order of events: PROXY header if the listener has
+// one, first bytes, TLS handshake, first bytes again, conversation.
 #pragma once
 
 #include <functional>
@@ -10,6 +11,7 @@
 #include <optional>
 
 #include "base/intrusive_list.h"
+#include "gateway/connection_budget.h"
 #include "gateway/transport.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -37,6 +39,7 @@ struct ListenerContext {
   bool local_socket = false;
   bool may_speak_mqtt = true;  // ws_echo does not
   ConnectionLimits limits;
+  std::uint32_t number = 0;  // of the listening address; the same on every loop
 };
 
 class Connection;
@@ -48,6 +51,8 @@ class ConnectionOwner {
   virtual ~ConnectionOwner() = default;
   virtual std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext& context) = 0;
   virtual std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) = 0;
+  // The connection has left its loop: hand it, and the ownership, to the owner on `loop`.
+  virtual void send_away(Connection& connection, session::LoopId loop) = 0;
   // The connection is closed: hand it to Loop::destroy_later.
   virtual void closed(Connection& connection) = 0;
 };
@@ -58,24 +63,29 @@ class Connection final : public net::LoopClient,
                          public base::ListHook<ConnectionListTag> {
  public:
   Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerContext& context, net::UniqueFd fd,
-             const net::SocketAddress& peer);
+             const net::SocketAddress& peer, ConnectionPlace place = {});
   ~Connection() override;
   void start();
+  // The two steps of continuing on another loop; shut_down() may stand in place of the second.
+  void arrive(net::Loop& loop, ConnectionOwner& owner, const ListenerContext& context);
+  void go_on(MqttServices& services);
+  std::uint32_t listener_number() const { return context_->number; }
   void shut_down();  // the server stops
 
   // Transport
-  net::Loop& loop() override { return loop_; }
+  net::Loop& loop() override { return *loop_; }
   const PeerFacts& peer() const override { return peer_; }
   void write(base::ByteView bytes) override;
   std::uint8_t* reserve(std::size_t bytes) override;
   void commit(std::size_t bytes) override;
   void write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) override;
   std::size_t unsent_bytes() const override { return out_.size(); }
-  bool congested() const override { return out_.size() >= context_.limits.outgoing_bytes; }
+  bool congested() const override { return out_.size() >= context_->limits.outgoing_bytes; }
   void set_client_address(std::string_view address) override;
   void input_wanted() override;
   void established() override;
   void replace_conversation(std::unique_ptr<Conversation> next) override;
+  void move_to(session::LoopId loop) override;
   void finish() override;
   void abort() override;
 
@@ -96,6 +106,7 @@ class Connection final : public net::LoopClient,
   void on_again() override;
   void on_timer(base::MonoMs now) override;
 
+  void leave();
   void advance();
   bool step();  // one read or handshake step; false: nothing more to do for now
   bool step_proxy_header();
@@ -113,17 +124,19 @@ class Connection final : public net::LoopClient,
   void close_now();
   bool input_blocked() const;
 
-  net::Loop& loop_;
-  ConnectionOwner& owner_;
-  const ListenerContext& context_;
+  net::Loop* loop_;  // null: between two loops
+  ConnectionOwner* owner_;
+  const ListenerContext* context_;
   net::Stream stream_;
   net::WriteQueue out_;
+  ConnectionPlace place_;
   std::unique_ptr<Conversation> conversation_;
   std::unique_ptr<Conversation> replaced_;  // kept until the end of the turn: it may be on the call stack
   base::Bytes backlog_;                     // input that the conversation did not take yet; at most a read buffer
   base::MonoMs setup_deadline_ms_;          // also the deadline of lingering
   base::MonoMs last_progress_ms_ = 0;       // when the peer last took bytes while some were waiting
   PeerFacts peer_;
+  std::optional<session::LoopId> move_to_;  // nothing is read any more; at the end of the turn it leaves
   std::uint32_t lingered_bytes_ = 0;
   Stage stage_;
   bool established_ = false;

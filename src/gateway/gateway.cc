@@ -1,13 +1,14 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
 
 namespace mooring::gateway {
 
-Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget)
-    : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget) {}
+Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget, LoopSwitch& others)
+    : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget), others_(others) {}
 
 Gateway::~Gateway() {
   while (Connection* connection = connections_.pop_front()) delete connection;
@@ -51,20 +52,43 @@ void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const Lis
     }
     return;
   }
-  budget_.open.fetch_add(1, std::memory_order_relaxed);
-  auto* connection = new Connection(loop_, *this, context, std::move(fd), peer);
+  auto* connection = new Connection(loop_, *this, context, std::move(fd), peer, ConnectionPlace(budget_));
   connections_.push_back(*connection);
   connection->start();
 }
 
+void Gateway::send_away(Connection& connection, session::LoopId loop) {
+  static_cast<base::ListHook<ConnectionListTag>&>(connection).unlink();
+  base::log_debug("gateway", "{}: goes on on loop {}", connection.peer().address.to_text(), loop);
+  others_.send(loop, std::unique_ptr<Connection>(&connection));
+}
+
+void Gateway::adopt(std::unique_ptr<Connection> arriving) {
+  const auto door = std::find_if(doors_.begin(), doors_.end(), [&](const Door& known) {
+    return known.context->number == arriving->listener_number();
+  });
+  if (door == doors_.end()) {  // an optional address that could be opened on some loops only
+    base::log_error("gateway", "a connection is dropped: its home loop does not know its listener");
+    return;
+  }
+  Connection& connection = *arriving.release();
+  connections_.push_back(connection);
+  connection.arrive(loop_, *this, *door->context);
+  if (stopping_) {
+    connection.shut_down();
+  } else {
+    connection.go_on(mqtt_);
+  }
+}
+
 void Gateway::closed(Connection& connection) {
   static_cast<base::ListHook<ConnectionListTag>&>(connection).unlink();
-  budget_.open.fetch_sub(1, std::memory_order_relaxed);
   loop_.destroy_later(std::unique_ptr<net::LoopClient>(&connection));
 }
 
 void Gateway::shut_down() {
   stop_listening();
+  stopping_ = true;
   // A connection may leave the list while it says goodbye; the others are put back in order.
   base::IntrusiveList<Connection, ConnectionListTag> all;
   all.splice_back(connections_);

@@ -1,30 +1,23 @@
 // Gateway: all connections of one loop, and the conversations they get. Lives on its loop.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "base/intrusive_list.h"
 #include "gateway/connection.h"
 #include "gateway/http_conversation.h"
+#include "gateway/loop_switch.h"
 #include "gateway/mqtt_conversation.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
 namespace mooring::gateway {
 
-// How many connections there may be, over all loops. Touched when a connection begins and ends only.
-struct ConnectionBudget {
-  std::atomic<std::size_t> open{0};
-  std::atomic<std::size_t> max{0};  // 0 = no limit
-  std::atomic<std::uint64_t> refused{0};
-};
-
 class Gateway final : public ConnectionOwner {
  public:
-  // `mqtt` and `http` belong to this loop and outlive the gateway; `budget` is shared by all loops.
-  Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget);
+  // `mqtt` and `http` belong to this loop and outlive the gateway; `budget` and `others` are shared by all loops.
+  Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget, LoopSwitch& others);
   ~Gateway() override;
 
   // Starts to accept on a listening socket. `context` is shared by its connections.
@@ -34,12 +27,16 @@ class Gateway final : public ConnectionOwner {
   void set_tls_contexts(const std::function<std::shared_ptr<const net::TlsContext>(const ListenerContext&)>& choose);
   // New time limits and bounds, also for connections that are open.
   void set_connection_limits(const ConnectionLimits& limits);
-  // Says goodbye to everybody; connections end by themselves within their closing time.
+  // Says goodbye to everybody; connections end by themselves within their closing time. Those that arrive from other
+  // loops afterwards are treated likewise.
   void shut_down();
+  // A connection whose session is at home on this loop; its sign-in begins.
+  void adopt(std::unique_ptr<Connection> connection);
 
   // ConnectionOwner
   std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext& context) override;
   std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) override;
+  void send_away(Connection& connection, session::LoopId loop) override;
   void closed(Connection& connection) override;
 
  private:
@@ -53,8 +50,10 @@ class Gateway final : public ConnectionOwner {
   MqttServices& mqtt_;
   HttpServices& http_;
   ConnectionBudget& budget_;
+  LoopSwitch& others_;
   std::vector<Door> doors_;
   base::IntrusiveList<Connection, ConnectionListTag> connections_;  // owned
+  bool stopping_ = false;
 };
 
 }  // namespace mooring::gateway

@@ -11,7 +11,7 @@ namespace mooring::gateway {
 
 MqttConversation::MqttConversation(Transport& transport, MqttServices& services, bool websocket)
     : transport_(transport),
-      services_(services),
+      services_(&services),
       writer_(transport, websocket),
       machine_(services.packet_limits),
       self_(std::make_shared<MqttConversation*>(this)) {}
@@ -31,7 +31,7 @@ std::size_t MqttConversation::receive(base::MutableBytes input) {
 }
 
 void MqttConversation::on_publish(const mqtt::Publish& packet) {
-  services_.broker.publish(*client_, packet);
+  services_->broker.publish(*client_, packet);
 }
 
 void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet) {
@@ -41,13 +41,13 @@ void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet
 }
 
 void MqttConversation::on_puback(std::uint16_t packet_id) {
-  services_.broker.acknowledged(*client_, packet_id);
+  services_->broker.acknowledged(*client_, packet_id);
 }
 void MqttConversation::on_subscribe(const mqtt::Subscribe& packet) {
-  services_.broker.subscribe(*client_, packet);
+  services_->broker.subscribe(*client_, packet);
 }
 void MqttConversation::on_unsubscribe(const mqtt::Unsubscribe& packet) {
-  services_.broker.unsubscribe(*client_, packet);
+  services_->broker.unsubscribe(*client_, packet);
 }
 void MqttConversation::on_pingreq() {
   writer_.packet(mqtt::encode_pingresp().view());
@@ -108,7 +108,7 @@ void MqttConversation::on_deadline(base::MonoMs) {
 }
 
 void MqttConversation::output_drained() {
-  if (client_ != nullptr && client_->connected()) services_.broker.resume_delivery(*client_);
+  if (client_ != nullptr && client_->connected()) services_->broker.resume_delivery(*client_);
 }
 
 void MqttConversation::transport_ended(TransportEnd end) {
@@ -140,9 +140,9 @@ void MqttConversation::detach(broker::OfflineReason reason) {
   self_.reset();  // a sign-in under way finds nobody
   if (client_ == nullptr || !client_->connected()) return;
   // How long ago the last packet came, on the clock of the wall.
-  const base::WallMs last = services_.clock.wall_ms() - (transport_.loop().now_ms() - last_packet_ms_);
+  const base::WallMs last = services_->clock.wall_ms() - (transport_.loop().now_ms() - last_packet_ms_);
   client_->last_activity_ms = std::max(client_->last_activity_ms, last);  // never before it came online
-  services_.broker.detach(*client_, reason);
+  services_->broker.detach(*client_, reason);
 }
 
 std::string MqttConversation::who() const {

@@ -1,6 +1,9 @@
 // MqttConversation: MQTT on one connection. Joins the protocol machine (mqtt), the sign-in (auth) and the broker:
 // packets in become calls of the broker, the broker's calls become packets out. Over TCP it is the connection's
 // conversation; over WebSocket MqttWebSocketConversation feeds it.
+//
+// A CONNECT that arrives on another loop than its session's home is kept, the connection moves there, and the sign-in
+// begins there (docs/adr/0008). Everything beyond it happens on that loop.
 #pragma once
 
 #include <memory>
@@ -28,7 +31,8 @@ struct MqttServices {
   broker::ClientRules device_rules{};
   broker::ClientRules operator_rules{};
   std::uint64_t next_operator_number = 1;
-  std::uint16_t loop = 0;
+  session::LoopId loop = 0;
+  session::LoopId loops = 0;  // those that are homes of sessions are 0 .. loops-1; 0: nothing moves
 };
 
 class MqttConversation final : public Conversation, private mqtt::ServerConnectionEvents, private broker::ClientSink {
@@ -41,6 +45,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void output_drained() override;
   base::MonoMs deadline() const override;
   void on_deadline(base::MonoMs now) override;
+  void arrived(MqttServices& services) override;
   void shut_down() override;
 
  private:
@@ -64,6 +69,8 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void close(broker::CloseCause cause) override;
 
   // sign_in_steps.cc
+  std::optional<session::LoopId> home_elsewhere(const mqtt::Connect& packet) const;
+  void sign_in(const mqtt::Connect& packet);
   void sign_in_device(const mqtt::Connect& packet);
   void on_signed_in(tl::expected<SignInResult, auth::Refusal> result, bool clean_session);
   void refuse(const auth::Refusal& refusal);
@@ -75,7 +82,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   std::string who() const;  // for the log: device and address
 
   Transport& transport_;
-  MqttServices& services_;
+  MqttServices* services_;
   PacketWriter writer_;
   mqtt::ServerConnection machine_;
   std::unique_ptr<broker::Authorizer> authorizer_;
@@ -84,6 +91,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   base::MonoMs last_packet_ms_ = 0;
   std::uint32_t packets_seen_ = 0;
   std::uint32_t keep_alive_limit_ms_ = 0;  // 1.5 x keep alive; 0 = none
+  base::Bytes kept_connect_;               // while moving: Connect::body
   std::string user_name_;                  // for the log line of a refusal; cleared afterwards
   bool accepted_ = false;
 };

@@ -15,6 +15,7 @@ class MqttWebSocket final : public WebSocketConversation {
   void output_drained() override { mqtt_.output_drained(); }
   base::MonoMs deadline() const override { return mqtt_.deadline(); }
   void on_deadline(base::MonoMs now) override { mqtt_.on_deadline(now); }
+  void arrived(MqttServices& services) override { mqtt_.arrived(services); }
   void shut_down() override { mqtt_.shut_down(); }
 
  private:

@@ -2,16 +2,47 @@
 #include <utility>
 
 #include "auth/client_id.h"
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "gateway/authorizers.h"
 #include "gateway/mqtt_conversation.h"
+#include "gateway/session_identity.h"
+#include "mqtt/decode.h"
 #include "mqtt/encode.h"
 
 namespace mooring::gateway {
 
 void MqttConversation::on_connect(const mqtt::Connect& packet) {
   last_packet_ms_ = transport_.loop().now_ms();
+  const auto home = home_elsewhere(packet);
+  if (!home) {
+    sign_in(packet);
+    return;
+  }
+  // This is deep inside of receive(): only what must be kept is kept here. At most Limits::max_connect_bytes.
+  kept_connect_.assign(packet.body.begin(), packet.body.end());
+  transport_.move_to(*home);
+}
+
+std::optional<session::LoopId> MqttConversation::home_elsewhere(const mqtt::Connect& packet) const {
+  if (services_->loops == 0 || transport_.peer().local_socket) return std::nullopt;
+  const std::string identity = session_identity(packet);
+  if (identity.empty()) return std::nullopt;
+  const session::LoopId home = session::home_loop(identity, services_->loops);
+  return home != services_->loop ? std::optional(home) : std::nullopt;
+}
+
+void MqttConversation::arrived(MqttServices& services) {
+  services_ = &services;
+  machine_.set_limits(services.packet_limits);
+  const base::Bytes body = std::exchange(kept_connect_, {});
+  const auto packet = mqtt::decode_connect(body);
+  MOORING_ASSERT(packet.has_value());  // it was decoded before
+  sign_in(*packet);
+}
+
+void MqttConversation::sign_in(const mqtt::Connect& packet) {
   if (transport_.peer().local_socket) {
     sign_in_operator(packet);
   } else {
@@ -33,8 +64,8 @@ void MqttConversation::sign_in_device(const mqtt::Connect& packet) {
   attempt.tls = peer.tls;
   attempt.websocket = writer_.websocket();
   attempt.peer_address = address;
-  attempt.rate_limited = services_.sign_in.rate_limited(attempt);
-  services_.sign_in.authenticate(
+  attempt.rate_limited = services_->sign_in.rate_limited(attempt);
+  services_->sign_in.authenticate(
       attempt, [self = std::weak_ptr<MqttConversation*>(self_),
                 clean_session = packet.clean_session](tl::expected<SignInResult, auth::Refusal> result) {
         if (const auto alive = self.lock()) (*alive)->on_signed_in(std::move(result), clean_session);
@@ -52,7 +83,7 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
                    device.device.device_name, transport_.peer().tls ? "TLS" : "plain");
   }
   authorizer_ =
-      std::make_unique<DeviceAuthorizer>(device.device, result->product, device.ext_bits, services_.topic_limits);
+      std::make_unique<DeviceAuthorizer>(device.device, result->product, device.ext_bits, services_->topic_limits);
   keep_alive_limit_ms_ = device.keep_alive_s * 1500U;
   user_name_.clear();
   user_name_.shrink_to_fit();
@@ -67,7 +98,7 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
       device.facts.module_id.empty() ? std::move(device.facts.partner_id) : std::move(device.facts.module_id)};
   info.clean_session = clean_session;
   info.wants_notify = (device.ext_bits & auth::kExtNotify) != 0;
-  info.rules = &services_.device_rules;
+  info.rules = &services_->device_rules;
   session::SessionKey key =
       session::device_session_key(device.device.product_key, device.device.device_name, result->life);
   attach(std::move(info), std::move(key));
@@ -89,18 +120,18 @@ void MqttConversation::sign_in_operator(const mqtt::Connect& packet) {
   info.kind = broker::ClientKind::kOperator;
   info.peer_address = transport_.peer().address.host();
   info.clean_session = true;
-  info.rules = &services_.operator_rules;
-  session::SessionKey key =
-      std::string("o") + '\0' + std::to_string(services_.loop) + '.' + std::to_string(services_.next_operator_number++);
+  info.rules = &services_->operator_rules;
+  session::SessionKey key = std::string("o") + '\0' + std::to_string(services_->loop) + '.' +
+                            std::to_string(services_->next_operator_number++);
   attach(std::move(info), std::move(key));
 }
 
 void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key) {
   client_ = std::make_shared<broker::Client>(std::move(info), std::move(key), static_cast<broker::ClientSink&>(*this),
                                              *authorizer_);
-  client_->last_activity_ms = services_.clock.wall_ms();
-  services_.broker.attach(client_, [self = std::weak_ptr<MqttConversation*>(self_)](
-                                       tl::expected<broker::AttachResult, broker::AttachError> result) {
+  client_->last_activity_ms = services_->clock.wall_ms();
+  services_->broker.attach(client_, [self = std::weak_ptr<MqttConversation*>(self_)](
+                                        tl::expected<broker::AttachResult, broker::AttachError> result) {
     if (const auto alive = self.lock()) (*alive)->on_attached(std::move(result));
   });
 }

@@ -2,7 +2,7 @@
 //
 // Connection (connection.h) is the Transport: it reads, decrypts, buffers, writes, keeps deadlines and closes.
 // A Conversation gets the plaintext: HTTP, WebSocket frames, raw MQTT packets or the echo of ws_echo.
-// Both belong to one loop.
+// Both belong to one loop; until somebody has signed in they may move to another, once and together (docs/adr/0008).
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "mqtt/message.h"
 #include "net/loop.h"
 #include "net/socket_address.h"
+#include "session/ports.h"
 
 namespace mooring::gateway {
 
@@ -61,11 +62,16 @@ class Transport {
   // Another conversation takes over from the next byte on; the present one is destroyed at the end of the turn. Its
   // sign-in has what is left of the time budget, or a new one if that was over already.
   virtual void replace_conversation(std::unique_ptr<Conversation> next) = 0;
+  // Takes the connection, its conversation included, to another loop at the end of this turn, after what is queued was
+  // flushed. Nothing is read meanwhile. There Conversation::arrived() is called, unless the connection ends before.
+  virtual void move_to(session::LoopId loop) = 0;
   // Sends what is queued, then ends our side and waits a little for the peer's, so that the last bytes arrive.
   virtual void finish() = 0;
   // Drops everything now.
   virtual void abort() = 0;
 };
+
+struct MqttServices;
 
 class Conversation {
  public:
@@ -82,6 +88,8 @@ class Conversation {
   // When on_deadline() wants to be called; 0 = never. Asked after every call of on_deadline() and established().
   virtual base::MonoMs deadline() const { return 0; }
   virtual void on_deadline(base::MonoMs) {}
+  // On the loop that Transport::move_to() named, with that loop's services. Only for those who ask to move.
+  virtual void arrived(MqttServices&) {}
   // The server stops: say goodbye and finish().
   virtual void shut_down() = 0;
 };

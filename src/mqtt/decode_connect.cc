@@ -80,6 +80,7 @@ Decoded<Connect> decode_connect(base::ByteView body) {
   if (!version) return violation(*version.error());
 
   Connect out;
+  out.body = body;
   out.version = *version;
   std::uint8_t flags = 0;
   if (!reader.read_u8(flags)) return violation(errors::kTruncated);

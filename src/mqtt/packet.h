@@ -72,6 +72,7 @@ struct Connect {
   std::uint16_t keep_alive_s = 0;
   bool clean_session = true;
   std::optional<Will> will;
+  base::ByteView body;  // what decode_connect() got: a copy of it gives the packet again, later
 };
 
 struct Publish {

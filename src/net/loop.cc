@@ -81,9 +81,13 @@ void Loop::call_again(LoopClient& client) {
   if (!static_cast<base::ListHook<AgainTag>&>(client).linked()) again_.push_back(client);
 }
 
+void Loop::forget_calls(LoopClient& client) {
+  static_cast<base::ListHook<TurnEndTag>&>(client).unlink();
+  static_cast<base::ListHook<AgainTag>&>(client).unlink();
+}
+
 void Loop::destroy_later(std::unique_ptr<LoopClient> client) {
-  static_cast<base::ListHook<TurnEndTag>&>(*client).unlink();
-  static_cast<base::ListHook<AgainTag>&>(*client).unlink();
+  forget_calls(*client);
   retired_.push_back(std::move(client));
 }
 

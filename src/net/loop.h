@@ -51,6 +51,8 @@ class Loop final : public base::Executor {
 
   void call_at_turn_end(LoopClient& client);
   void call_again(LoopClient& client);
+  // Takes back both wishes, of a client that goes on on another loop.
+  static void forget_calls(LoopClient& client);
   // Keeps `client` until the end of the turn, because events of this turn may still point at it.
   void destroy_later(std::unique_ptr<LoopClient> client);
 

@@ -1,6 +1,7 @@
 // WriteQueue: bytes on their way to one socket. Small pieces are copied together into pooled blocks, so that a turn's
 // packets leave in one write; large ones are only referred to. An empty queue holds no memory.
-// One thread; the pool belongs to the loop and outlives the queue.
+// One thread at a time; the pool belongs to the loop. A queue may go on with the pool of another loop: its blocks then
+// end up there.
 #pragma once
 
 #include <sys/uio.h>

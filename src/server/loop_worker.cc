@@ -9,10 +9,11 @@ namespace {
 
 constexpr std::size_t kPublicBodyBytes = 8 * 1024;  // no page that strangers reach takes more
 
-gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in, const base::Clock& clock,
-                                    std::uint16_t loop) {
-  gateway::MqttServices services{broker, sign_in, clock};
+gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in, const SharedParts& shared,
+                                    session::LoopId loop) {
+  gateway::MqttServices services{broker, sign_in, shared.clock};
   services.loop = loop;
+  services.loops = shared.device_loops;
   return services;
 }
 
@@ -48,8 +49,8 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       bus_(*loop_, shared.cluster.bus(id)),
       broker_({id, *loop_, shared.clock, shared.directory, shared.store, bus_, presence_}),
       sign_in_(shared.registry, shared.limiter, *loop_, shared.clock, sign_in_policy(options)),
-      mqtt_(mqtt_services(broker_, sign_in_, shared.clock, id)),
-      gateway_(*loop_, mqtt_, http_, shared.budget) {
+      mqtt_(mqtt_services(broker_, sign_in_, shared, id)),
+      gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
   http_.handler = &shared.http_handler;
   http_.make_websocket = [this](gateway::Transport& transport) -> std::unique_ptr<gateway::Conversation> {
     return std::make_unique<gateway::MqttWebSocket>(transport, mqtt_);

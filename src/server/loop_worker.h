@@ -27,6 +27,8 @@ struct SharedParts {
   gateway::ConnectionBudget& budget;
   http::Handler& http_handler;
   const base::Clock& clock;
+  gateway::LoopSwitch& loop_switch;
+  session::LoopId device_loops;  // loops 0 .. device_loops-1 are homes of sessions
 };
 
 gateway::ConnectionLimits connection_limits(const Options& options);

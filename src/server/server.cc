@@ -23,6 +23,7 @@
 #include "server/live_sessions.h"
 #include "server/loop_worker.h"
 #include "server/site.h"
+#include "server/worker_switch.h"
 #include "storage/rocks_session_store.h"
 
 namespace mooring::server {
@@ -118,11 +119,13 @@ class Server final : private net::LoopClient, private net::Timer {
   gateway::ConnectionBudget budget_;
   std::unique_ptr<cluster::LocalCluster> cluster_;
   std::unique_ptr<cluster::LocalDirectory> directory_;
+  WorkerSwitch switch_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
   std::unique_ptr<DeletedSessions> deleted_;          // on the main thread's loop
   net::UniqueFd signals_;
   Announcement announcement_;
+  std::uint32_t next_listener_number_ = 0;
   base::MonoMs stop_deadline_ms_ = 0;  // 0: running
 };
 
@@ -196,7 +199,9 @@ base::Result<> Server::make_loops() {
   budget_.max = options_.limits.max_connections;
   cluster_ = std::make_unique<cluster::LocalCluster>(threads + 1);
   directory_ = std::make_unique<cluster::LocalDirectory>(clock_.wall_ms(), store_->newest_epoch());
-  const SharedParts shared{*registry_, *directory_, *store_, *cluster_, *limiter_, budget_, *site_, clock_};
+  const auto device_loops = static_cast<session::LoopId>(threads);
+  const SharedParts shared{*registry_, *directory_, *store_, *cluster_, *limiter_,
+                           budget_,    *site_,      clock_,  switch_,   device_loops};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());
@@ -207,6 +212,7 @@ base::Result<> Server::make_loops() {
       workers_.push_back(std::move(worker));
     }
   }
+  switch_.set_workers(all_workers());
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
   live_->set_parts(all_workers(), *deleted_);
   registry_->start();
@@ -279,10 +285,13 @@ base::Result<> Server::open_listener(const ListenerOptions& listener, net::Socke
   const auto bound = net::bound_address(*probe);
   if (!bound) return tl::unexpected(bound.error());
   probe->reset();
+  const std::uint32_t number = next_listener_number_++;
   for (const auto& worker : workers_) {
     auto fd = net::open_listener(*bound, true);
     if (!fd) return tl::unexpected(fd.error());
-    if (auto done = worker->gateway().listen(std::move(*fd), context_for(listener)); !done) return done;
+    auto context = context_for(listener);
+    context->number = number;
+    if (auto done = worker->gateway().listen(std::move(*fd), std::move(context)); !done) return done;
   }
   announcement_.listeners.push_back({*bound, listener.tls});
   return {};

@@ -1,0 +1,25 @@
+#include "gateway/session_identity.h"
+
+#include "auth/sign_in.h"
+
+namespace mooring::gateway {
+namespace {
+
+std::string joined(std::string_view first, std::string_view second) {
+  std::string out;
+  out.reserve(first.size() + 1 + second.size());
+  return out.append(first).append(1, '\0').append(second);
+}
+
+}  // namespace
+
+std::string session_identity(const mqtt::Connect& packet) {
+  if (packet.username && packet.username->find('&') != std::string_view::npos) {
+    const auto device = auth::device_of_user_name(*packet.username);
+    return device ? joined(device->product_key, device->device_name) : std::string();
+  }
+  if (packet.client_id.empty()) return {};
+  return packet.username ? joined(*packet.username, packet.client_id) : std::string(packet.client_id);
+}
+
+}  // namespace mooring::gateway

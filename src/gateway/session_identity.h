@@ -1,0 +1,16 @@
+// What a CONNECT tells of the session it wants, before anybody is signed in. Two CONNECTs for one session give the same
+// identity; session::home_loop() makes a loop of it (docs/adr/0008). I/O-free.
+#pragma once
+
+#include <string>
+
+#include "mqtt/packet.h"
+
+namespace mooring::gateway {
+
+// User name with '&': the device as product key NUL device name, nothing when it names none (the sign-in refuses it).
+// Other user names: user name NUL client id. No user name: the client id. Nothing when the client id is needed and
+// empty: the server makes one up later, so any loop may be home.
+std::string session_identity(const mqtt::Connect& packet);
+
+}  // namespace mooring::gateway
