@@ -276,11 +276,23 @@ void Client::on_error(ws::CloseCode, std::string_view why) {
 
 void Client::on_publish(const mqtt::Publish& packet) {
   if (state_ != State::kReady) return;
-  if (packet.qos > 0) send(mqtt::encode_puback(kVersion, packet.packet_id).view());
+  if (packet.qos > 0) {
+    const auto type = packet.qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;
+    send(mqtt::encode_ack(kVersion, type, packet.packet_id).view());
+  }
   owner_.on_client_message(*this, packet);
 }
 
-void Client::on_puback(std::uint16_t) {
+void Client::on_puback(const mqtt::Ack&) {
+  if (state_ == State::kReady) owner_.on_client_acknowledged(*this);
+}
+void Client::on_pubrec(const mqtt::Ack& packet) {
+  if (state_ == State::kReady) send(mqtt::encode_ack(kVersion, mqtt::PacketType::kPubrel, packet.packet_id).view());
+}
+void Client::on_pubrel(const mqtt::Ack& packet) {
+  if (state_ == State::kReady) send(mqtt::encode_ack(kVersion, mqtt::PacketType::kPubcomp, packet.packet_id).view());
+}
+void Client::on_pubcomp(const mqtt::Ack&) {
   if (state_ == State::kReady) owner_.on_client_acknowledged(*this);
 }
 

@@ -89,10 +89,15 @@ class Client final : public net::LoopClient, private ws::Events, private mqtt::C
 
   void on_connack(const mqtt::Connack& packet) override;
   void on_publish(const mqtt::Publish& packet) override;
-  void on_puback(std::uint16_t packet_id) override;
+  void on_puback(const mqtt::Ack& packet) override;
+  void on_pubrec(const mqtt::Ack& packet) override;
+  void on_pubrel(const mqtt::Ack& packet) override;
+  void on_pubcomp(const mqtt::Ack& packet) override;
   void on_suback(const mqtt::Suback& packet) override;
-  void on_unsuback(std::uint16_t) override {}
+  void on_unsuback(const mqtt::Unsuback&) override {}
   void on_pingresp() override {}
+  void on_disconnect(const mqtt::Disconnect&) override {}  // MQTT 5 only, as is AUTH
+  void on_auth(const mqtt::Auth&) override {}
   void on_protocol_error(const mqtt::ProtocolError& error) override;
 
   net::Loop& loop_;

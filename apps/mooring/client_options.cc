@@ -10,6 +10,7 @@
 #include "admin_client.h"
 #include "api/connect_lines.h"
 #include "crypto/random.h"
+#include "password_input.h"
 
 namespace mooring::app {
 namespace {
@@ -34,7 +35,7 @@ Result<> check_combination(const ClientOptions& o) {
   if (o.url.empty() == o.data.empty()) {
     return usage("name either a server with --url or a data folder of this machine with --data");
   }
-  const bool account = !o.username.empty() || !o.password.empty();
+  const bool account = !o.username.empty() || !o.password.empty() || o.password_stdin;
   if (!o.data.empty() && (names_device(o) || account)) {
     return usage("--data speaks as the local operator, without a sign-in; as a device or an account use --url");
   }
@@ -42,7 +43,8 @@ Result<> check_combination(const ClientOptions& o) {
   if (names_device(o) && (o.product_key.empty() || o.device_name.empty() || o.device_secret.empty())) {
     return usage("a device signs in with all of --product-key, --device-name and --device-secret");
   }
-  if (account && o.username.empty()) return usage("--password needs --username");
+  if (account && o.username.empty()) return usage("a password needs the --username of an account");
+  if (o.password_stdin && !o.password.empty()) return usage("either --password or --password-stdin");
   return {};
 }
 
@@ -76,8 +78,10 @@ void add_client_options(CLI::App& command, ClientOptions& options) {
   command.add_option("--method", options.method, "hmacmd5, hmacsha1 or hmacsha256")
       ->group(device)
       ->capture_default_str();
-  command.add_option("--username", options.username, "User name, sent as it is")->group(account);
+  command.add_option("--username,--user,--account", options.username, "Account name, sent as it is")->group(account);
   command.add_option("--password", options.password, "Password, sent as it is")->group(account);
+  command.add_flag("--password-stdin", options.password_stdin, "The password is the first line of stdin")
+      ->group(account);
   command.add_option("--client-id", options.client_id,
                      "Client identifier; for a device the part before the first pipe");
   command.add_option("--cafile", options.ca_file, "PEM file with the root certificate to trust");
@@ -108,6 +112,11 @@ Result<ClientSettings> client_settings(const ClientOptions& options) {
   if (!options.username.empty()) {
     settings.username = options.username;
     settings.password = options.password;
+    if (options.password_stdin) {
+      auto password = read_password();
+      if (!password) return tl::unexpected(password.error());
+      settings.password = std::move(*password);
+    }
   }
   if (settings.client_id.empty()) {
     settings.client_id = "mooring-" + crypto::random_alphanumeric(crypto::system_random(), 10);

@@ -22,6 +22,7 @@ struct ClientOptions {
   std::string method = "hmacsha256";
   std::string username;
   std::string password;
+  bool password_stdin = false;
   std::string client_id;
   std::string ca_file;
   bool insecure = false;

@@ -99,9 +99,11 @@ std::string_view explain(mqtt::ConnackCode code) {
       return "code 3, not now: too many connects of this device or address in the last minute, or the server has a "
              "problem; try again later";
     case mqtt::ConnackCode::kBadUserNameOrPassword:
-      return "code 4, user name or password is wrong: unknown product or device, or another secret";
+      return "code 4, user name or password is wrong: unknown account, product or device, or another password or"
+             " secret";
     case mqtt::ConnackCode::kNotAuthorized:
-      return "code 5, not allowed: the device is disabled, or the security mode does not fit the transport";
+      return "code 5, not allowed: the device is disabled, the security mode does not fit the transport, or the "
+             "listener's account for connections without a name does not exist";
   }
   return "an unknown code";
 }
@@ -325,21 +327,35 @@ void MqttClient::on_connack(const mqtt::Connack& packet) {
   connack_ = packet.code;
 }
 
-void MqttClient::on_publish(const mqtt::Publish& packet) {
-  const bool taken = on_message_(packet);
-  if (taken && packet.qos > 0)
-    static_cast<void>(send(mqtt::encode_puback(mqtt::Version::k311, packet.packet_id).view()));
+void MqttClient::acknowledge(mqtt::PacketType type, std::uint16_t packet_id) {
+  static_cast<void>(send(mqtt::encode_ack(mqtt::Version::k311, type, packet_id).view()));
 }
 
-void MqttClient::on_puback(std::uint16_t packet_id) {
-  unacknowledged_.erase(packet_id);
+void MqttClient::on_publish(const mqtt::Publish& packet) {
+  // A QoS 2 message that was taken comes again only because the server did not hear so.
+  const bool taken = received_.contains(packet.packet_id) || on_message_(packet);
+  if (!taken || packet.qos == 0) return;
+  if (packet.qos == 2) received_.insert(packet.packet_id);
+  acknowledge(packet.qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec, packet.packet_id);
+}
+
+void MqttClient::on_puback(const mqtt::Ack& packet) {
+  unacknowledged_.erase(packet.packet_id);
+}
+void MqttClient::on_pubrec(const mqtt::Ack& packet) {
+  acknowledge(mqtt::PacketType::kPubrel, packet.packet_id);
+}
+void MqttClient::on_pubrel(const mqtt::Ack& packet) {
+  received_.erase(packet.packet_id);
+  acknowledge(mqtt::PacketType::kPubcomp, packet.packet_id);
+}
+void MqttClient::on_pubcomp(const mqtt::Ack& packet) {
+  unacknowledged_.erase(packet.packet_id);
 }
 
 void MqttClient::on_suback(const mqtt::Suback& packet) {
   suback_codes_.emplace(packet.codes.begin(), packet.codes.end());
 }
-
-void MqttClient::on_unsuback(std::uint16_t) {}
 
 void MqttClient::on_pingresp() {
   ping_sent_ms_ = 0;

@@ -92,15 +92,21 @@ class MqttClient final : private mqtt::ClientConnectionEvents, private ws::Event
   void feed(base::MutableBytes bytes);
   void lose(base::Errc code, std::string why);
   std::uint16_t next_packet_id();
+  void acknowledge(mqtt::PacketType type, std::uint16_t packet_id);
   void send_pong(base::ByteView payload);
   void send_close(std::optional<std::uint16_t> code);
 
   void on_connack(const mqtt::Connack& packet) override;
   void on_publish(const mqtt::Publish& packet) override;
-  void on_puback(std::uint16_t packet_id) override;
+  void on_puback(const mqtt::Ack& packet) override;
+  void on_pubrec(const mqtt::Ack& packet) override;
+  void on_pubrel(const mqtt::Ack& packet) override;
+  void on_pubcomp(const mqtt::Ack& packet) override;
   void on_suback(const mqtt::Suback& packet) override;
-  void on_unsuback(std::uint16_t packet_id) override;
+  void on_unsuback(const mqtt::Unsuback&) override {}
   void on_pingresp() override;
+  void on_disconnect(const mqtt::Disconnect&) override {}  // MQTT 5 only, as is AUTH
+  void on_auth(const mqtt::Auth&) override {}
   void on_protocol_error(const mqtt::ProtocolError& error) override;
 
   void on_data(base::MutableBytes piece, bool text) override;
@@ -121,6 +127,7 @@ class MqttClient final : private mqtt::ClientConnectionEvents, private ws::Event
   std::optional<mqtt::ConnackCode> connack_;
   std::optional<std::vector<std::uint8_t>> suback_codes_;
   std::set<std::uint16_t> unacknowledged_;
+  std::set<std::uint16_t> received_;  // QoS 2 messages that were taken and not released yet
   std::uint16_t last_packet_id_ = 0;
   base::MonoMs last_sent_ms_ = 0;
   base::MonoMs ping_sent_ms_ = 0;  // 0: no ping waits for its answer

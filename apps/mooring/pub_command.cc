@@ -127,8 +127,8 @@ void add_pub_command(CLI::App& app, int& exit_status) {
   CLI::App* command = app.add_subcommand("pub", "Publish messages (a small MQTT client)");
   add_client_options(*command, options->client);
   command->add_option("-t,--topic", options->topic, "Topic")->required();
-  command->add_option("-q,--qos", options->qos, "Quality of service, 0 or 1; with 1 the answer is waited for")
-      ->check(CLI::Range(0, 1));
+  command->add_option("-q,--qos", options->qos, "Quality of service, 0, 1 or 2; with 1 and 2 the answer is waited for")
+      ->check(CLI::Range(0, 2));
   command->add_option("-m,--message", options->message, "The message");
   command->add_flag("-l,--lines", options->lines, "Each line of stdin is a message");
   command->add_option("-W,--wait", options->wait_s, "With -l: give up after so many seconds");

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "account_commands.h"
 #include "device_commands.h"
 #include "product_commands.h"
 
@@ -10,6 +11,7 @@ namespace mooring::app {
 void add_registry_commands(CLI::App& app, int& exit_status) {
   add_product_commands(app, exit_status);
   add_device_commands(app, exit_status);
+  add_account_commands(app, exit_status);
 }
 
 }  // namespace mooring::app

@@ -149,7 +149,7 @@ void add_sub_command(CLI::App& app, int& exit_status) {
   command->add_option("-t,--topic", options->filters, "Topic or filter; may be repeated")
       ->required()
       ->allow_extra_args(false);
-  command->add_option("-q,--qos", options->qos, "Quality of service, 0 or 1")->check(CLI::Range(0, 1));
+  command->add_option("-q,--qos", options->qos, "Quality of service, 0, 1 or 2")->check(CLI::Range(0, 2));
   command->add_option("-C,--count", options->count, "End after so many messages");
   command->add_option("-W,--wait", options->wait_s, "End after so many seconds; status 1 if --count was not reached");
   command->add_flag("-v,--verbose", options->verbose, "Print the topic in front of each message");

@@ -5,6 +5,8 @@
 #include <boost/json/array.hpp>
 #include <chrono>
 
+#include "registry/names.h"
+
 namespace mooring::api {
 namespace {
 
@@ -60,6 +62,18 @@ boost::json::object to_json(const registry::Device& device, Secrets secrets) {
                                      {"version", device.facts.version},
                                      {"os", device.facts.os},
                                      {"module", device.facts.module}});
+  return json;
+}
+
+boost::json::object to_json(const registry::Account& account) {
+  boost::json::object json;
+  json["name"] = account.name;
+  boost::json::array permissions;
+  for (const registry::AccountPermission& permission : account.permissions) {
+    permissions.push_back(text(registry::to_text(permission)));
+  }
+  json["permissions"] = std::move(permissions);
+  json["created"] = time_json(account.created_ms);
   return json;
 }
 

@@ -1,4 +1,4 @@
-// Private to the module: products and devices as JSON.
+// Private to the module: products, devices and accounts as JSON.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -13,6 +13,7 @@ enum class Secrets { kShow, kHide };
 
 boost::json::object to_json(const registry::Product& product, Secrets secrets);
 boost::json::object to_json(const registry::Device& device, Secrets secrets);
+boost::json::object to_json(const registry::Account& account);  // without the password's hash
 // "2026-11-22T08:30:00.000Z"; null for 0.
 boost::json::value time_json(base::WallMs time_ms);
 

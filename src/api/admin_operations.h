@@ -33,4 +33,11 @@ ApiResult<Reply> disable_device(AdminContext& context, const AdminRequest& reque
 ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> import_devices(AdminContext& context, const AdminRequest& request);
 
+// accounts
+ApiResult<Reply> list_accounts(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> create_account(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> show_account(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> update_account(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> delete_account(AdminContext& context, const AdminRequest& request);
+
 }  // namespace mooring::api

@@ -33,6 +33,11 @@ constexpr std::array kRoutes{
     Route{"GET", "devices", list_all_devices},
     Route{"GET", "devices:export", export_devices},
     Route{"POST", "devices:import", import_devices},
+    Route{"GET", "accounts", list_accounts},
+    Route{"POST", "accounts", create_account},
+    Route{"GET", "accounts/*", show_account},
+    Route{"PATCH", "accounts/*", update_account},
+    Route{"DELETE", "accounts/*", delete_account},
 };
 
 bool matches(std::string_view pattern, const std::vector<std::string>& path) {

@@ -15,7 +15,14 @@
 //   products/{pk}/devices/{dn}/enable | disable | kick GET    devices?productKey=&...                      as the list
 //   above, over all products GET    devices:export?productKey=&limit=&cursor=    the same with secrets and longer pages
 //   POST   devices:import {dryRun?, rows: [{productKey, deviceName, deviceSecret, nickname?, iotId?, status?}]}
+//   GET    accounts?limit=&cursor=
+//   POST   accounts {name, password?, permissions?: ["subscribe:/+/+/user/#"]}
+//   GET    accounts/{name}
+//   PATCH  accounts/{name} {password?, permissions?}
+//   DELETE accounts/{name}
 //
+// A password that is left out is generated and stands in the answer to this one request; otherwise neither passwords
+// nor their hashes are ever answered. Hashing a password takes tens of milliseconds.
 // Switches in the query are "true" or "false". Lists answer {"items": [...], "nextCursor": "..."}; the cursor is
 // missing on the last page. A list holds secrets only with secrets=true, a single product or device always does. Times
 // are texts in UTC ("2026-11-22T08:30:00.000Z") or null. Path segments and query values are percent-decoded. Errors

@@ -44,7 +44,13 @@ constexpr RefusalRow kRefusals[] = {
     {RefusalReason::kUserNameForm, kBadCredentials, "user-name-form",
      "The user name is not of the form deviceName&productKey."},
     {RefusalReason::kUnknownUser, kBadCredentials, "unknown-user",
-     "The user name holds no '&' and is no known iotId; devices sign in as deviceName&productKey."},
+     "The user name holds no '&' and is neither an account nor a known iotId; devices sign in as "
+     "deviceName&productKey."},
+    {RefusalReason::kWrongPassword, kBadCredentials, "wrong-password", "The password is not the account's."},
+    {RefusalReason::kClientIdMissing, kBadClientId, "client-id-missing",
+     "An empty client identifier needs clean session 1 and MQTT 3.1.1."},
+    {RefusalReason::kAnonymousAccountMissing, kNotAuthorised, "anonymous-account-missing",
+     "The CONNECT has no user name, and the listener's anonymous_account does not exist."},
     {RefusalReason::kClientIdTooLong, kBadClientId, "client-id-too-long",
      "The client identifier has more than 1024 bytes."},
     {RefusalReason::kClientIdParameter, kBadClientId, "client-id-parameter",
@@ -260,7 +266,8 @@ Refusal Refusal::of(RefusalReason reason) {
 }
 
 bool Refusal::counts_against_address() const {
-  return reason != RefusalReason::kRateLimited && reason != RefusalReason::kUnavailable;
+  return reason != RefusalReason::kRateLimited && reason != RefusalReason::kUnavailable &&
+         reason != RefusalReason::kAnonymousAccountMissing;
 }
 
 std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_name) {

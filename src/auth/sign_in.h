@@ -65,7 +65,10 @@ enum class RefusalReason : std::uint8_t {
   kRateLimited,
   kCredentialsMissing,
   kUserNameForm,
-  kUnknownUser,  // a user name without '&' that is no known iotId
+  kUnknownUser,              // a user name without '&' that is neither an account nor a known iotId
+  kWrongPassword,            // of an account
+  kClientIdMissing,          // an account's client that wants to find its session again
+  kAnonymousAccountMissing,  // the listener names an account that does not exist
   kClientIdTooLong,
   kClientIdParameter,  // a key without '='
   kSecureModeUnknown,

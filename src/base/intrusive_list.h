@@ -51,6 +51,14 @@ class IntrusiveList {
     head_.prev_->next_ = &link;
     head_.prev_ = &link;
   }
+  void push_front(T& element) {
+    ListLink& link = static_cast<ListHook<Tag>&>(element);
+    link.unlink();
+    link.prev_ = &head_;
+    link.next_ = head_.next_;
+    head_.next_->prev_ = &link;
+    head_.next_ = &link;
+  }
   T* front() { return empty() ? nullptr : from_link(head_.next_); }
   T* pop_front() {
     if (empty()) return nullptr;

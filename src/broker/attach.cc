@@ -1,11 +1,9 @@
-// How a client gets and leaves its session: claim, load, take-over, online and offline.
+// How a client gets its session: claim, take-over, new or resumed; and how a session leaves this loop for good.
 #include <algorithm>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/log.h"
 #include "broker/broker.h"
-#include "broker/status_message.h"
 
 namespace mooring::broker {
 namespace {
@@ -25,22 +23,17 @@ OfflineReason reason_for(CloseCause cause) {
       return OfflineReason::kKicked;
     case CloseCause::kTooSlow:
       return OfflineReason::kTooSlow;
+    case CloseCause::kReceiveMaximum:
+    case CloseCause::kProtocolError:
+    case CloseCause::kStoreFailed:
+      return OfflineReason::kConnectionError;
   }
   return OfflineReason::kKicked;
 }
 
 }  // namespace
 
-// A client between its sign-in and its session.
-struct Broker::Attaching {
-  std::shared_ptr<Client> client;
-  AttachDone done;
-  session::Epoch epoch = 0;
-  bool evicted = false;  // another claim came while the record was being read
-};
-
 void Broker::attach(std::shared_ptr<Client> client, AttachDone done) {
-  auto attaching = std::make_shared<Attaching>();
   if (waiting_.size() >= waiting_tidy_at_) {
     std::erase_if(waiting_, [](const std::weak_ptr<Client>& weak) {
       const std::shared_ptr<Client> known = weak.lock();
@@ -49,77 +42,116 @@ void Broker::attach(std::shared_ptr<Client> client, AttachDone done) {
     waiting_tidy_at_ = std::max<std::size_t>(64, 2 * waiting_.size());
   }
   waiting_.push_back(client);
-  attaching->client = std::move(client);
-  attaching->done = std::move(done);
-  const session::SessionKey key = attaching->client->key;
-  parts_.directory.claim(parts_.loop, key,
-                         [this, attaching](session::Claim claim) { on_claimed(attaching, std::move(claim)); });
+  session::SessionKey key = client->key;
+  parts_.directory.claim(parts_.loop, std::move(key),
+                         [this, client = std::move(client), done = std::move(done)](session::Claim claim) mutable {
+                           on_claimed(client, done, claim.epoch);
+                         });
 }
 
-void Broker::on_claimed(const std::shared_ptr<Attaching>& attaching, session::Claim claim) {
-  Client& client = *attaching->client;
-  attaching->epoch = claim.epoch;
-  client.epoch = claim.epoch;
-  attaching_[client.key] = attaching;
-  if (claim.state != nullptr) {
-    install(attaching, std::move(claim.state));
-  } else if (client.info.kind == ClientKind::kOperator) {
-    install(attaching, std::make_unique<session::Session>(client.key, client.info.rules->session));
-  } else {
-    parts_.store.load(client.key, parts_.executor,
-                      [this, attaching](base::Result<std::optional<session::SessionRecord>> loaded) {
-                        on_loaded(attaching, std::move(loaded));
-                      });
-  }
-}
-
-void Broker::on_loaded(const std::shared_ptr<Attaching>& attaching,
-                       base::Result<std::optional<session::SessionRecord>> loaded) {
-  if (attaching->evicted) return;  // its connection was told already
-  Client& client = *attaching->client;
-  if (!loaded) {
-    base::log_error("broker", "cannot read the session of {}/{}: {}", client.info.device.product_key,
-                    client.info.device.device_name, loaded.error().message);
-    attaching_.erase(client.key);
-    parts_.directory.release(parts_.loop, client.key, attaching->epoch);
-    if (client.connected()) attaching->done(tl::unexpected(AttachError::kUnavailable));
+void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done, session::Epoch epoch) {
+  client->epoch = epoch;
+  auto found = sessions_.find(client->key);
+  const bool existed = found != sessions_.end();
+  if (!client->connected()) {  // it left while the claim was under way
+    if (existed) {
+      found->second->session->set_epoch(epoch);
+    } else {
+      parts_.directory.release(parts_.loop, client->key, epoch);
+    }
     return;
   }
-  auto state = std::make_unique<session::Session>(client.key, client.info.rules->session);
-  if (loaded->has_value()) state->restore(std::move(**loaded));
-  install(attaching, std::move(state));
+  if (existed) {
+    found->second->session->set_epoch(epoch);
+    if (found->second->client != nullptr) {
+      end_connection(*found->second, CloseCause::kTakenOver);
+    } else {
+      end_if_due(*found->second);
+    }
+    found = sessions_.find(client->key);  // it may have ended with its connection, or with time
+  }
+  if (found != sessions_.end()) {
+    begin_connection(*found->second, client, done, true);
+    return;
+  }
+  auto state = std::make_unique<session::Session>(client->key, epoch, epoch, client->info.rules->session);
+  state->set_epoch(epoch);
+  LocalSession& home = install(std::move(state));
+  if (client->is_device()) set_device(home, client->info.device);
+  begin_connection(home, client, done, false);
 }
 
-void Broker::apply_clean_session(Client& client, session::Session& state) {
-  if (!client.info.clean_session) return;
-  state.discard_messages();
-  if (client.info.rules->subscriptions_outlive_clean_session) return;
-  while (!state.subscriptions().empty()) {
-    const std::string filter = state.subscriptions().back().filter;
-    state.unsubscribe(filter);
-  }
+void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done,
+                              bool existed) {
+  const ClientRules& rules = *client->info.rules;
+  session::Session& state = *home.session;
+  home.device_scope = client->is_device() && rules.subscriptions_outlive_clean_session;
+  unschedule(home);
+  const bool present = resume_or_restart(home, *client, existed);
+
+  session::SessionLimits limits = rules.session;
+  if (client->info.receive_maximum != 0)
+    limits.max_in_flight = std::min(limits.max_in_flight, client->info.receive_maximum);
+  state.set_limits(limits);
+  // What a resumed session has in the store is delivered even if the session is to end with this connection.
+  const bool has_stored = present && state.durable();
+  state.set_durable((client->info.session_expiry_s > 0 || has_stored) && client->info.kind != ClientKind::kOperator);
+  state.expiry_s = rules.subscriptions_outlive_clean_session ? mqtt::kNeverExpires : client->info.session_expiry_s;
+  state.offline_since_ms = 0;
+  state.will = rules.wills_available ? std::move(client->will) : nullptr;
+  state.connection_made();
+  home.at_publishers_qos = rules.deliver_at_publishers_qos;
+  home.max_message_age_s = rules.max_message_age_s;
+  home.client = client;
+  client->session = &home;
+  client->session_expiry_s = client->info.session_expiry_s;
+  ++counters_.connected;
+  // Its permissions may have been others when it subscribed.
+  if (client->info.kind == ClientKind::kAccount) drop_forbidden(home, *client->authorizer);
+  set_shares_online(home, true);
+  save_if_changed(home);
+
+  done(AttachResult{present});
+  if (!client->connected()) return;
+  client->last_activity_ms = parts_.clock.wall_ms();
+  announce(*client, true, OfflineReason::kDeviceDisconnect);
+  send_waiting(home);
 }
 
-void Broker::install(const std::shared_ptr<Attaching>& attaching, std::unique_ptr<session::Session> state) {
-  const std::shared_ptr<Client> client = attaching->client;
-  attaching_.erase(client->key);
-  // What the standard calls "stored session state" existed before this connection (MQTT-3.2.2-2).
-  const bool had_state = state->has_state();
-  state->set_epoch(attaching->epoch);
-  apply_clean_session(*client, *state);
-  if (ends_stored_state(*client)) {
-    parts_.store.erase(client->key, attaching->epoch, parts_.executor, [](base::Result<> erased) {
-      if (!erased) base::log_error("broker", "a session that ended was not erased: {}", erased.error().message);
-    });
+// What should have happened by now, if the clock had been looked at. True: the session has ended.
+bool Broker::end_if_due(LocalSession& home) {
+  const base::WallMs now = parts_.clock.wall_ms();
+  if (home.expires_at_ms != 0 && home.expires_at_ms <= now) {
+    end_session(home);
+    return true;
   }
+  if (home.will_at_ms != 0 && home.will_at_ms <= now) publish_will(home);
+  return false;
+}
 
+// Whether the client finds its session again [MQTT-3.2.2-2, -3].
+bool Broker::resume_or_restart(LocalSession& home, Client& client, bool existed) {
+  session::Session& state = *home.session;
+  if (!client.info.clean_session) {
+    state.will = nullptr;  // it came back before its will was due [MQTT-3.1.3-9]
+    // A device's subscriptions alone are not what the standard calls a session; see connection.md 6.3.
+    return existed && (!home.device_scope || state.has_state());
+  }
+  if (!existed) return false;
+  publish_will(home);  // the old session ends here
+  const bool subscriptions_too = !client.info.rules->subscriptions_outlive_clean_session;
+  if (subscriptions_too) drop_subscriptions(home);
+  if (state.durable() || home.recorded.durable) parts_.store.drop_queue(state.number());
+  numbers_.erase(state.number());
+  state.restart(client.epoch, subscriptions_too);
+  numbers_[state.number()] = &home;
+  return false;
+}
+
+LocalSession& Broker::install(std::unique_ptr<session::Session> state) {
   auto owned = std::make_unique<LocalSession>();
   LocalSession& home = *owned;
   home.session = std::move(state);
-  home.is_device = client->info.kind == ClientKind::kDevice;
-  home.device = client->info.device;
-  home.keeps_messages = !client->info.clean_session;
-  home.at_publishers_qos = client->info.rules->deliver_at_publishers_qos;
   if (free_ids_.empty()) {
     home.id = static_cast<routing::SubscriberId>(by_id_.size());
     by_id_.push_back(&home);
@@ -128,32 +160,15 @@ void Broker::install(const std::shared_ptr<Attaching>& attaching, std::unique_pt
     free_ids_.pop_back();
     by_id_[home.id] = &home;
   }
-  sessions_[client->key] = std::move(owned);
-  if (home.is_device) {
-    devices_[home.device] = &home;
-    parts_.bus.add_device(home.device);
-  }
-  for (const session::SubscriptionRecord& subscription : home.session->subscriptions()) {
-    add_route(home, subscription.filter, subscription.qos);
-  }
-
-  if (!client->connected()) {  // it left while the session was on its way
-    release_if_empty(home);
-    return;
-  }
-  home.client = client;
-  client->session = &home;
-  attaching->done(AttachResult{!client->info.clean_session && had_state});
-  if (!client->connected()) return;
-  client->last_activity_ms = parts_.clock.wall_ms();
-  announce(*client, true, OfflineReason::kDeviceDisconnect);
-  send_waiting(home);
+  numbers_[home.session->number()] = &home;
+  sessions_[home.session->key()] = std::move(owned);
+  return home;
 }
 
-// The standard's meaning of clean session 1: nothing of an earlier session comes back.
-bool Broker::ends_stored_state(const Client& client) const {
-  return client.info.kind == ClientKind::kDevice && client.info.clean_session &&
-         !client.info.rules->subscriptions_outlive_clean_session;
+void Broker::set_device(LocalSession& home, base::DeviceKey device) {
+  home.is_device = true;
+  home.device = std::move(device);
+  devices_[home.device] = &home;
 }
 
 void Broker::drop_subscriptions(LocalSession& home) {
@@ -164,109 +179,42 @@ void Broker::drop_subscriptions(LocalSession& home) {
   }
 }
 
-void Broker::detach(Client& client, OfflineReason reason) {
-  client.sink = nullptr;
-  if (client.session == nullptr) return;
-  LocalSession& home = *client.session;
-  go_offline(client, reason);
-  release_if_empty(home);
-}
-
-// The connection is gone, the session stays.
-void Broker::go_offline(Client& client, OfflineReason reason) {
-  LocalSession& home = *std::exchange(client.session, nullptr);
-  client.sink = nullptr;
-  const std::shared_ptr<Client> keep = std::move(home.client);
-  home.client = nullptr;
-  home.session->connection_lost();
-  if (!home.keeps_messages) {
-    home.session->discard_messages();
-    if (!client.info.rules->subscriptions_outlive_clean_session) drop_subscriptions(home);
-  }
-  announce(client, false, reason);
-}
-
-void Broker::announce(const Client& client, bool online, OfflineReason reason) {
-  if (client.info.kind != ClientKind::kDevice) return;
-  const base::WallMs now = parts_.clock.wall_ms();
-  if (online) {
-    parts_.presence.on_online(client, now);
-  } else {
-    parts_.presence.on_offline(client, now, reason);
-  }
-  publish_internal(status_topic(client.info.device),
-                   status_message(client, online, now, online ? now : client.last_activity_ms, reason), 0);
-}
-
-void Broker::on_evict(const session::SessionKey& key, session::EvictReason reason,
-                      session::SessionDirectory::EvictDone done) {
-  if (const auto found = attaching_.find(key); found != attaching_.end()) {
-    const std::shared_ptr<Attaching> attaching = found->second;
-    attaching_.erase(found);
-    attaching->evicted = true;
-    if (attaching->client->connected()) attaching->done(tl::unexpected(AttachError::kTakenOver));
-    done(nullptr);
-    return;
-  }
-  const auto found = sessions_.find(key);
-  if (found == sessions_.end()) {
-    done(nullptr);
-    return;
-  }
-  LocalSession& home = *found->second;
-  if (home.client != nullptr) {
-    end_connection(home, reason == session::EvictReason::kDeleted ? CloseCause::kDeleted : CloseCause::kTakenOver);
-  }
-  std::unique_ptr<session::Session> state = uninstall(home);
-  // Other loops must have the offline status before the new owner can announce itself.
-  parts_.bus.flush();
-  done(std::move(state));
-}
-
 void Broker::end_connection(LocalSession& home, CloseCause cause) {
   const std::shared_ptr<Client> client = home.client;
   ClientSink* sink = client->sink;
   if (cause == CloseCause::kTakenOver && client->info.wants_notify) {
-    sink->send_publish(mqtt::Message::create(kNotifyTopic, base::as_bytes(kKickNotice), 0, false), 0, false, 0);
+    const auto notice = mqtt::Message::create(kNotifyTopic, base::as_bytes(kKickNotice), 0, false);
+    sink->send_publish({notice, 0, false, false, 0, {}});
   }
-  go_offline(*client, reason_for(cause));
   sink->close(cause);
+  go_offline(*client, reason_for(cause));
 }
 
-std::unique_ptr<session::Session> Broker::uninstall(LocalSession& home) {
+// Takes the session out of this loop. What is stored is left alone.
+void Broker::uninstall(LocalSession& home) {
+  unschedule(home);
   for (const session::SubscriptionRecord& subscription : home.session->subscriptions()) {
     drop_route(home, subscription.filter);
   }
   // A device of the same name that was made after this one was deleted may be here already, with its own session.
-  if (const auto found = devices_.find(home.device); found != devices_.end() && found->second == &home) {
-    devices_.erase(found);
-    parts_.bus.drop_device(home.device);
+  if (home.is_device) {
+    if (const auto found = devices_.find(home.device); found != devices_.end() && found->second == &home) {
+      devices_.erase(found);
+    }
   }
   by_id_[home.id] = nullptr;
   free_ids_.push_back(home.id);
-  std::unique_ptr<session::Session> state = std::move(home.session);
-  sessions_.erase(state->key());
-  return state;
+  numbers_.erase(home.session->number());
+  const session::SessionKey key = home.session->key();
+  sessions_.erase(key);
 }
 
-void Broker::release_if_empty(LocalSession& home) {
-  if (!home.is_device || !home.session->has_state()) release(home);
-}
-
-void Broker::release(LocalSession& home) {
-  const std::unique_ptr<session::Session> state = uninstall(home);
-  parts_.bus.flush();  // the farewell before anybody else can be granted the session
-  parts_.directory.release(parts_.loop, state->key(), state->epoch());
-}
-
-// Clients that signed in and have no session yet: what closes a device closes them, too. Without a name: the product's.
-bool Broker::turn_away(std::string_view product_key, const std::string* device_name, CloseCause cause) {
+// Clients that signed in and have no session yet: what closes a client's connection closes theirs, too.
+bool Broker::turn_away(const std::function<bool(const Client&)>& is_meant, CloseCause cause) {
   bool any = false;
   for (const std::weak_ptr<Client>& weak : waiting_) {
     const std::shared_ptr<Client> client = weak.lock();
-    if (client == nullptr || !client->connected() || client->session != nullptr) continue;
-    if (client->info.device.product_key != product_key) continue;
-    if (device_name != nullptr && client->info.device.device_name != *device_name) continue;
+    if (client == nullptr || !client->connected() || client->session != nullptr || !is_meant(*client)) continue;
     std::exchange(client->sink, nullptr)->close(cause);
     any = true;
   }
@@ -274,16 +222,16 @@ bool Broker::turn_away(std::string_view product_key, const std::string* device_n
 }
 
 bool Broker::close_device(const base::DeviceKey& device, CloseCause cause) {
-  const bool turned_away = turn_away(device.product_key, &device.device_name, cause);
+  const bool turned_away =
+      turn_away([&](const Client& client) { return client.is_device() && client.info.device == device; }, cause);
   const auto found = devices_.find(device);
   if (found == devices_.end()) return turned_away;
   LocalSession& home = *found->second;
+  const session::SessionKey key = home.session->key();
   const bool connected = home.client != nullptr;
   if (connected) end_connection(home, cause);
   if (cause == CloseCause::kDeleted) {
-    release(home);
-  } else if (connected) {
-    release_if_empty(home);
+    if (const auto left = sessions_.find(key); left != sessions_.end()) leave_memory(*left->second);
   }
   return connected || turned_away;
 }
@@ -293,24 +241,39 @@ bool Broker::is_online(const base::DeviceKey& device) const {
   return found != devices_.end() && found->second->client != nullptr;
 }
 
-void Broker::forget_session(const session::SessionKey& key, ForgetDone done) {
-  // A claim brings the state here and the newest epoch, under which the record may be erased.
-  parts_.directory.claim(parts_.loop, key, [this, key, done = std::move(done)](session::Claim claim) mutable {
-    parts_.store.erase(key, claim.epoch, parts_.executor, [done = std::move(done)](base::Result<> erased) mutable {
-      if (!erased) base::log_error("broker", "cannot erase a deleted device's session: {}", erased.error().message);
-      done(erased.has_value());
-    });
-    parts_.directory.release(parts_.loop, key, claim.epoch);
-  });
-}
-
 void Broker::close_product(std::string_view product_key) {
-  turn_away(product_key, nullptr, CloseCause::kDeleted);
+  turn_away([&](const Client& client) { return client.info.device.product_key == product_key; }, CloseCause::kDeleted);
   std::vector<base::DeviceKey> devices;
   for (const auto& [device, home] : devices_) {
     if (device.product_key == product_key) devices.push_back(device);
   }
   for (const base::DeviceKey& device : devices) close_device(device, CloseCause::kDeleted);
+}
+
+void Broker::forget_session(const session::SessionKey& key, ForgetDone done) {
+  parts_.directory.evict(parts_.loop, key, session::EvictReason::kDeleted, std::move(done));
+}
+
+// On the home loop of `key`.
+void Broker::forget_here(const session::SessionKey& key, session::EvictReason reason, ForgetDone done) {
+  session::SessionNumber number = 0;
+  session::Epoch epoch = parts_.directory.adopt(parts_.loop, key);
+  if (const auto found = sessions_.find(key); found != sessions_.end()) {
+    if (found->second->client != nullptr) {
+      end_connection(*found->second, reason == session::EvictReason::kDisabled ? CloseCause::kDisabled
+                                     : reason == session::EvictReason::kKicked ? CloseCause::kKicked
+                                                                               : CloseCause::kDeleted);
+    }
+    if (const auto left = sessions_.find(key); left != sessions_.end()) {
+      number = left->second->session->number();
+      left->second->session->set_epoch(epoch);
+      uninstall(*left->second);
+    }
+  }
+  parts_.store.erase(key, number, epoch, parts_.executor, [done = std::move(done)](base::Result<> erased) mutable {
+    if (!erased) base::log_error("broker", "cannot erase a session: {}", erased.error().message);
+    done(erased.has_value());
+  });
 }
 
 }  // namespace mooring::broker

@@ -3,6 +3,16 @@
 #include <utility>
 
 namespace mooring::broker {
+namespace {
+
+// "d" NUL product key NUL device name [NUL life]: session/ports.h.
+base::DeviceKey device_of_key(std::string_view key) {
+  const std::string_view identity = session::identity_of(key);
+  const std::size_t end = identity.find('\0');
+  return {std::string(identity.substr(0, end)), std::string(identity.substr(end + 1))};
+}
+
+}  // namespace
 
 Broker::Broker(const Parts& parts) : parts_(parts) {}
 Broker::~Broker() = default;
@@ -10,26 +20,66 @@ Broker::~Broker() = default;
 void Broker::start() {
   parts_.directory.attach_loop(
       parts_.loop, parts_.executor,
-      [this](const session::SessionKey& key, session::Epoch, session::EvictReason reason,
-             session::SessionDirectory::EvictDone done) { on_evict(key, reason, std::move(done)); });
+      [this](const session::SessionKey& key, session::EvictReason reason, session::SessionDirectory::EvictDone done) {
+        forget_here(key, reason, std::move(done));
+      });
+}
+
+void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
+  const session::Epoch epoch = parts_.directory.adopt(parts_.loop, record.key);
+  const bool is_device = record.key.starts_with('d');
+  const bool was_connected = record.offline_since_ms == 0;
+  const bool has_number = record.number != 0;
+  if (!has_number) record.number = epoch;
+  const base::WallMs now = parts_.clock.wall_ms();
+  auto state = std::make_unique<session::Session>(std::move(record), epoch, rules.session);
+  state->set_epoch(epoch);
+  LocalSession& home = install(std::move(state));
+  session::Session& session = *home.session;
+  if (is_device) set_device(home, device_of_key(session.key()));
+  home.at_publishers_qos = rules.deliver_at_publishers_qos;
+  home.device_scope = is_device && rules.subscriptions_outlive_clean_session;
+  home.max_message_age_s = rules.max_message_age_s;
+  home.recorded = {has_number,       session.durable(), session.will != nullptr,
+                   session.number(), session.expiry_s,  session.offline_since_ms};
+  session.saved(session.revision());
+  for (const session::SubscriptionRecord& subscription : session.subscriptions()) add_route(home, subscription);
+  // Its connection ended with the server.
+  if (was_connected) session.offline_since_ms = now;
+  if (session.expiry_s != mqtt::kNeverExpires) {
+    home.expires_at_ms = session.offline_since_ms + std::int64_t{session.expiry_s} * 1000;
+  }
+  if (session.will != nullptr) {
+    home.will_at_ms = session.offline_since_ms + std::int64_t{session.will->delay_s} * 1000;
+  }
+  schedule(home);
+  save_if_changed(home);
+}
+
+void Broker::shut_down() {
+  retries_.clear();
+  shares_.clear();
+  devices_.clear();
+  numbers_.clear();
+  sessions_.clear();
+}
+
+void Broker::restore_received(session::SessionNumber number, std::uint16_t packet_id) {
+  LocalSession* home = find(number);
+  if (home != nullptr) home->session->set_received(packet_id, session::Session::Received::kTaken);
+}
+
+LocalSession* Broker::find(session::SessionNumber number) {
+  const auto found = numbers_.find(number);
+  return found == numbers_.end() ? nullptr : found->second;
 }
 
 void Broker::on_remote_interest(routing::LoopId loop, std::string_view filter, bool added) {
   if (added) {
-    remote_trie_.insert(filter, loop, 0);
+    remote_trie_.insert(filter, loop, {});
   } else {
     remote_trie_.erase(filter, loop);
   }
-}
-
-void Broker::on_remote_device(routing::LoopId loop, const base::DeviceKey& device, bool added) {
-  if (added) {
-    remote_devices_[device] = loop;
-    return;
-  }
-  // A newer home may have announced itself before the old one's farewell arrived.
-  const auto found = remote_devices_.find(device);
-  if (found != remote_devices_.end() && found->second == loop) remote_devices_.erase(found);
 }
 
 std::string_view to_text(OfflineReason reason) {

@@ -1,6 +1,9 @@
 // Broker: joins connections, sessions and routes. One per loop, used on that loop only; what concerns other loops goes
 // through the ports. The path of a PUBLISH is publish() -> route() -> deliver() (ARCHITECTURE.md prints it whole).
 //
+// A session lives on its home loop (session/ports.h), with its connection or without one; all sessions that outlive
+// their connection are in memory from the start of the server on, their messages are not.
+//
 // Owns no I/O and no storage library. Every buffer it keeps is bounded by the client's rules.
 #pragma once
 
@@ -8,8 +11,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -18,6 +23,8 @@
 #include "broker/ports.h"
 #include "mqtt/packet.h"
 #include "routing/bus.h"
+#include "routing/retained_messages.h"
+#include "routing/shared_group.h"
 #include "routing/subscription_trie.h"
 #include "session/ports.h"
 #include "session/session.h"
@@ -28,12 +35,25 @@ namespace mooring::broker {
 struct LocalSession {
   std::unique_ptr<session::Session> session;
   std::shared_ptr<Client> client;  // null while offline
-  base::DeviceKey device;          // empty names for an operator's
+  base::DeviceKey device;          // empty names for everybody else's
   bool is_device = false;
-  bool keeps_messages = false;  // clean session 0: QoS 1 waits for the client while it is offline
   bool at_publishers_qos = true;
+  bool device_scope = false;     // ClientRules::subscriptions_outlive_clean_session, of a device
   routing::SubscriberId id = 0;  // in the trie
   std::uint64_t routed = 0;      // number of the last message that was matched; merges overlapping filters
+  std::uint32_t max_message_age_s = 0;
+  base::WallMs expires_at_ms = 0;  // offline: when the session ends; 0: never
+  base::WallMs counted_at_ms = 0;  // when its full queue was counted anew
+  base::WallMs will_at_ms = 0;     // offline: when its will is published; 0: there is none
+  // What of its record is in the store, besides the subscriptions.
+  struct Recorded {
+    bool any = false;
+    bool durable = false;
+    bool has_will = false;
+    session::SessionNumber number = 0;
+    std::uint32_t expiry_s = 0;
+    base::WallMs offline_since_ms = 0;
+  } recorded;
 };
 
 // Plain counters of one loop, read by the owner of the loop.
@@ -42,9 +62,12 @@ struct BrokerCounters {
   std::uint64_t delivered = 0;          // PUBLISH packets handed to clients
   std::uint64_t dropped_congested = 0;  // QoS 0 to a client that does not read
   std::uint64_t dropped_queue_full = 0;
-  std::uint64_t dropped_offline = 0;    // to a device that keeps nothing
+  std::uint64_t dropped_offline = 0;    // to a client that keeps nothing
+  std::uint64_t dropped_expired = 0;    // also: larger than the client takes
   std::uint64_t refused_publishes = 0;  // topic not permitted
   std::uint64_t refused_filters = 0;
+  std::uint64_t store_failures = 0;  // messages that the store did not take
+  std::uint64_t connected = 0;       // clients now
 };
 
 enum class AttachError : std::uint8_t { kUnavailable, kTakenOver };
@@ -52,21 +75,26 @@ struct AttachResult {
   bool session_present = false;
 };
 
-class Broker final : public routing::BusListener {
+class Broker final : public routing::BusListener, public session::AppendListener {
  public:
   struct Parts {
     session::LoopId loop = 0;
-    base::Executor& executor;  // of the loop
+    session::LoopId home_loops = 1;  // loops 0 to home_loops - 1 are homes of sessions
+    base::Executor& executor;        // of the loop
     const base::Clock& clock;
     session::SessionDirectory& directory;
     session::SessionStore& store;
     routing::Bus& bus;
+    routing::RetainedMessages& retained;
     PresenceListener& presence;
   };
 
   explicit Broker(const Parts& parts);
   ~Broker() override;
   void start();  // joins the directory; before the first attach
+  // A session that was read from the store, whose home this is; after start(), before the loop runs.
+  void restore(session::SessionRecord record, const ClientRules& rules);
+  void restore_received(session::SessionNumber number, std::uint16_t packet_id);
 
   // Gives the client its session, taking it over from an older connection. `done` comes later on this loop unless the
   // connection has ended by then; it sends CONNACK. Afterwards the broker announces the device and sends what waits.
@@ -79,18 +107,29 @@ class Broker final : public routing::BusListener {
   void publish(Client& client, const mqtt::Publish& packet);
   void subscribe(Client& client, const mqtt::Subscribe& packet);
   void unsubscribe(Client& client, const mqtt::Unsubscribe& packet);
-  void acknowledged(Client& client, std::uint16_t packet_id);
+  void acknowledged(Client& client, const mqtt::Ack& packet);  // PUBACK
+  void received(Client& client, const mqtt::Ack& packet);      // PUBREC
+  void released(Client& client, const mqtt::Ack& packet);      // PUBREL
+  void completed(Client& client, const mqtt::Ack& packet);     // PUBCOMP
   // The sink is no longer congested.
   void resume_delivery(Client& client);
+  // A few times a second: what ends or begins with time.
+  void tick();
+  // The loop has ended, others have too, none is destroyed yet: lets go of everything that may tell another loop.
+  void shut_down();
 
   // A message of the server itself.
-  void publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos);
+  void publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain = false);
 
   // Administration, on this loop's own sessions. All are harmless for devices that are not here. True: it was
   // connected. Of a deleted device the session goes from memory too; what is stored stays until forget_session().
   bool close_device(const base::DeviceKey& device, CloseCause cause);
   bool is_online(const base::DeviceKey& device) const;
   void close_product(std::string_view product_key);  // deleted: close_device() for each of its devices
+  // Likewise for the connections of an account; with kDeleted its sessions end as well.
+  void close_account(std::string_view account, CloseCause cause);
+  // Its permissions changed: ends the subscriptions that they no longer cover.
+  void narrow_account(std::string_view account, const Authorizer& authorizer);
   // Removes a deleted device's session, wherever it lives and from the store. `done` comes later on this loop; false:
   // the store did not take it, ask again later.
   using ForgetDone = base::UniqueFunction<void(bool erased)>;
@@ -98,73 +137,166 @@ class Broker final : public routing::BusListener {
 
   const BrokerCounters& counters() const { return counters_; }
   std::size_t session_count() const { return sessions_.size(); }
+  std::size_t subscription_count() const { return local_trie_.entry_count(); }
 
   // BusListener
-  void on_remote_message(const mqtt::MessageRef& message) override;
+  void on_remote_message(const mqtt::MessageRef& message, routing::ReceiptRef receipt) override;
+  void on_remote_share_message(const mqtt::MessageRef& message, routing::ReceiptRef receipt, std::string_view share,
+                               unsigned hops) override;
   void on_remote_interest(routing::LoopId loop, std::string_view filter, bool added) override;
-  void on_remote_device(routing::LoopId loop, const base::DeviceKey& device, bool added) override;
+  void on_remote_share(routing::LoopId loop, std::string_view share, routing::ShareCount count) override;
+
+  // AppendListener
+  void on_appended(std::span<const session::QueueItemRef> items) override;
+  void on_append_failed(std::span<const session::QueueItemRef> items, const base::Error& error) override;
 
  private:
   struct Target {
     LocalSession* session;
     std::uint8_t qos;
+    bool retain_as_published;
+    std::uint32_t first_id;  // in target_ids_; kNoId: none
   };
-  struct Attaching;
+  struct TargetId {
+    std::uint32_t subscription_id;
+    std::uint32_t next;
+  };
+  static constexpr std::uint32_t kNoId = 0xFFFF'FFFF;
+
+  // One message on its way through this loop.
+  struct Flow {
+    mqtt::MessageRef message;
+    Client* from = nullptr;         // a client of this loop
+    std::uint64_t ack = 0;          // in from->acks; 0: nobody waits
+    routing::ReceiptRef receipt;    // made when somebody has to be waited for
+    routing::ReceiptTotals totals;  // of this loop's sessions
+  };
+  struct PendingSuback;
+  // A shared subscription; `index` is its SubscriberId in share_trie_.
+  struct Share {
+    routing::SharedGroup group;
+    std::uint32_t index = 0;
+  };
   using SavedDone = base::UniqueFunction<void(Client&, bool saved)>;
 
   // attach.cc
-  void on_claimed(const std::shared_ptr<Attaching>& attaching, session::Claim claim);
-  void on_loaded(const std::shared_ptr<Attaching>& attaching,
-                 base::Result<std::optional<session::SessionRecord>> loaded);
-  void install(const std::shared_ptr<Attaching>& attaching, std::unique_ptr<session::Session> state);
-  void apply_clean_session(Client& client, session::Session& state);
-  bool ends_stored_state(const Client& client) const;
+  void on_claimed(const std::shared_ptr<Client>& client, AttachDone& done, session::Epoch epoch);
+  bool end_if_due(LocalSession& home);
+  void begin_connection(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done, bool existed);
+  bool resume_or_restart(LocalSession& home, Client& client, bool existed);
+  LocalSession& install(std::unique_ptr<session::Session> state);
+  void set_device(LocalSession& home, base::DeviceKey device);
+  void uninstall(LocalSession& home);
   void drop_subscriptions(LocalSession& home);
-  void on_evict(const session::SessionKey& key, session::EvictReason reason, session::SessionDirectory::EvictDone done);
-  bool turn_away(std::string_view product_key, const std::string* device_name, CloseCause cause);
+  void forget_here(const session::SessionKey& key, session::EvictReason reason, ForgetDone done);
+  // accounts.cc
+  std::vector<session::SessionKey> sessions_of(std::string_view account) const;
+  void drop_forbidden(LocalSession& home, const Authorizer& authorizer);
+
+  bool turn_away(const std::function<bool(const Client&)>& is_meant, CloseCause cause);
   void end_connection(LocalSession& home, CloseCause cause);
+
+  // session_life.cc
   void go_offline(Client& client, OfflineReason reason);
+  void settle_offline(LocalSession& home, Client& client);
+  void drop_stored(LocalSession& home);
   void announce(const Client& client, bool online, OfflineReason reason);
-  std::unique_ptr<session::Session> uninstall(LocalSession& home);
-  void release(LocalSession& home);
-  void release_if_empty(LocalSession& home);
+  void end_session(LocalSession& home);
+  void leave_memory(LocalSession& home);
+  void schedule(LocalSession& home);
+  void unschedule(LocalSession& home);
+  void publish_will(LocalSession& home);
+  bool wants_record(const LocalSession& home) const;
+  void save_if_changed(LocalSession& home);
+  void save_now(LocalSession& home);
 
   // subscriptions.cc
-  std::uint8_t admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::size_t index);
-  void add_route(LocalSession& home, std::string_view filter, std::uint8_t qos);
+  mqtt::ReasonCode admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::size_t index);
+  void finish_suback(const std::shared_ptr<PendingSuback>& pending);
+  bool add_route(LocalSession& home, const session::SubscriptionRecord& subscription);
   void drop_route(LocalSession& home, std::string_view filter);
   bool is_own_filter(const LocalSession& home, std::string_view filter) const;
-  bool is_stored(const Client& client) const;
   void save_then(Client& client, SavedDone done);
 
+  // retained.cc
+  void retain(Flow& flow);
+  void pump_replays(Client& client);
+
+  // shared.cc
+  Share& share_of(std::string_view share);
+  Share* find_share(std::string_view share);
+  void drop_share_if_empty(Share& share);
+  bool join_share(LocalSession& home, std::string_view filter, const routing::SubscriptionOptions& options);
+  void leave_share(LocalSession& home, std::string_view filter);
+  void set_shares_online(LocalSession& home, bool online);
+  void deliver_to_share(Share& share, Flow& flow, unsigned hops);
+  bool is_ready(routing::SubscriberId id) const;
+
   // delivery.cc
-  void route(const mqtt::Publish& packet, const Client* from);
+  void accept_publish(Client& client, const mqtt::Publish& packet);
+  void route(Flow& flow);
+  void finish(Flow& flow);
+  mqtt::MessageRef make_message(const mqtt::Publish& packet, const Client& from);
   bool may_hear_itself(const Client& from, std::string_view topic) const;
-  void match_local(std::string_view topic);
+  void match_local(std::string_view topic, std::uint64_t publisher);
   void match_remote(std::string_view topic);
-  void add_target(LocalSession& home, std::uint8_t subscription_qos);
-  void deliver_to_targets(const mqtt::MessageRef& message);
-  void deliver(LocalSession& home, const mqtt::MessageRef& message, std::uint8_t qos);
+  void add_target(LocalSession& home, const routing::SubscriptionOptions& options);
+  void deliver_to_targets(Flow& flow);
+  void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery);
+  void send_qos0(LocalSession& home, const session::Delivery& delivery);
+  void store_message(LocalSession& home, Flow& flow, const session::Delivery& delivery, std::uint64_t sequence);
+  void deliver_when_stored(const LocalSession& home, Flow& flow, const session::Delivery& delivery);
+  void measure(LocalSession& home);
+  void look_for_expired(LocalSession& home);
   void send_waiting(LocalSession& home);
+  void read_page(LocalSession& home);
+  LocalSession* find(session::SessionNumber number);  // null: it has ended
+  void on_stored(session::SessionNumber number, std::uint64_t sequence, bool stored);
+  void remove_stored(LocalSession& home, const session::Session::Removed& removed);
+
+  // acknowledge.cc
+  routing::Receipt& receipt_of(Flow& flow);
+  void decide(Client& client, std::uint64_t ack, mqtt::ReasonCode reason);
+  void on_published(const std::weak_ptr<Client>& weak, std::uint64_t ack, const routing::ReceiptTotals& totals);
+  void on_taken(const std::weak_ptr<Client>& weak, session::SessionNumber number, std::uint16_t packet_id,
+                std::uint64_t ack, const routing::ReceiptTotals& totals);
+  void release_outgoing(session::SessionNumber number, std::uint64_t sequence);
+  void remove_outgoing(session::SessionNumber number, std::uint64_t sequence);
+  void erase_received(session::SessionNumber number, std::uint16_t packet_id, std::weak_ptr<Client> asked);
+  void count_acknowledged(Client& client);
+  void regulate_input(Client& client);
+  void hold_input(Client& client);
+  void release_input(Client& client);
+  void retry_later(base::UniqueFunction<void()> call);
 
   Parts parts_;
   BrokerCounters counters_;
   boost::unordered_flat_map<session::SessionKey, std::unique_ptr<LocalSession>> sessions_;
+  boost::unordered_flat_map<session::SessionNumber, LocalSession*> numbers_;
   boost::unordered_flat_map<base::DeviceKey, LocalSession*, base::DeviceKeyHash, base::DeviceKeyEqual> devices_;
-  boost::unordered_flat_map<base::DeviceKey, routing::LoopId, base::DeviceKeyHash, base::DeviceKeyEqual>
-      remote_devices_;
-  boost::unordered_flat_map<session::SessionKey, std::shared_ptr<Attaching>> attaching_;  // claimed, being loaded
   std::vector<std::weak_ptr<Client>> waiting_;  // from attach() until it is decided, in no order; tidied now and then
   std::size_t waiting_tidy_at_ = 64;
   std::vector<LocalSession*> by_id_;
   std::vector<routing::SubscriberId> free_ids_;
   routing::SubscriptionTrie local_trie_;   // filters that are not a device's own
+  routing::SubscriptionTrie share_trie_;   // inner filters of shared subscriptions, wherever their members are
   routing::SubscriptionTrie remote_trie_;  // SubscriberId = LoopId
+  boost::unordered_flat_map<std::string, std::unique_ptr<Share>> shares_;
+  std::vector<Share*> share_by_index_;
+  std::vector<std::uint32_t> free_shares_;
+  std::set<std::pair<base::WallMs, session::SessionNumber>> due_;  // offline sessions: will or end
+  std::vector<base::UniqueFunction<void()>> retries_;              // with the next tick
   std::uint64_t route_number_ = 0;
+  bool store_fails_ = false;  // the last append was refused
   // Scratch of route(), kept so that a message allocates nothing. A delivery never routes another message.
   std::vector<routing::Match> matches_;
   std::vector<Target> targets_;
+  std::vector<TargetId> target_ids_;
+  std::vector<std::uint32_t> ids_;
+  std::vector<std::uint32_t> share_hits_;
   std::vector<routing::LoopId> remote_targets_;
+  std::vector<mqtt::MessageRef> retained_page_;
+  base::Bytes forwarded_;
 };
 
 }  // namespace mooring::broker

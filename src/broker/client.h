@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "broker/ack_queue.h"
 #include "broker/ports.h"
 #include "session/ports.h"
 #include "session/session.h"
@@ -16,8 +19,15 @@ namespace mooring::broker {
 
 struct LocalSession;
 
+// A new subscription on its way through the retained messages it selects.
+struct RetainedReplay {
+  session::SubscriptionRecord subscription;
+  std::string after;  // topic of the last message that was sent
+};
+
 enum class ClientKind : std::uint8_t {
   kDevice,
+  kAccount,   // a back end or a person: an ordinary MQTT client
   kOperator,  // of the local socket: any topic, nothing is kept
 };
 
@@ -27,6 +37,14 @@ struct ClientRules {
   std::size_t max_filters_per_subscribe = 8;  // 0 = no limit, as in every field
   std::size_t max_subscriptions = 100;
   std::uint8_t max_qos = 1;
+  bool retain_available = false;  // false: the flag is cleared and nothing is stored
+  bool shared_available = false;  // "$share/..." filters
+  bool wills_available = false;   // false: accepted and never published
+  // PUBLISH packets of the client that are not acknowledged yet. MQTT 5: announced as Receive Maximum; MQTT 3.x: with
+  // so many, no more are read.
+  std::uint16_t max_received_in_flight = 100;
+  std::uint32_t max_session_expiry_s = 0xFFFF'FFFF;  // what a client asks for is cut to this
+  std::uint32_t max_message_age_s = 604'800;         // of stored messages
   bool deliver_at_publishers_qos = true;  // connection.md 6.1; false: min(publisher, subscription), MQTT 3.1.1 3.8.4
   bool subscriptions_outlive_clean_session = true;  // connection.md 6.3; false: as the standard has it
   session::SessionLimits session;
@@ -42,12 +60,16 @@ struct ClientFacts {
 
 struct ClientInfo {
   ClientKind kind = ClientKind::kDevice;
-  base::DeviceKey device;  // empty names for an operator
+  mqtt::Version version = mqtt::Version::k311;
+  base::DeviceKey device;  // empty names for everybody else
+  std::string account;     // of an account
   std::string iot_id;
   std::string peer_address;  // without port
   ClientFacts facts;
   bool clean_session = false;
-  bool wants_notify = false;  // ext bit 2: the kick notice of connection.md 6.5
+  std::uint32_t session_expiry_s = 0;  // as granted. MQTT 3.x: 0 with clean session 1, else the maximum
+  std::uint16_t receive_maximum = 0;   // the client's; 0: none
+  bool wants_notify = false;           // ext bit 2: the kick notice of connection.md 6.5
   const ClientRules* rules = nullptr;
 };
 
@@ -61,6 +83,10 @@ class Client {
 
   bool connected() const { return sink != nullptr; }
 
+  bool is_device() const { return info.kind == ClientKind::kDevice; }
+  bool speaks_v5() const { return info.version == mqtt::Version::k5; }
+  std::string label() const;  // for the log
+
   const ClientInfo info;
   const session::SessionKey key;
   ClientSink* sink;                   // null once the connection has ended
@@ -69,7 +95,17 @@ class Client {
   session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger
   base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
   std::uint64_t refused_publishes = 0;
-  std::uint32_t saves_under_way = 0;  // of its session's record: answers wait for those before them
+  std::uint32_t saves_under_way = 0;          // of its session's record: answers wait for those before them
+  std::uint32_t session_expiry_s = 0;         // MQTT 5: DISCONNECT may change it
+  std::unique_ptr<session::WillRecord> will;  // until its session has it
+  AckQueue acks;                              // towards the client
+  std::vector<RetainedReplay> replays;        // retained messages that its subscriptions still have to get
+  // PUBLISH packets of this connection that are not acknowledged to the end; MQTT 5 section 4.9.
+  std::uint32_t unacknowledged = 0;
+  bool replay_posted = false;
+  std::uint32_t input_holds = 0;  // reasons why nothing more of it is read
+  bool input_paused = false;      // one of them: too much of it is not acknowledged
+  bool wants_will = false;  // it said DISCONNECT, and that its will is to be published all the same (MQTT 5, 0x04)
 };
 
 }  // namespace mooring::broker

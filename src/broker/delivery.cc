@@ -1,96 +1,209 @@
 // The way of a message: permission, routes, sessions, sinks.
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/broker.h"
+#include "broker/publish_receipt.h"
+#include "mqtt/property_block.h"
 #include "mqtt/topic.h"
 #include "routing/device_topic.h"
 
 namespace mooring::broker {
 namespace {
-// A device in a tight loop of forbidden publishes must not fill the log: the first ones are told, then every 1,000th.
+
+constexpr std::size_t kPageMessages = 100;
+constexpr std::size_t kPageBytes = 512 << 10;
+constexpr base::WallMs kCountAgainMs = 60'000;
+
+// A client in a tight loop of forbidden publishes must not fill the log: the first ones are told, then every 1,000th.
 bool worth_a_line(std::uint64_t count) {
   return count <= 5 || count % 1000 == 0;
 }
+
 }  // namespace
 
 void Broker::publish(Client& client, const mqtt::Publish& packet) {
-  if (client.authorizer->may_publish(packet.topic) != Authorizer::Verdict::kAllowed) {
-    ++counters_.refused_publishes;
-    if (worth_a_line(++client.refused_publishes)) {
-      base::log_info("broker", "{}/{}: publish to '{}' refused: No authorization (9236), {} so far",
-                     client.info.device.product_key, client.info.device.device_name, base::printable(packet.topic, 160),
-                     client.refused_publishes);
+  if (client.session == nullptr) return;
+  if (packet.qos > 0) {
+    // QoS 2: what was taken already, or is being taken, is not taken twice [MQTT-4.3.3-10].
+    if (packet.qos == 2) {
+      if (const auto known = client.session->session->received(packet.packet_id)) {
+        ++client.unacknowledged;
+        if (*known == session::Session::Received::kTaken) {
+          client.sink->send_ack(mqtt::PacketType::kPubrec, packet.packet_id, mqtt::ReasonCode::kSuccess);
+        }
+        return;
+      }
     }
-  } else {
+    if (client.speaks_v5() && client.unacknowledged >= client.info.rules->max_received_in_flight) {
+      end_connection(*client.session, CloseCause::kReceiveMaximum);
+      return;
+    }
+    ++client.unacknowledged;
+  }
+  if (client.authorizer->may_publish(packet.topic) == Authorizer::Verdict::kAllowed) {
     ++counters_.published;
-    route(packet, &client);
+    accept_publish(client, packet);
+    return;
+  }
+  ++counters_.refused_publishes;
+  if (worth_a_line(++client.refused_publishes)) {
+    base::log_info("broker", "{}: publish to '{}' refused: No authorization (9236), {} so far", client.label(),
+                   base::printable(packet.topic, 160), client.refused_publishes);
   }
   // A refused publish is acknowledged as well: firmware would repeat it for ever (connection.md 13).
-  if (packet.qos > 0 && client.connected()) client.sink->send_puback(packet.packet_id);
+  if (packet.qos == 0) return;
+  const auto type = packet.qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;
+  const std::uint64_t ack = client.acks.open(type, packet.packet_id);
+  if (packet.qos == 2 && !client.speaks_v5()) {
+    client.session->session->set_received(packet.packet_id, session::Session::Received::kTaken);
+  }
+  decide(client, ack, mqtt::ReasonCode::kNotAuthorized);
 }
 
-void Broker::publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos) {
-  ++counters_.published;
-  mqtt::Publish packet;
-  packet.topic = topic;
-  packet.payload = base::as_bytes(payload);
-  packet.qos = qos;
-  route(packet, nullptr);
-}
-
-void Broker::route(const mqtt::Publish& packet, const Client* from) {
-  match_local(packet.topic);
-  if (from != nullptr && from->session != nullptr && from->session->routed == route_number_ &&
-      !may_hear_itself(*from, packet.topic)) {
-    std::erase_if(targets_, [&](const Target& target) { return target.session == from->session; });
+void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
+  Flow flow;
+  flow.from = &client;
+  session::Session& state = *client.session->session;
+  if (packet.qos == 1) {
+    flow.ack = client.acks.open(mqtt::PacketType::kPuback, packet.packet_id);
+  } else if (packet.qos == 2) {
+    flow.ack = client.acks.open(mqtt::PacketType::kPubrec, packet.packet_id);
+    state.set_received(packet.packet_id, session::Session::Received::kPending);
+    const session::SessionNumber number = state.number();
+    auto transaction = routing::ReceiptRef(new Transaction(
+        parts_.store, parts_.executor,
+        [this, weak = std::weak_ptr<Client>(client.session->client), number, id = packet.packet_id,
+         ack = flow.ack](const routing::ReceiptTotals& totals) { on_taken(weak, number, id, ack, totals); }));
+    if (state.durable()) {
+      static_cast<Transaction&>(*transaction)
+          .add({session::StoreOperation::Kind::kPutReceived, number, packet.packet_id, nullptr}, parts_.executor,
+               [](bool) {});
+    }
+    flow.receipt = std::move(transaction);
+  }
+  const bool retained = packet.retain && client.info.rules->retain_available;
+  match_local(packet.topic, state.number());
+  if (client.session->routed == route_number_ && !may_hear_itself(client, packet.topic)) {
+    std::erase_if(targets_, [&](const Target& target) { return target.session == client.session; });
   }
   match_remote(packet.topic);
-  if (targets_.empty() && remote_targets_.empty()) return;  // nobody listens: no message is made
-  const mqtt::MessageRef message = mqtt::Message::create(packet.topic, packet.payload, packet.qos, packet.retain);
-  if (!remote_targets_.empty()) parts_.bus.publish(message, remote_targets_);
-  deliver_to_targets(message);
+  // Nobody listens: no message is made.
+  if (!targets_.empty() || !remote_targets_.empty() || !share_hits_.empty() || retained) {
+    flow.message = make_message(packet, client);
+    if (retained) retain(flow);
+    route(flow);
+  }
+  finish(flow);
+  if (flow.ack != 0) regulate_input(client);
+}
+
+mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client& from) {
+  mqtt::MessageFields fields;
+  fields.qos = packet.qos;
+  fields.retain = packet.retain && from.info.rules->retain_available;
+  fields.publisher = from.session->session->number();
+  if (packet.message_expiry_s) {
+    fields.expires_at_ms = parts_.clock.wall_ms() + std::int64_t{*packet.message_expiry_s} * 1000;
+  }
+  if (!packet.properties.empty()) {
+    forwarded_.clear();
+    mqtt::forwarded_properties(packet.properties, forwarded_);
+    fields.properties = forwarded_;
+  }
+  return mqtt::Message::create(packet.topic, packet.payload, fields);
+}
+
+void Broker::publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
+  ++counters_.published;
+  Flow flow;
+  match_local(topic, 0);
+  match_remote(topic);
+  if (targets_.empty() && remote_targets_.empty() && share_hits_.empty() && !retain_it) return;
+  flow.message = mqtt::Message::create(topic, base::as_bytes(payload), qos, retain_it);
+  if (retain_it) retain(flow);
+  route(flow);
+  finish(flow);
+}
+
+// Sends the message to what match_local() and match_remote() found.
+void Broker::route(Flow& flow) {
+  if (!remote_targets_.empty()) {
+    const bool waits = flow.ack != 0 || flow.receipt;
+    if (waits) receipt_of(flow).expect(static_cast<std::uint32_t>(remote_targets_.size()));
+    parts_.bus.publish(flow.message, flow.receipt, remote_targets_);
+  }
+  deliver_to_targets(flow);
+}
+
+// This loop has done its part: the publisher's own share, or the one that came with the message.
+void Broker::finish(Flow& flow) {
+  if (flow.receipt) {
+    flow.receipt->count(flow.totals);
+    flow.receipt->settle();
+  } else if (flow.ack != 0) {
+    const std::shared_ptr<Client> self = flow.from->session->client;
+    on_published(self, flow.ack, flow.totals);
+  }
 }
 
 // A device's own publish comes back only on a topic that it may subscribe to as such: its "/user/#" does not make it
 // hear what it reports (connection.md 13).
 bool Broker::may_hear_itself(const Client& from, std::string_view topic) const {
-  return from.info.kind != ClientKind::kDevice ||
-         from.authorizer->may_subscribe(topic) == Authorizer::Verdict::kAllowed;
+  return !from.is_device() || from.authorizer->may_subscribe(topic) == Authorizer::Verdict::kAllowed;
 }
 
-void Broker::on_remote_message(const mqtt::MessageRef& message) {
-  match_local(message->topic());
-  deliver_to_targets(message);
+void Broker::on_remote_message(const mqtt::MessageRef& message, routing::ReceiptRef receipt) {
+  Flow flow;
+  flow.message = message;
+  flow.receipt = std::move(receipt);
+  match_local(message->topic(), message->publisher());
+  share_hits_.clear();  // the publisher's loop has chosen
+  deliver_to_targets(flow);
+  finish(flow);
 }
 
-void Broker::match_local(std::string_view topic) {
+void Broker::match_local(std::string_view topic, std::uint64_t publisher) {
   ++route_number_;
   targets_.clear();
+  target_ids_.clear();
+  share_hits_.clear();
   if (!devices_.empty()) {
     if (const auto device = routing::device_of_topic(topic)) {
       if (const auto found = devices_.find(*device); found != devices_.end()) {
-        for (const session::SubscriptionRecord& subscription : found->second->session->subscriptions()) {
-          if (mqtt::matches(subscription.filter, topic)) add_target(*found->second, subscription.qos);
+        for (const session::SubscriptionRecord& own : found->second->session->subscriptions()) {
+          if (!mqtt::matches(own.filter, topic)) continue;
+          if (own.no_local && publisher == found->second->session->number()) continue;
+          add_target(*found->second, {own.qos, own.no_local, own.retain_as_published, own.subscription_id});
         }
       }
     }
   }
-  if (local_trie_.entry_count() == 0) return;
-  matches_.clear();
-  local_trie_.match(topic, matches_);
-  for (const routing::Match& match : matches_) add_target(*by_id_[match.subscriber], match.qos);
+  if (local_trie_.entry_count() > 0) {
+    matches_.clear();
+    local_trie_.match(topic, matches_);
+    for (const routing::Match& match : matches_) {
+      LocalSession& home = *by_id_[match.subscriber];
+      if (match.options.no_local && publisher == home.session->number()) continue;  // [MQTT-3.8.3-3]
+      add_target(home, match.options);
+    }
+  }
+  if (share_trie_.entry_count() > 0) {
+    matches_.clear();
+    share_trie_.match(topic, matches_);
+    for (const routing::Match& match : matches_) share_hits_.push_back(match.subscriber);
+  }
 }
 
 void Broker::match_remote(std::string_view topic) {
   remote_targets_.clear();
-  if (!remote_devices_.empty()) {
-    if (const auto device = routing::device_of_topic(topic)) {
-      if (const auto found = remote_devices_.find(*device); found != remote_devices_.end()) {
-        remote_targets_.push_back(found->second);
-      }
-    }
+  if (const auto device = routing::device_of_topic(topic); device && parts_.home_loops > 1) {
+    const auto home = session::device_home_loop(device->product_key, device->device_name, parts_.home_loops);
+    if (home != parts_.loop) remote_targets_.push_back(home);
+  } else if (device && parts_.loop != 0) {
+    remote_targets_.push_back(0);  // the only home, and this loop is not it
   }
   if (remote_trie_.entry_count() == 0) return;
   matches_.clear();
@@ -103,74 +216,233 @@ void Broker::match_remote(std::string_view topic) {
   }
 }
 
-// Overlapping filters of one session count once, at the highest QoS.
-void Broker::add_target(LocalSession& home, std::uint8_t subscription_qos) {
+// Overlapping filters of one session count once, at the highest QoS, with the identifiers of all of them
+// [MQTT-3.3.4-2, -4].
+void Broker::add_target(LocalSession& home, const routing::SubscriptionOptions& options) {
+  Target* target = nullptr;
   if (home.routed != route_number_) {
     home.routed = route_number_;
-    targets_.push_back({&home, subscription_qos});
-    return;
+    target = &targets_.emplace_back(Target{&home, options.qos, options.retain_as_published, kNoId});
+  } else {
+    target = &*std::find_if(targets_.begin(), targets_.end(), [&](const Target& t) { return t.session == &home; });
+    target->qos = std::max(target->qos, options.qos);
+    target->retain_as_published |= options.retain_as_published;
   }
-  const auto known =
-      std::find_if(targets_.begin(), targets_.end(), [&](const Target& target) { return target.session == &home; });
-  known->qos = std::max(known->qos, subscription_qos);
+  if (options.subscription_id == 0) return;
+  target_ids_.push_back({options.subscription_id, target->first_id});
+  target->first_id = static_cast<std::uint32_t>(target_ids_.size() - 1);
 }
 
-void Broker::deliver_to_targets(const mqtt::MessageRef& message) {
+void Broker::deliver_to_targets(Flow& flow) {
+  const mqtt::Message& message = *flow.message;
   for (const Target& target : targets_) {
-    const std::uint8_t qos = target.session->at_publishers_qos ? message->qos() : std::min(message->qos(), target.qos);
-    deliver(*target.session, message, qos);
+    session::Delivery delivery;
+    delivery.message = flow.message;
+    delivery.qos = target.session->at_publishers_qos ? message.qos() : std::min(message.qos(), target.qos);
+    delivery.retain = message.retain() && target.retain_as_published;  // [MQTT-3.3.1-12, -13]
+    if (target.first_id != kNoId) {
+      ids_.clear();
+      for (std::uint32_t at = target.first_id; at != kNoId; at = target_ids_[at].next) {
+        ids_.push_back(target_ids_[at].subscription_id);
+      }
+      delivery.subscription_ids = ids_;
+    }
+    deliver(*target.session, flow, delivery);
   }
+  for (const std::uint32_t share : share_hits_) deliver_to_share(*share_by_index_[share], flow, 0);
 }
 
-void Broker::deliver(LocalSession& home, const mqtt::MessageRef& message, std::uint8_t qos) {
-  Client* client = home.client.get();
-  if (qos == 0) {
-    if (client == nullptr) {
-      ++counters_.dropped_offline;
-    } else if (client->sink->congested()) {
-      ++counters_.dropped_congested;
-    } else {
-      ++counters_.delivered;
-      client->sink->send_publish(message, 0, false, 0);
-    }
+void Broker::deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery) {
+  if (delivery.qos == 0) {
+    flow.totals.receivers += 1;
+    send_qos0(home, delivery);
     return;
   }
-  if (client == nullptr && !home.keeps_messages) {
+  session::Session& state = *home.session;
+  if (home.client == nullptr && !state.durable()) {
     ++counters_.dropped_offline;
     return;
   }
-  const bool ready = client != nullptr && !client->sink->congested();
-  const auto packet_id = home.session->admit(message, qos, ready);
-  if (!packet_id) {
-    ++counters_.dropped_queue_full;
-  } else if (*packet_id != 0) {
-    ++counters_.delivered;
-    client->sink->send_publish(message, qos, false, *packet_id);
+  if (!state.durable() && delivery.qos == 2 && flow.receipt) {
+    deliver_when_stored(home, flow, delivery);
+    return;
   }
+  if (state.needs_measuring()) measure(home);
+  const auto admission = state.admit(delivery);
+  if (!admission.accepted) {
+    ++counters_.dropped_queue_full;
+    flow.totals.refused += 1;
+    look_for_expired(home);
+    return;
+  }
+  flow.totals.receivers += 1;
+  if (state.durable()) store_message(home, flow, delivery, admission.sequence);
+  if (home.client != nullptr) send_waiting(home);
 }
 
-void Broker::acknowledged(Client& client, std::uint16_t packet_id) {
-  if (client.session == nullptr) return;
-  if (client.session->session->acknowledge(packet_id)) send_waiting(*client.session);
+void Broker::send_qos0(LocalSession& home, const session::Delivery& delivery) {
+  Client* client = home.client.get();
+  if (client == nullptr) {
+    ++counters_.dropped_offline;
+    return;
+  }
+  if (client->sink->congested()) {
+    ++counters_.dropped_congested;
+    return;
+  }
+  const PublishOut packet{delivery.message, 0, false, delivery.retain, 0, delivery.subscription_ids};
+  if (!client->sink->fits(packet)) {
+    ++counters_.dropped_expired;
+    return;
+  }
+  ++counters_.delivered;
+  client->sink->send_publish(packet);
+}
+
+void Broker::store_message(LocalSession& home, Flow& flow, const session::Delivery& delivery, std::uint64_t sequence) {
+  session::Session& state = *home.session;
+  auto item = std::make_shared<session::QueueItem>(state.number(), sequence, delivery.message);
+  item->qos = delivery.qos;
+  item->retain = delivery.retain;
+  item->subscription_ids.assign(delivery.subscription_ids.begin(), delivery.subscription_ids.end());
+  if (home.max_message_age_s != 0) {
+    item->drop_at_ms = parts_.clock.wall_ms() + std::int64_t{home.max_message_age_s} * 1000;
+  }
+  if (flow.receipt && delivery.message->qos() == 2) {
+    state.storing(item, routing::ReceiptRef());
+    static_cast<Transaction&>(*flow.receipt)
+        .add({session::StoreOperation::Kind::kAppend, item->session, sequence, item}, parts_.executor,
+             [this, number = item->session, sequence](bool stored) { on_stored(number, sequence, stored); });
+    return;
+  }
+  routing::ReceiptRef receipt;
+  if (flow.ack != 0 || flow.receipt) {
+    receipt_of(flow).expect();
+    receipt = flow.receipt;
+  }
+  state.storing(item, std::move(receipt));
+  parts_.store.append(std::move(item), parts_.executor, *this);
+}
+
+// Exactly once: what is not stored with everybody who keeps it, the publisher will send again. So those who keep
+// nothing must not have it before.
+void Broker::deliver_when_stored(const LocalSession& home, Flow& flow, const session::Delivery& delivery) {
+  flow.totals.receivers += 1;
+  static_cast<Transaction&>(*flow.receipt)
+      .add(parts_.executor,
+           [this, number = home.session->number(), message = delivery.message, retain = delivery.retain,
+            ids = std::vector<std::uint32_t>(delivery.subscription_ids.begin(), delivery.subscription_ids.end())](
+               bool stored) {
+             LocalSession* found = stored ? find(number) : nullptr;
+             if (found == nullptr || found->client == nullptr) return;
+             if (!found->session->admit({message, 2, retain, ids}).accepted) {
+               ++counters_.dropped_queue_full;
+               return;
+             }
+             send_waiting(*found);
+           });
+}
+
+// A full queue may be full of messages that have expired: the store removes them when it counts.
+void Broker::look_for_expired(LocalSession& home) {
+  const base::WallMs now = parts_.clock.wall_ms();
+  if (home.client != nullptr || now < home.counted_at_ms + kCountAgainMs || !home.session->forget_counts()) return;
+  home.counted_at_ms = now;
+  measure(home);
+}
+
+// After a restart nobody knows how much waits for a session.
+void Broker::measure(LocalSession& home) {
+  home.session->measuring();
+  parts_.store.measure(home.session->number(), parts_.executor,
+                       [this, number = home.session->number()](base::Result<session::QueueSize> size) {
+                         LocalSession* found = find(number);
+                         if (found != nullptr && size) found->session->measured(*size);
+                       });
+}
+
+void Broker::on_appended(std::span<const session::QueueItemRef> items) {
+  for (const session::QueueItemRef& item : items) on_stored(item->session, item->sequence, true);
+}
+
+void Broker::on_append_failed(std::span<const session::QueueItemRef> items, const base::Error& error) {
+  if (worth_a_line(++counters_.store_failures)) {
+    base::log_error("broker", "messages are not stored and not acknowledged: {}", error.message);
+  }
+  for (const session::QueueItemRef& item : items) on_stored(item->session, item->sequence, false);
+}
+
+void Broker::on_stored(session::SessionNumber number, std::uint64_t sequence, bool stored) {
+  store_fails_ = !stored;
+  LocalSession* home = find(number);
+  if (home == nullptr) return;
+  if (!stored) {
+    home->session->store_failed(sequence);
+  } else if (!home->session->stored(sequence)) {
+    return;
+  }
+  if (home->client != nullptr) send_waiting(*home);
 }
 
 void Broker::resume_delivery(Client& client) {
-  if (client.session != nullptr) send_waiting(*client.session);
+  if (client.session == nullptr) return;
+  send_waiting(*client.session);
+  if (!client.replays.empty()) pump_replays(client);
 }
 
 void Broker::send_waiting(LocalSession& home) {
-  ClientSink& sink = *home.client->sink;
-  while (!sink.congested()) {
-    bool dup = true;
-    const session::InFlight* next = home.session->next_to_resend();
-    if (next == nullptr) {
-      dup = false;
-      next = home.session->next_to_send();
+  Client& client = *home.client;
+  session::Session& state = *home.session;
+  while (!client.sink->congested()) {
+    session::Outgoing* next = state.next_to_send(store_fails_);
+    if (next == nullptr) break;
+    using Progress = session::Outgoing::Progress;
+    if (next->progress == Progress::kReleased) {
+      client.sink->send_ack(mqtt::PacketType::kPubrel, next->packet_id(), mqtt::ReasonCode::kSuccess);
+      state.sent_next();
+      continue;
     }
-    if (next == nullptr) return;
+    const PublishOut packet{next->message, next->qos,         next->progress == Progress::kSent,
+                            next->retain,  next->packet_id(), next->subscription_ids};
+    const base::WallMs expiry = next->message->expires_at_ms();
+    const bool expired =
+        next->progress == Progress::kWaiting && expiry != 0 && expiry <= parts_.clock.wall_ms();  // [MQTT-3.3.2-5]
+    if (expired || !client.sink->fits(packet)) {
+      ++counters_.dropped_expired;
+      remove_stored(home, state.drop_next());
+      continue;
+    }
     ++counters_.delivered;
-    sink.send_publish(next->message, next->qos, dup, next->packet_id);
+    client.sink->send_publish(packet);
+    state.sent_next();
   }
+  if (state.has_backlog()) read_page(home);
+}
+
+void Broker::read_page(LocalSession& home) {
+  const auto from = home.session->page_wanted();
+  if (!from) return;
+  home.session->page_requested();
+  parts_.store.read(home.session->number(), *from, kPageMessages, kPageBytes, parts_.executor,
+                    [this, number = home.session->number()](base::Result<session::SessionStore::Page> page) {
+                      LocalSession* found = find(number);
+                      if (found == nullptr) return;
+                      if (page) {
+                        found->session->add_page(std::move(*page));
+                        if (found->client != nullptr) send_waiting(*found);
+                        return;
+                      }
+                      base::log_error("broker", "cannot read waiting messages: {}", page.error().message);
+                      found->session->page_failed();
+                      retry_later([this, number] {
+                        LocalSession* again = find(number);
+                        if (again != nullptr && again->client != nullptr) send_waiting(*again);
+                      });
+                    });
+}
+
+void Broker::remove_stored(LocalSession& home, const session::Session::Removed& removed) {
+  if (removed.from_store) parts_.store.remove(home.session->number(), removed.sequence);
 }
 
 }  // namespace mooring::broker

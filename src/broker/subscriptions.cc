@@ -1,118 +1,170 @@
 // SUBSCRIBE and UNSUBSCRIBE: what is granted, what is stored before the answer, and the routes that follow.
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/broker.h"
-#include "mqtt/encode.h"
+#include "mqtt/topic.h"
 #include "routing/device_topic.h"
 
 namespace mooring::broker {
+namespace {
+
+using mqtt::ReasonCode;
+
+ReasonCode granted(std::uint8_t qos) {
+  return static_cast<ReasonCode>(qos);
+}
+
+}  // namespace
+
+// The answer to a SUBSCRIBE waits for two things: the subscriptions are stored, and every loop knows of them.
+struct Broker::PendingSuback {
+  std::weak_ptr<Client> client;
+  std::uint16_t packet_id = 0;
+  std::vector<ReasonCode> codes;
+  std::vector<std::string> added;  // new ones, taken back when they cannot be stored
+  std::vector<RetainedReplay> replays;
+  unsigned waits = 1;  // the caller's own
+  bool stored = true;
+  bool holds_input = false;
+};
 
 void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
   if (client.session == nullptr) return;
   LocalSession& home = *client.session;
-  base::Bytes codes;
-  std::vector<std::string> added;
+  auto pending = std::make_shared<PendingSuback>();
+  pending->client = home.client;
+  pending->packet_id = packet.packet_id;
   bool changed = false;
+  bool new_interest = false;
   std::size_t index = 0;
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
-    const std::uint8_t code = admit_filter(client, entry, index++);
-    codes.push_back(code);
-    if (code == mqtt::kSubackFailure) continue;
+    const ReasonCode code = admit_filter(client, entry, index++);
+    pending->codes.push_back(code);
+    if (mqtt::is_error(code)) continue;
+    session::SubscriptionRecord wanted{std::string(entry.filter), static_cast<std::uint8_t>(code), entry.no_local,
+                                       entry.retain_as_published, packet.subscription_id};
     const bool is_new = home.session->find_subscription(entry.filter) == nullptr;
-    if (!home.session->subscribe(entry.filter, code)) continue;
-    changed = true;
-    if (is_new) added.emplace_back(entry.filter);
-    add_route(home, entry.filter, code);
-  }
-  if (!changed && (home.session->is_saved() || !is_stored(client))) {
-    client.sink->send_suback(packet.packet_id, codes);
-    return;
-  }
-  // SUBACK after the subscription is stored: a device relies on it for ever (connection.md 6.3).
-  save_then(client, [this, id = packet.packet_id, codes = std::move(codes), added = std::move(added)](
-                        Client& waiting, bool saved) mutable {
-    if (!saved) {
-      std::fill(codes.begin(), codes.end(), mqtt::kSubackFailure);
-      // A later save under way carries the same filters: it decides whether they stay.
-      if (waiting.saves_under_way > 0) added.clear();
-      for (const std::string& filter : added) {
-        if (waiting.session->session->unsubscribe(filter)) drop_route(*waiting.session, filter);
-      }
+    const bool wants_retained = entry.retain_handling == mqtt::RetainHandling::kSend ||
+                                (entry.retain_handling == mqtt::RetainHandling::kSendIfNew && is_new);
+    if (wants_retained && client.info.rules->retain_available && !mqtt::parse_shared_filter(entry.filter)) {
+      pending->replays.push_back({wanted, {}});
     }
-    waiting.sink->send_suback(id, codes);
-  });
+    if (!home.session->subscribe(wanted)) continue;
+    changed = true;
+    if (is_new) pending->added.emplace_back(entry.filter);
+    new_interest |= add_route(home, wanted);
+  }
+  if (new_interest) {
+    ++pending->waits;
+    parts_.bus.sync([this, pending] { finish_suback(pending); });
+  }
+  // A device relies on its subscriptions for ever (connection.md 6.3).
+  if (wants_record(home) && (changed || !home.session->is_saved())) {
+    ++pending->waits;
+    save_then(client, [this, pending](Client&, bool saved) {
+      pending->stored = saved;
+      finish_suback(pending);
+    });
+  }
+  // What the client says next is answered after this.
+  pending->holds_input = pending->waits > 1;
+  if (pending->holds_input) hold_input(client);
+  finish_suback(pending);
 }
 
-// The granted QoS, or 0x80. Refused filters leave the connection open (connection.md 13).
-std::uint8_t Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::size_t index) {
+void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
+  if (--pending->waits > 0) return;
+  const std::shared_ptr<Client> client = pending->client.lock();
+  if (client == nullptr || !client->connected() || client->session == nullptr) return;
+  if (pending->holds_input) release_input(*client);
+  if (!pending->stored) {
+    std::fill(pending->codes.begin(), pending->codes.end(), ReasonCode::kUnspecifiedError);
+    // A later save under way carries the same filters: it decides whether they stay.
+    if (client->saves_under_way > 0) pending->added.clear();
+    for (const std::string& filter : pending->added) {
+      if (client->session->session->unsubscribe(filter)) drop_route(*client->session, filter);
+    }
+  }
+  client->sink->send_suback(pending->packet_id, pending->codes);
+  if (!pending->stored || pending->replays.empty()) return;
+  for (RetainedReplay& replay : pending->replays) client->replays.push_back(std::move(replay));
+  pump_replays(*client);
+}
+
+// The granted QoS, or why not. Refused filters leave the connection open (connection.md 13).
+ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::size_t index) {
   const ClientRules& rules = *client.info.rules;
   const session::Session& state = *client.session->session;
-  const auto refuse = [&](std::string_view why) {
+  const auto refuse = [&](ReasonCode code, std::string_view why) {
     ++counters_.refused_filters;
-    base::log_info("broker", "{}/{}: subscription to '{}' refused: {}", client.info.device.product_key,
-                   client.info.device.device_name, base::printable(entry.filter, 160), why);
-    return mqtt::kSubackFailure;
+    base::log_info("broker", "{}: subscription to '{}' refused: {}", client.label(), base::printable(entry.filter, 160),
+                   why);
+    return code;
   };
   if (rules.max_filters_per_subscribe != 0 && index >= rules.max_filters_per_subscribe) {
-    return refuse("too many filters in one SUBSCRIBE");
+    return refuse(ReasonCode::kQuotaExceeded, "too many filters in one SUBSCRIBE");
   }
-  switch (client.authorizer->may_subscribe(entry.filter)) {
+  const auto shared = mqtt::parse_shared_filter(entry.filter);
+  if (shared && !rules.shared_available) {
+    return refuse(ReasonCode::kSharedSubscriptionsNotSupported, "shared subscriptions are not available");
+  }
+  switch (client.authorizer->may_subscribe(shared ? shared->filter : entry.filter)) {
     case Authorizer::Verdict::kAllowed:
       break;
     case Authorizer::Verdict::kNotPermitted:
-      return refuse("topic not permitted (9236)");
+      return refuse(ReasonCode::kNotAuthorized, "topic not permitted (9236)");
     case Authorizer::Verdict::kTooLong:
-      return refuse("topic too long or too many levels");
+      return refuse(ReasonCode::kTopicFilterInvalid, "topic too long or too many levels");
   }
   if (rules.max_subscriptions != 0 && state.subscriptions().size() >= rules.max_subscriptions &&
       state.find_subscription(entry.filter) == nullptr) {
-    return refuse("too many subscriptions");
+    return refuse(ReasonCode::kQuotaExceeded, "too many subscriptions");
   }
-  return std::min(entry.qos, rules.max_qos);
+  return granted(std::min(entry.qos, rules.max_qos));
 }
 
 void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
   if (client.session == nullptr) return;
   LocalSession& home = *client.session;
+  std::vector<ReasonCode> codes;
   bool changed = false;
   for (const std::string_view filter : packet.filters) {
-    if (!home.session->unsubscribe(filter)) continue;
+    const bool existed = home.session->unsubscribe(filter);
+    codes.push_back(existed ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted);
+    if (!existed) continue;
     changed = true;
     drop_route(home, filter);
+    std::erase_if(client.replays, [&](const RetainedReplay& replay) { return replay.subscription.filter == filter; });
   }
-  if (!changed && client.saves_under_way == 0) {
-    client.sink->send_unsuback(packet.packet_id);
+  const bool recorded = home.recorded.any || wants_record(home);
+  if (!recorded || (!changed && client.saves_under_way == 0)) {
+    client.sink->send_unsuback(packet.packet_id, codes);
     return;
   }
   // Even if the store fails: the subscription ends now, at worst it comes back with a restart. That is logged there.
-  save_then(client, [id = packet.packet_id](Client& waiting, bool) { waiting.sink->send_unsuback(id); });
-}
-
-bool Broker::is_stored(const Client& client) const {
-  return client.info.kind == ClientKind::kDevice &&
-         (client.info.rules->subscriptions_outlive_clean_session || !client.info.clean_session);
+  hold_input(client);
+  save_then(client, [this, id = packet.packet_id, codes = std::move(codes)](Client& waiting, bool) {
+    waiting.sink->send_unsuback(id, codes);
+    release_input(waiting);
+  });
 }
 
 void Broker::save_then(Client& client, SavedDone done) {
-  const std::shared_ptr<Client> self = client.session->client;
-  if (!is_stored(client)) {
-    done(client, true);
-    return;
-  }
+  LocalSession& home = *client.session;
+  session::Session& state = *home.session;
   ++client.saves_under_way;
-  parts_.store.save(client.session->session->record(), client.epoch, parts_.executor,
-                    [this, key = client.key, epoch = client.epoch, revision = client.session->session->revision(),
-                     weak = std::weak_ptr<Client>(self), done = std::move(done)](base::Result<> saved) mutable {
+  home.recorded = {true,           state.durable(), state.will != nullptr,
+                   state.number(), state.expiry_s,  state.offline_since_ms};
+  parts_.store.save(state.record(), state.epoch(), parts_.executor,
+                    [this, number = state.number(), revision = state.revision(),
+                     weak = std::weak_ptr<Client>(home.client), done = std::move(done)](base::Result<> saved) mutable {
                       const std::shared_ptr<Client> waiting = weak.lock();
                       if (waiting != nullptr) --waiting->saves_under_way;
-                      const auto home = sessions_.find(key);
-                      if (saved && home != sessions_.end() && home->second->session->epoch() == epoch) {
-                        home->second->session->saved(revision);
-                      }
+                      if (LocalSession* found = find(number); saved && found != nullptr)
+                        found->session->saved(revision);
                       if (!saved) base::log_error("broker", "a subscription was not stored: {}", saved.error().message);
                       // Gone meanwhile: there is nobody to answer.
                       if (waiting == nullptr || !waiting->connected() || waiting->session == nullptr) return;
@@ -126,14 +178,24 @@ bool Broker::is_own_filter(const LocalSession& home, std::string_view filter) co
   return owner && *owner == base::DeviceKeyView(home.device);
 }
 
-void Broker::add_route(LocalSession& home, std::string_view filter, std::uint8_t qos) {
-  if (is_own_filter(home, filter)) return;  // found by the device key: docs/adr/0006
-  const auto inserted = local_trie_.insert(filter, home.id, qos);
-  if (inserted.new_entry && inserted.subscribers_of_filter == 1) parts_.bus.add_interest(filter);
+// True: other loops have to learn of it.
+bool Broker::add_route(LocalSession& home, const session::SubscriptionRecord& subscription) {
+  if (is_own_filter(home, subscription.filter)) return false;  // found by the device key: docs/adr/0006
+  const routing::SubscriptionOptions options{subscription.qos, subscription.no_local, subscription.retain_as_published,
+                                             subscription.subscription_id};
+  if (mqtt::parse_shared_filter(subscription.filter)) return join_share(home, subscription.filter, options);
+  const auto inserted = local_trie_.insert(subscription.filter, home.id, options);
+  if (!inserted.new_entry || inserted.subscribers_of_filter != 1) return false;
+  parts_.bus.add_interest(subscription.filter);
+  return true;
 }
 
 void Broker::drop_route(LocalSession& home, std::string_view filter) {
   if (is_own_filter(home, filter)) return;
+  if (mqtt::parse_shared_filter(filter)) {
+    leave_share(home, filter);
+    return;
+  }
   const auto erased = local_trie_.erase(filter, home.id);
   if (erased.existed && erased.subscribers_of_filter == 0) parts_.bus.drop_interest(filter);
 }

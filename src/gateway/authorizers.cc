@@ -44,4 +44,12 @@ broker::Authorizer::Verdict DeviceAuthorizer::may_subscribe(std::string_view fil
   return to_verdict(current().may_subscribe(filter));
 }
 
+broker::Authorizer::Verdict AccountAuthorizer::may_publish(std::string_view topic) const {
+  return account_->permissions->may_publish(topic) ? Verdict::kAllowed : Verdict::kNotPermitted;
+}
+
+broker::Authorizer::Verdict AccountAuthorizer::may_subscribe(std::string_view filter) const {
+  return account_->permissions->may_subscribe(filter) ? Verdict::kAllowed : Verdict::kNotPermitted;
+}
+
 }  // namespace mooring::gateway

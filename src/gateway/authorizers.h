@@ -1,10 +1,11 @@
-// Authorizers: what a device, and the operator of the local socket, may publish and subscribe to.
+// Authorizers: what a device, an account, and the operator of the local socket may publish and subscribe to.
 #pragma once
 
 #include <memory>
 
 #include "auth/permissions.h"
 #include "broker/ports.h"
+#include "gateway/account_cache.h"
 #include "gateway/credential_cache.h"
 
 namespace mooring::gateway {
@@ -26,6 +27,17 @@ class DeviceAuthorizer final : public broker::Authorizer {
   const auth::TopicLimits limits_;
   mutable auth::DevicePermissions permissions_;  // of revision_
   mutable std::uint64_t revision_;
+};
+
+// Follows changes of the account's permissions.
+class AccountAuthorizer final : public broker::Authorizer {
+ public:
+  explicit AccountAuthorizer(std::shared_ptr<const AccountRules> account) : account_(std::move(account)) {}
+  Verdict may_publish(std::string_view topic) const override;
+  Verdict may_subscribe(std::string_view filter) const override;
+
+ private:
+  const std::shared_ptr<const AccountRules> account_;
 };
 
 class OperatorAuthorizer final : public broker::Authorizer {

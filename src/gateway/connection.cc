@@ -34,6 +34,7 @@ Connection::Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerCo
       stage_(Stage::kFirstBytes) {
   peer_.address = peer;
   peer_.local_socket = context.local_socket;
+  if (!context.anonymous_account.empty()) peer_.anonymous_account = &context.anonymous_account;
   if (context.proxy_protocol) stage_ = Stage::kProxyHeader;
 }
 
@@ -400,6 +401,7 @@ void Connection::arrive(net::Loop& loop, ConnectionOwner& owner, const ListenerC
   loop_ = &loop;
   owner_ = &owner;
   context_ = &context;
+  peer_.anonymous_account = context.anonymous_account.empty() ? nullptr : &context.anonymous_account;
   start();  // the socket tells anew what is ready; of what TLS holds decrypted readable_ tells still
   if (stage_ == Stage::kClosed) return;
   if (readable_) loop_->call_again(*this);

@@ -37,7 +37,8 @@ struct ListenerContext {
   bool proxy_protocol = false;
   std::vector<net::AddressBlock> trusted_proxies;  // empty: whoever connects may send a PROXY header
   bool local_socket = false;
-  bool may_speak_mqtt = true;  // ws_echo does not
+  std::string anonymous_account;  // empty: none
+  bool may_speak_mqtt = true;     // ws_echo does not
   ConnectionLimits limits;
   std::uint32_t number = 0;  // of the listening address; the same on every loop
 };

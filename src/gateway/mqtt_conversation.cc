@@ -6,14 +6,38 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "mqtt/encode.h"
+#include "mqtt/property_block.h"
 
 namespace mooring::gateway {
+namespace {
+
+// What a device may say in MQTT 5: connection.md 8. Empty: nothing is wrong.
+std::string_view fault_of_properties(const mqtt::Publish& packet) {
+  constexpr std::uint32_t kMaxUserProperties = 20;
+  constexpr std::size_t kMaxBytes = 128;
+  if (packet.properties.empty()) return {};
+  if (packet.user_property_count > kMaxUserProperties) return "more than 20 user properties";
+  if (packet.response_topic.size() > kMaxBytes) return "the response topic is longer than 128 bytes";
+  std::size_t user_bytes = 0;
+  mqtt::PropertyReader reader(packet.properties);
+  for (mqtt::Property property; reader.next(property);) {
+    if (property.id == mqtt::PropertyId::kCorrelationData && property.binary.size() > kMaxBytes) {
+      return "the correlation data are longer than 128 bytes";
+    }
+    if (property.id != mqtt::PropertyId::kUserProperty) continue;
+    if (property.text.starts_with('_')) return "a user property's key begins with '_'";
+    user_bytes += property.text.size() + property.value.size();
+  }
+  return user_bytes > kMaxBytes ? "the user properties have more than 128 characters" : std::string_view();
+}
+
+}  // namespace
 
 MqttConversation::MqttConversation(Transport& transport, MqttServices& services, bool websocket)
     : transport_(transport),
       services_(&services),
       writer_(transport, websocket),
-      machine_(services.packet_limits),
+      machine_(services.stranger_limits),
       self_(std::make_shared<MqttConversation*>(this)) {}
 
 MqttConversation::~MqttConversation() {
@@ -31,17 +55,40 @@ std::size_t MqttConversation::receive(base::MutableBytes input) {
 }
 
 void MqttConversation::on_publish(const mqtt::Publish& packet) {
+  if (client_->is_device() && speaks_v5()) {
+    if (const std::string_view fault = fault_of_properties(packet); !fault.empty()) {
+      base::log_info("gateway", "{}: publish to '{}' discarded: {} (9321)", who(), base::printable(packet.topic, 160),
+                     fault);
+      acknowledge_discarded(packet.qos, packet.packet_id);
+      return;
+    }
+  }
   services_->broker.publish(*client_, packet);
 }
 
 void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet) {
   base::log_info("gateway", "{}: publish of {} bytes to '{}' discarded: the payload is over the limit (9320)", who(),
                  packet.payload_bytes, base::printable(packet.topic, 160));
-  if (packet.qos > 0) send_puback(packet.packet_id);
+  acknowledge_discarded(packet.qos, packet.packet_id);
 }
 
-void MqttConversation::on_puback(std::uint16_t packet_id) {
-  services_->broker.acknowledged(*client_, packet_id);
+// Firmware would repeat what is not acknowledged for ever (connection.md 13).
+void MqttConversation::acknowledge_discarded(std::uint8_t qos, std::uint16_t packet_id) {
+  if (qos == 1) send_ack(mqtt::PacketType::kPuback, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
+  if (qos == 2) send_ack(mqtt::PacketType::kPubrec, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
+}
+
+void MqttConversation::on_puback(const mqtt::Ack& packet) {
+  services_->broker.acknowledged(*client_, packet);
+}
+void MqttConversation::on_pubrec(const mqtt::Ack& packet) {
+  services_->broker.received(*client_, packet);
+}
+void MqttConversation::on_pubrel(const mqtt::Ack& packet) {
+  services_->broker.released(*client_, packet);
+}
+void MqttConversation::on_pubcomp(const mqtt::Ack& packet) {
+  services_->broker.completed(*client_, packet);
 }
 void MqttConversation::on_subscribe(const mqtt::Subscribe& packet) {
   services_->broker.subscribe(*client_, packet);
@@ -53,47 +100,171 @@ void MqttConversation::on_pingreq() {
   writer_.packet(mqtt::encode_pingresp().view());
 }
 
-void MqttConversation::on_disconnect() {
+void MqttConversation::on_disconnect(const mqtt::Disconnect& packet) {
+  if (packet.session_expiry_s) {
+    const std::uint32_t wanted = std::min(*packet.session_expiry_s, client_->info.rules->max_session_expiry_s);
+    if (client_->session_expiry_s == 0 && wanted != 0) {  // MQTT 5 section 3.14.2.2.2
+      detach(broker::OfflineReason::kConnectionError);
+      end(mqtt::ReasonCode::kProtocolError, ws::CloseCode::kProtocolError, "session expiry raised from 0");
+      return;
+    }
+    client_->session_expiry_s = wanted;
+  }
+  client_->wants_will = packet.reason != mqtt::ReasonCode::kSuccess;
   detach(broker::OfflineReason::kDeviceDisconnect);
   writer_.finish(ws::CloseCode::kNormal, {});
+}
+
+// None is offered: a client has nothing to continue, nor to begin anew (MQTT 5 section 4.12).
+void MqttConversation::on_auth(const mqtt::Auth&) {
+  detach(broker::OfflineReason::kConnectionError);
+  end(mqtt::ReasonCode::kProtocolError, ws::CloseCode::kProtocolError, "AUTH without authentication method");
 }
 
 void MqttConversation::on_protocol_error(const mqtt::ProtocolError& error) {
   base::log_info("gateway", "{}: closed: {}: {}", who(), mqtt::to_string(error.reason), error.text);
   detach(broker::OfflineReason::kConnectionError);
-  if (!error.reply.empty()) writer_.packet(error.reply);
   const bool too_large = error.reason == mqtt::ProtocolErrorReason::kPacketTooLarge;
-  writer_.finish(too_large ? ws::CloseCode::kMessageTooBig : ws::CloseCode::kProtocolError, error.text);
+  const ws::CloseCode code = too_large ? ws::CloseCode::kMessageTooBig : ws::CloseCode::kProtocolError;
+  if (!error.reply.empty()) {
+    writer_.packet(error.reply);
+    writer_.finish(code, error.text);
+  } else if (speaks_v5() && !accepted_) {
+    base::Bytes packet;
+    mqtt::append_connack5(packet, error.code, false, {});
+    writer_.packet(packet);
+    writer_.finish(code, error.text);
+  } else {
+    end(error.code, code, error.text);
+  }
 }
 
-void MqttConversation::send_publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup,
-                                    std::uint16_t packet_id) {
-  writer_.publish(message, qos, dup, false, packet_id);
+void MqttConversation::end(mqtt::ReasonCode reason, ws::CloseCode close_code, std::string_view text) {
+  machine_.close();
+  if (speaks_v5() && accepted_) writer_.packet(mqtt::encode_disconnect(mqtt::Version::k5, reason).view());
+  writer_.finish(close_code, text);
 }
-void MqttConversation::send_puback(std::uint16_t packet_id) {
-  writer_.packet(mqtt::encode_puback(machine_.version(), packet_id).view());
+
+// ---- broker::ClientSink ----
+
+namespace {
+
+// What is left of a message's life, in whole seconds, at least one.
+std::optional<std::uint32_t> seconds_left(const mqtt::Message& message, const base::Clock& clock) {
+  if (message.expires_at_ms() == 0) return std::nullopt;
+  const base::WallMs left_ms = message.expires_at_ms() - clock.wall_ms();
+  return static_cast<std::uint32_t>(std::max<base::WallMs>(1, (left_ms + 999) / 1000));
 }
-void MqttConversation::send_unsuback(std::uint16_t packet_id) {
-  writer_.packet(mqtt::encode_unsuback(machine_.version(), packet_id).view());
+
+base::ByteView as_codes(std::span<const mqtt::ReasonCode> codes) {
+  static_assert(sizeof(mqtt::ReasonCode) == 1);
+  return {reinterpret_cast<const std::uint8_t*>(codes.data()), codes.size()};
 }
-void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const std::uint8_t> codes) {
+
+}  // namespace
+
+void MqttConversation::send_publish(const broker::PublishOut& packet) {
+  const mqtt::MessageRef& message = packet.message;
+  if (!speaks_v5()) {
+    writer_.publish(message, packet.qos, packet.dup, packet.retain, packet.packet_id);
+    return;
+  }
+  mqtt::PublishExtras extras;
+  extras.message_expiry_s = seconds_left(*message, services_->clock);
+  extras.subscription_ids = packet.subscription_ids;
+  if (aliases_ != nullptr) {
+    const OutgoingAliases::Alias alias = aliases_->of(message->topic());
+    extras.topic_alias = alias.number;
+    extras.topic_omitted = alias.known;
+  }
+  writer_.publish(message,
+                  mqtt::Publish5Head(*message, packet.qos, packet.dup, packet.retain, packet.packet_id, extras));
+}
+
+// Counted without the alias's name for the topic, which adds three bytes once and shortens the packet afterwards.
+bool MqttConversation::fits(const broker::PublishOut& packet) const {
+  if (!speaks_v5()) return true;
+  mqtt::PublishExtras extras;
+  extras.message_expiry_s = packet.message->expires_at_ms() != 0 ? std::optional<std::uint32_t>(0) : std::nullopt;
+  extras.subscription_ids = packet.subscription_ids;
+  const mqtt::Publish5Head head(*packet.message, packet.qos, packet.dup, packet.retain, packet.packet_id, extras);
+  const std::size_t alias_bytes = aliases_ != nullptr ? 3 : 0;
+  return head.fits() &&
+         (client_max_packet_bytes_ == 0 || head.packet_bytes() + alias_bytes <= client_max_packet_bytes_);
+}
+
+void MqttConversation::send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::ReasonCode reason) {
+  writer_.packet(mqtt::encode_ack(machine_.version(), type, packet_id, reason).view());
+}
+
+void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {
   base::Bytes packet;
-  mqtt::append_suback(packet, machine_.version(), packet_id, codes);
+  if (speaks_v5()) {
+    mqtt::append_suback(packet, mqtt::Version::k5, packet_id, as_codes(codes));
+  } else {
+    base::Bytes plain;
+    for (const mqtt::ReasonCode code : codes) {
+      plain.push_back(mqtt::is_error(code) ? mqtt::kSubackFailure : static_cast<std::uint8_t>(code));
+    }
+    mqtt::append_suback(packet, machine_.version(), packet_id, plain);
+  }
   writer_.packet(packet);
 }
+
+void MqttConversation::send_unsuback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {
+  base::Bytes packet;
+  mqtt::append_unsuback(packet, machine_.version(), packet_id, as_codes(codes));
+  writer_.packet(packet);
+}
+
 bool MqttConversation::congested() const {
   return transport_.congested();
 }
 
+void MqttConversation::pause_input() {
+  machine_.pause();
+}
+void MqttConversation::resume_input() {
+  machine_.resume();
+  transport_.input_wanted();
+}
+
+namespace {
+
+struct Farewell {
+  mqtt::ReasonCode reason;
+  std::string_view text;
+};
+
+Farewell farewell(broker::CloseCause cause) {
+  switch (cause) {
+    case broker::CloseCause::kTakenOver:
+      return {mqtt::ReasonCode::kSessionTakenOver, "Kicked by the same device"};
+    case broker::CloseCause::kDisabled:
+      return {mqtt::ReasonCode::kAdministrativeAction, "the device was disabled (6208)"};
+    case broker::CloseCause::kDeleted:
+      return {mqtt::ReasonCode::kAdministrativeAction, "the device or account was deleted"};
+    case broker::CloseCause::kKicked:
+      return {mqtt::ReasonCode::kAdministrativeAction, "by an operator"};
+    case broker::CloseCause::kTooSlow:
+      return {mqtt::ReasonCode::kQuotaExceeded, "the client reads too slowly (1901)"};
+    case broker::CloseCause::kReceiveMaximum:
+      return {mqtt::ReasonCode::kReceiveMaximumExceeded, "more unacknowledged PUBLISH packets than allowed"};
+    case broker::CloseCause::kProtocolError:
+      return {mqtt::ReasonCode::kProtocolError, "protocol error"};
+    case broker::CloseCause::kStoreFailed:
+      return {mqtt::ReasonCode::kQuotaExceeded, "its message could not be stored; the client will repeat it"};
+  }
+  return {mqtt::ReasonCode::kUnspecifiedError, "closed"};
+}
+
+}  // namespace
+
 void MqttConversation::close(broker::CloseCause cause) {
-  base::log_info("gateway", "{}: closed by the server: {}", who(),
-                 cause == broker::CloseCause::kTakenOver  ? "Kicked by the same device"
-                 : cause == broker::CloseCause::kDisabled ? "the device was disabled (6208)"
-                 : cause == broker::CloseCause::kDeleted  ? "the device was deleted"
-                 : cause == broker::CloseCause::kTooSlow  ? "the device reads too slowly (1901)"
-                                                          : "by an operator");
-  machine_.close();
-  writer_.finish(ws::CloseCode::kPolicyViolation, "closed by the server");
+  const Farewell goodbye = farewell(cause);
+  base::log_info("gateway", "{}: closed by the server: {}", who(), goodbye.text);
+  if (!accepted_) refuse(mqtt::ReasonCode::kNotAuthorized, mqtt::ConnackCode::kNotAuthorized, {});
+  if (accepted_) end(goodbye.reason, ws::CloseCode::kPolicyViolation, "closed by the server");
 }
 
 base::MonoMs MqttConversation::deadline() const {
@@ -103,8 +274,7 @@ base::MonoMs MqttConversation::deadline() const {
 void MqttConversation::on_deadline(base::MonoMs) {
   base::log_info("gateway", "{}: closed: Keepalive timeout", who());
   detach(broker::OfflineReason::kKeepAliveTimeout);
-  machine_.close();
-  writer_.finish(ws::CloseCode::kPolicyViolation, "keep alive timeout");
+  end(mqtt::ReasonCode::kKeepAliveTimeout, ws::CloseCode::kPolicyViolation, "keep alive timeout");
 }
 
 void MqttConversation::output_drained() {
@@ -132,7 +302,7 @@ void MqttConversation::transport_ended(TransportEnd end) {
 
 void MqttConversation::shut_down() {
   detach(broker::OfflineReason::kServerStopped);
-  writer_.finish(ws::CloseCode::kGoingAway, "the server stops");
+  end(mqtt::ReasonCode::kServerShuttingDown, ws::CloseCode::kGoingAway, "the server stops");
 }
 
 void MqttConversation::detach(broker::OfflineReason reason) {
@@ -147,9 +317,7 @@ void MqttConversation::detach(broker::OfflineReason reason) {
 
 std::string MqttConversation::who() const {
   const std::string address = transport_.peer().address.to_text();
-  if (client_ == nullptr) return address;
-  if (client_->info.kind == broker::ClientKind::kOperator) return "operator";
-  return client_->info.device.product_key + "/" + client_->info.device.device_name + " (" + address + ")";
+  return client_ == nullptr ? address : client_->label() + " (" + address + ")";
 }
 
 }  // namespace mooring::gateway

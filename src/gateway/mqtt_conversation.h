@@ -13,23 +13,35 @@
 #include "auth/permissions.h"
 #include "broker/broker.h"
 #include "broker/client.h"
+#include "gateway/account_sign_in.h"
 #include "gateway/device_sign_in.h"
+#include "gateway/outgoing_aliases.h"
 #include "gateway/packet_writer.h"
+#include "gateway/pending_connect.h"
 #include "gateway/transport.h"
 #include "mqtt/server_connection.h"
 
 namespace mooring::gateway {
 
-// What MQTT conversations of one loop share. Outlives them.
+// The limits and rules of one kind of client.
+struct Standing {
+  mqtt::Limits packets{};
+  broker::ClientRules rules{};
+};
+
+// What MQTT conversations of one loop share. Outlives them; replaced by a reload for connections to come.
 struct MqttServices {
   broker::Broker& broker;
   DeviceSignIn& sign_in;
+  AccountSignIn& account_sign_in;
   const base::Clock& clock;
-  mqtt::Limits packet_limits{};  // replaced by a reload for connections to come
+  mqtt::Limits stranger_limits{};  // until the sign-in
   auth::TopicLimits topic_limits{};
   std::uint64_t max_frame_bytes = 1'114'112;  // of WebSocket: the largest packet
-  broker::ClientRules device_rules{};
-  broker::ClientRules operator_rules{};
+  Standing device{};                          // profile `aliyun`
+  Standing standard_device{};                 // profile `mqtt`
+  Standing account{};
+  Standing local_operator{};
   std::uint64_t next_operator_number = 1;
   session::LoopId loop = 0;
   session::LoopId loops = 0;  // those that are homes of sessions are 0 .. loops-1; 0: nothing moves
@@ -53,31 +65,47 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void on_connect(const mqtt::Connect& packet) override;
   void on_publish(const mqtt::Publish& packet) override;
   void on_oversized_publish(const mqtt::OversizedPublish& packet) override;
-  void on_puback(std::uint16_t packet_id) override;
+  void on_puback(const mqtt::Ack& packet) override;
+  void on_pubrec(const mqtt::Ack& packet) override;
+  void on_pubrel(const mqtt::Ack& packet) override;
+  void on_pubcomp(const mqtt::Ack& packet) override;
   void on_subscribe(const mqtt::Subscribe& packet) override;
   void on_unsubscribe(const mqtt::Unsubscribe& packet) override;
   void on_pingreq() override;
-  void on_disconnect() override;
+  void on_disconnect(const mqtt::Disconnect& packet) override;
+  void on_auth(const mqtt::Auth& packet) override;
   void on_protocol_error(const mqtt::ProtocolError& error) override;
 
   // broker::ClientSink
-  void send_publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, std::uint16_t packet_id) override;
-  void send_puback(std::uint16_t packet_id) override;
-  void send_suback(std::uint16_t packet_id, std::span<const std::uint8_t> codes) override;
-  void send_unsuback(std::uint16_t packet_id) override;
+  void send_publish(const broker::PublishOut& packet) override;
+  void send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::ReasonCode reason) override;
+  void send_suback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) override;
+  void send_unsuback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) override;
+  bool fits(const broker::PublishOut& packet) const override;
   bool congested() const override;
+  void pause_input() override;
+  void resume_input() override;
   void close(broker::CloseCause cause) override;
 
   // sign_in_steps.cc
   std::optional<session::LoopId> home_elsewhere(const mqtt::Connect& packet) const;
   void sign_in(const mqtt::Connect& packet);
-  void sign_in_device(const mqtt::Connect& packet);
-  void on_signed_in(tl::expected<SignInResult, auth::Refusal> result, bool clean_session);
+  void sign_in_device(const auth::ConnectAttempt& attempt);
+  void sign_in_account(const auth::ConnectAttempt& attempt, bool anonymous);
+  void on_account_signed_in(tl::expected<std::shared_ptr<const AccountRules>, auth::Refusal> result);
+  void on_signed_in(tl::expected<SignInResult, auth::Refusal> result);
   void refuse(const auth::Refusal& refusal);
+  void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text);
+  bool take_will();
+  std::string make_client_id() const;
+  bool speaks_v5() const { return machine_.version() == mqtt::Version::k5; }
+  // With DISCONNECT first where the client understands it.
+  void end(mqtt::ReasonCode reason, ws::CloseCode close_code, std::string_view text);
   void sign_in_operator(const mqtt::Connect& packet);
-  void attach(broker::ClientInfo info, session::SessionKey key);
-  void on_attached(tl::expected<broker::AttachResult, broker::AttachError> result);
+  void attach(broker::ClientInfo info, session::SessionKey key, const Standing& standing);
+  void on_attached(tl::expected<broker::AttachResult, broker::AttachError> result, const Standing& standing);
 
+  void acknowledge_discarded(std::uint8_t qos, std::uint16_t packet_id);
   void detach(broker::OfflineReason reason);
   std::string who() const;  // for the log: device and address
 
@@ -86,9 +114,12 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   PacketWriter writer_;
   mqtt::ServerConnection machine_;
   std::unique_ptr<broker::Authorizer> authorizer_;
-  std::shared_ptr<broker::Client> client_;   // from the sign-in on
-  std::shared_ptr<MqttConversation*> self_;  // cleared when this ends: calls under way find out
+  std::shared_ptr<broker::Client> client_;    // from the sign-in on
+  std::shared_ptr<MqttConversation*> self_;   // cleared when this ends: calls under way find out
+  std::unique_ptr<PendingConnect> connect_;   // from CONNECT to CONNACK
+  std::unique_ptr<OutgoingAliases> aliases_;  // of a client that allows them
   base::MonoMs last_packet_ms_ = 0;
+  std::uint32_t client_max_packet_bytes_ = 0;  // MQTT 5; 0 = none
   std::uint32_t packets_seen_ = 0;
   std::uint32_t keep_alive_limit_ms_ = 0;  // 1.5 x keep alive; 0 = none
   base::Bytes kept_connect_;               // while moving: Connect::body

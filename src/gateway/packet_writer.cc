@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "mqtt/encode.h"
+#include "net/write_queue.h"
 #include "ws/frame_encoder.h"
 
 namespace mooring::gateway {
@@ -29,6 +30,19 @@ void PacketWriter::publish(const mqtt::MessageRef& message, std::uint8_t qos, bo
   }
   transport_.write(message->wire_topic());
   transport_.write(mqtt::encode_packet_id(packet_id).view());
+  if (!message->payload().empty()) transport_.write_shared(message->payload(), message);
+}
+
+void PacketWriter::publish(const mqtt::MessageRef& message, const mqtt::Publish5Head& head) {
+  begin(head.packet_bytes());
+  if (head.bytes() <= net::WriteQueue::kMaxReserve) {
+    head.write(transport_.reserve(head.bytes()));
+    transport_.commit(head.bytes());
+  } else {
+    base::Bytes long_head(head.bytes());  // a long topic, or many properties
+    head.write(long_head.data());
+    transport_.write(long_head);
+  }
   if (!message->payload().empty()) transport_.write_shared(message->payload(), message);
 }
 

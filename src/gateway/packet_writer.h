@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gateway/transport.h"
+#include "mqtt/encode.h"
 #include "ws/close_code.h"
 
 namespace mooring::gateway {
@@ -12,8 +13,10 @@ class PacketWriter {
   PacketWriter(Transport& transport, bool websocket) : transport_(transport), websocket_(websocket) {}
 
   void packet(base::ByteView whole);
-  // PUBLISH of a shared message.
+  // PUBLISH of a shared message towards a client of MQTT 3.x.
   void publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, bool retain, std::uint16_t packet_id);
+  // The same towards a client of MQTT 5; the head is written as it is.
+  void publish(const mqtt::MessageRef& message, const mqtt::Publish5Head& head);
   // The close frame where there is one, then the end of our side.
   void finish(ws::CloseCode code, std::string_view reason);
   bool websocket() const { return websocket_; }

@@ -18,8 +18,7 @@ std::string session_identity(const mqtt::Connect& packet) {
     const auto device = auth::device_of_user_name(*packet.username);
     return device ? joined(device->product_key, device->device_name) : std::string();
   }
-  if (packet.client_id.empty()) return {};
-  return packet.username ? joined(*packet.username, packet.client_id) : std::string(packet.client_id);
+  return std::string(packet.client_id);
 }
 
 }  // namespace mooring::gateway

@@ -9,8 +9,7 @@
 namespace mooring::gateway {
 
 // User name with '&': the device as product key NUL device name, nothing when it names none (the sign-in refuses it).
-// Other user names: user name NUL client id. No user name: the client id. Nothing when the client id is needed and
-// empty: the server makes one up later, so any loop may be home.
+// Everybody else: the client id. Nothing when that is empty: the server makes one up later, so any loop may be home.
 std::string session_identity(const mqtt::Connect& packet);
 
 }  // namespace mooring::gateway

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "crypto/random.h"
 #include "gateway/authorizers.h"
 #include "gateway/mqtt_conversation.h"
 #include "gateway/session_identity.h"
@@ -12,6 +13,10 @@
 #include "mqtt/encode.h"
 
 namespace mooring::gateway {
+namespace {
+constexpr std::size_t kAssignedIdCharacters = 22;    // 130 bits: nobody guesses another's
+constexpr std::size_t kHeaderAllowanceBytes = 1024;  // properties, beside topic and payload
+}  // namespace
 
 void MqttConversation::on_connect(const mqtt::Connect& packet) {
   last_packet_ms_ = transport_.loop().now_ms();
@@ -35,23 +40,27 @@ std::optional<session::LoopId> MqttConversation::home_elsewhere(const mqtt::Conn
 
 void MqttConversation::arrived(MqttServices& services) {
   services_ = &services;
-  machine_.set_limits(services.packet_limits);
+  machine_.set_limits(services.stranger_limits);
   const base::Bytes body = std::exchange(kept_connect_, {});
-  const auto packet = mqtt::decode_connect(body);
+  mqtt::Version version{};
+  const auto packet = mqtt::decode_connect(body, version);
   MOORING_ASSERT(packet.has_value());  // it was decoded before
   sign_in(*packet);
 }
 
 void MqttConversation::sign_in(const mqtt::Connect& packet) {
-  if (transport_.peer().local_socket) {
-    sign_in_operator(packet);
-  } else {
-    sign_in_device(packet);
-  }
-}
-
-void MqttConversation::sign_in_device(const mqtt::Connect& packet) {
+  connect_ = std::make_unique<PendingConnect>(packet);
+  client_max_packet_bytes_ = packet.maximum_packet_bytes;
   const PeerFacts& peer = transport_.peer();
+  if (packet.authentication_method) {
+    refuse(mqtt::ReasonCode::kBadAuthenticationMethod, mqtt::ConnackCode::kNotAuthorized,
+           "no enhanced authentication is offered");
+    return;
+  }
+  if (peer.local_socket) {
+    sign_in_operator(packet);
+    return;
+  }
   const std::string address = peer.address.host();
   if (packet.username) user_name_ = base::printable(*packet.username, 128);
   auth::ConnectAttempt attempt;
@@ -65,14 +74,22 @@ void MqttConversation::sign_in_device(const mqtt::Connect& packet) {
   attempt.websocket = writer_.websocket();
   attempt.peer_address = address;
   attempt.rate_limited = services_->sign_in.rate_limited(attempt);
+  const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
+  if (anonymous || AccountSignIn::is_for_account(attempt)) {
+    sign_in_account(attempt, anonymous);
+  } else {
+    sign_in_device(attempt);
+  }
+}
+
+void MqttConversation::sign_in_device(const auth::ConnectAttempt& attempt) {
   services_->sign_in.authenticate(
-      attempt, [self = std::weak_ptr<MqttConversation*>(self_),
-                clean_session = packet.clean_session](tl::expected<SignInResult, auth::Refusal> result) {
-        if (const auto alive = self.lock()) (*alive)->on_signed_in(std::move(result), clean_session);
+      attempt, [self = std::weak_ptr<MqttConversation*>(self_)](tl::expected<SignInResult, auth::Refusal> result) {
+        if (const auto alive = self.lock()) (*alive)->on_signed_in(std::move(result));
       });
 }
 
-void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> result, bool clean_session) {
+void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> result) {
   if (!result) {
     refuse(result.error());
     return;
@@ -82,61 +99,156 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
     base::log_warn("gateway", "{}/{}: securemode does not fit the transport ({}); accepted", device.device.product_key,
                    device.device.device_name, transport_.peer().tls ? "TLS" : "plain");
   }
+  const bool standard = result->product->profile == registry::Profile::kMqtt;
   authorizer_ =
       std::make_unique<DeviceAuthorizer>(device.device, result->product, device.ext_bits, services_->topic_limits);
-  keep_alive_limit_ms_ = device.keep_alive_s * 1500U;
-  user_name_.clear();
-  user_name_.shrink_to_fit();
+  connect_->granted_keep_alive_s = device.keep_alive_s;
+  // The SDK drops the connection when it is told that there is a session (connection.md 6.4).
+  connect_->hides_session = speaks_v5() && device.facts.sdk_version.starts_with("sdk-c-4");
+  if (device.base_client_id.empty() && speaks_v5()) {
+    connect_->client_id = device.device.device_name;
+    connect_->assigned = true;
+  }
 
   broker::ClientInfo info;
   info.kind = broker::ClientKind::kDevice;
   info.device = device.device;
   info.iot_id = std::move(result->iot_id);
-  info.peer_address = transport_.peer().address.host();
   info.facts = {
       std::move(device.facts.language), std::move(device.facts.sdk_version), std::move(device.facts.system),
       device.facts.module_id.empty() ? std::move(device.facts.partner_id) : std::move(device.facts.module_id)};
-  info.clean_session = clean_session;
   info.wants_notify = (device.ext_bits & auth::kExtNotify) != 0;
-  info.rules = &services_->device_rules;
   session::SessionKey key =
       session::device_session_key(device.device.product_key, device.device.device_name, result->life);
-  attach(std::move(info), std::move(key));
+  attach(std::move(info), std::move(key), standard ? services_->standard_device : services_->device);
+}
+
+void MqttConversation::sign_in_account(const auth::ConnectAttempt& attempt, bool anonymous) {
+  auto done = [self = std::weak_ptr<MqttConversation*>(self_)](
+                  tl::expected<std::shared_ptr<const AccountRules>, auth::Refusal> result) {
+    if (const auto alive = self.lock()) (*alive)->on_account_signed_in(std::move(result));
+  };
+  if (anonymous) {
+    services_->account_sign_in.admit(*transport_.peer().anonymous_account, attempt, std::move(done));
+  } else {
+    services_->account_sign_in.authenticate(attempt, std::move(done));
+  }
+}
+
+void MqttConversation::on_account_signed_in(tl::expected<std::shared_ptr<const AccountRules>, auth::Refusal> result) {
+  if (!result) {
+    refuse(result.error());
+    return;
+  }
+  if (connect_->lacks_client_id()) {
+    refuse(auth::Refusal::of(auth::RefusalReason::kClientIdMissing));
+    return;
+  }
+  const AccountRules& account = **result;
+  if (connect_->client_id.empty()) {
+    connect_->client_id = make_client_id();
+    connect_->assigned = true;
+  }
+  broker::ClientInfo info;
+  info.kind = broker::ClientKind::kAccount;
+  info.account = account.name;
+  session::SessionKey key = session::account_session_key(account.name, account.life, connect_->client_id);
+  authorizer_ = std::make_unique<AccountAuthorizer>(std::move(*result));
+  attach(std::move(info), std::move(key), services_->account);
+}
+
+// One whose home is here: the client may come back with it.
+std::string MqttConversation::make_client_id() const {
+  for (;;) {
+    std::string id = "auto-" + crypto::random_alphanumeric(crypto::system_random(), kAssignedIdCharacters);
+    if (services_->loops == 0 || session::home_loop(id, services_->loops) == services_->loop) return id;
+  }
 }
 
 void MqttConversation::refuse(const auth::Refusal& refusal) {
-  base::log_info("gateway", "CONNECT refused with code {} ({}): {}; user '{}' from {}", refusal.connack_v3,
-                 refusal.name, refusal.text, user_name_, transport_.peer().address.to_text());
-  writer_.packet(mqtt::encode_connack(machine_.version(), static_cast<mqtt::ConnackCode>(refusal.connack_v3)).view());
+  base::log_info("gateway", "CONNECT refused with code {} ({}): {}; user '{}' from {}",
+                 speaks_v5() ? refusal.reason_v5 : refusal.connack_v3, refusal.name, refusal.text, user_name_,
+                 transport_.peer().address.to_text());
+  refuse(static_cast<mqtt::ReasonCode>(refusal.reason_v5), static_cast<mqtt::ConnackCode>(refusal.connack_v3), {});
+}
+
+// `text`: for the log; empty when it was told already.
+void MqttConversation::refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text) {
+  if (!text.empty()) {
+    base::log_info("gateway", "CONNECT refused: {}; user '{}' from {}", text, user_name_,
+                   transport_.peer().address.to_text());
+  }
+  if (speaks_v5()) {
+    base::Bytes packet;
+    mqtt::append_connack5(packet, reason, false, {});
+    writer_.packet(packet);
+  } else {
+    writer_.packet(mqtt::encode_connack(machine_.version(), code).view());
+  }
   machine_.close();
   writer_.finish(ws::CloseCode::kPolicyViolation, "CONNECT refused");
 }
 
 // Whoever can open the data folder's socket owns the installation.
-void MqttConversation::sign_in_operator(const mqtt::Connect& packet) {
+void MqttConversation::sign_in_operator(const mqtt::Connect&) {
   authorizer_ = std::make_unique<OperatorAuthorizer>();
-  keep_alive_limit_ms_ = packet.keep_alive_s * 1500U;
+  connect_->clean_session = true;
+  connect_->wanted_expiry_s = 0;
   broker::ClientInfo info;
   info.kind = broker::ClientKind::kOperator;
-  info.peer_address = transport_.peer().address.host();
-  info.clean_session = true;
-  info.rules = &services_->operator_rules;
   session::SessionKey key = std::string("o") + '\0' + std::to_string(services_->loop) + '.' +
                             std::to_string(services_->next_operator_number++);
-  attach(std::move(info), std::move(key));
+  attach(std::move(info), std::move(key), services_->local_operator);
 }
 
-void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key) {
+// False: the CONNECT was refused for its will.
+bool MqttConversation::take_will() {
+  if (connect_->will == nullptr) return true;
+  const broker::ClientRules& rules = *client_->info.rules;
+  const session::WillRecord& will = *connect_->will;
+  // connection.md 8 and 17 row 15: in MQTT 3.x a will that cannot be is accepted and forgotten.
+  if (speaks_v5() && will.retain && !rules.retain_available) {
+    refuse(mqtt::ReasonCode::kRetainNotSupported, mqtt::ConnackCode::kNotAuthorized, "the will is to be retained");
+    return false;
+  }
+  if (speaks_v5() && will.qos > rules.max_qos) {
+    refuse(mqtt::ReasonCode::kQosNotSupported, mqtt::ConnackCode::kNotAuthorized, "the will has QoS 2");
+    return false;
+  }
+  if (!rules.wills_available) return true;
+  if (authorizer_->may_publish(will.topic) != broker::Authorizer::Verdict::kAllowed) {
+    refuse(mqtt::ReasonCode::kNotAuthorized, mqtt::ConnackCode::kNotAuthorized, "the will's topic is not permitted");
+    return false;
+  }
+  client_->will = std::move(connect_->will);
+  return true;
+}
+
+void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, const Standing& standing) {
+  user_name_.shrink_to_fit();
+  keep_alive_limit_ms_ = connect_->granted_keep_alive_s * 1500U;
+  info.version = connect_->version;
+  info.peer_address = transport_.peer().address.host();
+  info.clean_session = connect_->clean_session;
+  info.session_expiry_s = connect_->session_expiry_s(standing.rules);
+  info.receive_maximum = connect_->receive_maximum;
+  info.rules = &standing.rules;
+  machine_.set_limits(standing.packets);
   client_ = std::make_shared<broker::Client>(std::move(info), std::move(key), static_cast<broker::ClientSink&>(*this),
                                              *authorizer_);
+  if (!take_will()) {
+    client_->sink = nullptr;
+    return;
+  }
   client_->last_activity_ms = services_->clock.wall_ms();
-  services_->broker.attach(client_, [self = std::weak_ptr<MqttConversation*>(self_)](
-                                        tl::expected<broker::AttachResult, broker::AttachError> result) {
-    if (const auto alive = self.lock()) (*alive)->on_attached(std::move(result));
+  services_->broker.attach(client_, [self = std::weak_ptr<MqttConversation*>(self_),
+                                     &standing](tl::expected<broker::AttachResult, broker::AttachError> result) {
+    if (const auto alive = self.lock()) (*alive)->on_attached(std::move(result), standing);
   });
 }
 
-void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::AttachError> result) {
+void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::AttachError> result,
+                                   const Standing& standing) {
   if (!result) {
     client_->sink = nullptr;
     machine_.close();
@@ -148,9 +260,28 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
     return;
   }
   accepted_ = true;
+  user_name_.clear();
+  user_name_.shrink_to_fit();
   last_packet_ms_ = transport_.loop().now_ms();  // the keep-alive clock starts with CONNACK
-  writer_.packet(
-      mqtt::encode_connack(machine_.version(), mqtt::ConnackCode::kAccepted, result->session_present).view());
+  const bool present = result->session_present && !connect_->hides_session;
+  if (speaks_v5()) {
+    if (connect_->topic_alias_maximum > 0) {
+      aliases_ = std::make_unique<OutgoingAliases>();
+      aliases_->set_maximum(connect_->topic_alias_maximum);
+    }
+    // Devices are told what is delivered (connection.md 8), though more is read and discarded.
+    const std::size_t largest = standing.packets.max_discarded_payload_bytes > standing.packets.max_payload_bytes
+                                    ? standing.packets.max_payload_bytes + mqtt::kMaxStringBytes + kHeaderAllowanceBytes
+                                    : mqtt::max_publish_packet_bytes(standing.packets);
+    base::Bytes packet;
+    mqtt::append_connack5(
+        packet, mqtt::ReasonCode::kSuccess, present,
+        connect_->announce(standing.rules, static_cast<std::uint32_t>(largest), standing.packets.topic_alias_maximum));
+    writer_.packet(packet);
+  } else {
+    writer_.packet(mqtt::encode_connack(machine_.version(), mqtt::ConnackCode::kAccepted, present).view());
+  }
+  connect_.reset();
   machine_.accept_connect();
   base::log_debug("gateway", "{} online", who());
   transport_.established();

@@ -32,6 +32,7 @@ struct PeerFacts {
   net::SocketAddress address;  // of the client, also behind a trusted proxy
   bool tls = false;
   bool local_socket = false;
+  const std::string* anonymous_account = nullptr;  // the listener's, for CONNECTs without user name; null: none
 };
 
 class Conversation;

@@ -7,14 +7,14 @@
 #include "mqtt/decode.h"
 #include "mqtt/fixed_header.h"
 #include "mqtt/protocol_errors.h"
+#include "mqtt/receive_publish.h"
 
 namespace mooring::mqtt {
 namespace {
 
-const ProtocolError* check_qos(std::uint8_t flags) {
-  const std::uint8_t qos = flags >> 1 & 3;
-  if (qos > kMaxQos) return &errors::kQos3;
-  return qos == kMaxQos ? &errors::kQosNotSupported : nullptr;
+bool flags_are_valid(Version version, PacketType type, std::uint8_t flags) {
+  if (version == Version::k31) return type != PacketType::kPubrel || (flags & 6) == 2;
+  return flags == (type == PacketType::kPubrel ? 2 : 0);
 }
 
 }  // namespace
@@ -40,32 +40,39 @@ void ClientConnection::close() {
 const ProtocolError* ClientConnection::check_first_byte(std::uint8_t first_byte) const {
   const PacketType type = packet_type(first_byte);
   const std::uint8_t flags = packet_flags(first_byte);
-  if (state_ == State::kAwaitConnack && type != PacketType::kConnack) return &errors::kNotConnack;
+  const bool is_v5 = version_ == Version::k5;
+  if (state_ == State::kAwaitConnack && type != PacketType::kConnack && !(is_v5 && type == PacketType::kAuth)) {
+    return &errors::kNotConnack;
+  }
   switch (type) {
     case PacketType::kConnack:
       if (state_ == State::kOpen) return &errors::kSecondConnack;
-      [[fallthrough]];
-    case PacketType::kPuback:
-    case PacketType::kSuback:
-    case PacketType::kUnsuback:
-    case PacketType::kPingresp:
-      return flags == 0 || version_ == Version::k31 ? nullptr : &errors::kHeaderFlags;
+      break;
     case PacketType::kPublish:
-      return check_qos(flags);
+      return (flags >> 1 & 3) > kMaxQos ? &errors::kQos3 : nullptr;
+    case PacketType::kPuback:
     case PacketType::kPubrec:
     case PacketType::kPubrel:
     case PacketType::kPubcomp:
-      return &errors::kQos2Packet;
+    case PacketType::kSuback:
+    case PacketType::kUnsuback:
+    case PacketType::kPingresp:
+      break;
+    case PacketType::kDisconnect:
+      if (is_v5) break;
+      return &errors::kWrongDirection;
+    case PacketType::kAuth:
+      if (is_v5) break;
+      return &errors::kReservedType;
     case PacketType::kConnect:
     case PacketType::kSubscribe:
     case PacketType::kUnsubscribe:
     case PacketType::kPingreq:
-    case PacketType::kDisconnect:
       return &errors::kWrongDirection;
-    case PacketType::kAuth:
-      break;
+    default:
+      return &errors::kReservedType;
   }
-  return &errors::kReservedType;
+  return flags_are_valid(version_, type, flags) ? nullptr : &errors::kHeaderFlags;
 }
 
 ClientConnection::Step ClientConnection::examine(base::ByteView have) const {
@@ -79,6 +86,7 @@ ClientConnection::Step ClientConnection::examine(base::ByteView have) const {
     case HeaderState::kComplete:
       break;
   }
+  if (!header.shortest && version_ == Version::k5) return {0, false, &errors::kPaddedLength};
   if (header.packet_bytes() > max_packet_bytes_) return {0, false, &errors::kTooLarge};
   if (header.type == PacketType::kPingresp && header.remaining_length != 0) return {0, false, &errors::kPacketLength};
   return {header.packet_bytes(), have.size() >= header.packet_bytes(), nullptr};
@@ -133,13 +141,23 @@ void ClientConnection::dispatch(base::ByteView packet, ClientConnectionEvents& e
     case PacketType::kConnack:
       return handle_connack(body, events);
     case PacketType::kPublish:
-      return deliver(decode_publish(version_, header.flags, body), &Events::on_publish);
+      return handle_publish(header.flags, body, events);
     case PacketType::kPuback:
-      return deliver(decode_packet_id(body), &Events::on_puback);
+      return deliver(decode_ack(version_, header.type, body), &Events::on_puback);
+    case PacketType::kPubrec:
+      return deliver(decode_ack(version_, header.type, body), &Events::on_pubrec);
+    case PacketType::kPubrel:
+      return deliver(decode_ack(version_, header.type, body), &Events::on_pubrel);
+    case PacketType::kPubcomp:
+      return deliver(decode_ack(version_, header.type, body), &Events::on_pubcomp);
     case PacketType::kSuback:
-      return deliver(decode_suback(body), &Events::on_suback);
+      return deliver(decode_suback(version_, body), &Events::on_suback);
     case PacketType::kUnsuback:
-      return deliver(decode_packet_id(body), &Events::on_unsuback);
+      return deliver(decode_unsuback(version_, body), &Events::on_unsuback);
+    case PacketType::kDisconnect:
+      return handle_disconnect(body, events);
+    case PacketType::kAuth:
+      return deliver(decode_auth(Sender::kServer, body), &Events::on_auth);
     case PacketType::kPingresp:
       return events.on_pingresp();
     default:
@@ -152,6 +170,21 @@ void ClientConnection::handle_connack(base::ByteView body, ClientConnectionEvent
   if (!connack) return fail(*connack.error(), events);
   state_ = State::kOpen;
   events.on_connack(*connack);
+}
+
+void ClientConnection::handle_publish(std::uint8_t flags, base::ByteView body, ClientConnectionEvents& events) {
+  Publish publish;
+  const ProtocolError* error =
+      receive_publish(version_, Sender::kServer, flags, body, topic_alias_maximum_, aliases_, publish);
+  if (error != nullptr) return fail(*error, events);
+  events.on_publish(publish);
+}
+
+void ClientConnection::handle_disconnect(base::ByteView body, ClientConnectionEvents& events) {
+  const auto disconnect = decode_disconnect(version_, Sender::kServer, body);
+  if (!disconnect) return fail(*disconnect.error(), events);
+  close();
+  events.on_disconnect(*disconnect);
 }
 
 void ClientConnection::fail(const ProtocolError& error, ClientConnectionEvents& events) {

@@ -1,18 +1,21 @@
 // ClientConnection: decodes what a server sends, for our own clients (command line, load generator, tests). The same
 // style as ServerConnection: bytes in, calls of ClientConnectionEvents out, no I/O, no clock.
 //
-// The first packet must be CONNACK (MQTT-3.2.0-1). The first violation calls on_protocol_error() once and ends it. A
-// PUBLISH of QoS 2 is a violation: these clients never ask for one.
+// The first packet must be CONNACK (MQTT-3.2.0-1), or AUTH in MQTT 5. The first violation calls on_protocol_error()
+// once and ends it; so does DISCONNECT, after on_disconnect(). Packet ids in flight are left to the owner. Topic
+// aliases are resolved here.
 //
 // Thread: belongs to one loop. Handlers may call every method except receive() and the destructor.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "base/bytes.h"
 #include "mqtt/packet.h"
 #include "mqtt/partial_packet.h"
+#include "mqtt/topic_aliases.h"
 
 namespace mooring::mqtt {
 
@@ -21,11 +24,17 @@ class ClientConnectionEvents {
  public:
   virtual void on_connack(const Connack& packet) = 0;
   virtual void on_publish(const Publish& packet) = 0;
-  virtual void on_puback(std::uint16_t packet_id) = 0;
+  virtual void on_puback(const Ack& packet) = 0;
+  virtual void on_pubrec(const Ack& packet) = 0;
+  virtual void on_pubrel(const Ack& packet) = 0;
+  virtual void on_pubcomp(const Ack& packet) = 0;
   virtual void on_suback(const Suback& packet) = 0;
-  virtual void on_unsuback(std::uint16_t packet_id) = 0;
+  virtual void on_unsuback(const Unsuback& packet) = 0;
   virtual void on_pingresp() = 0;
-  virtual void on_protocol_error(const ProtocolError& error) = 0;  // close the connection; error.reply is empty
+  virtual void on_disconnect(const Disconnect& packet) = 0;        // MQTT 5; the connection is closed already
+  virtual void on_auth(const Auth& packet) = 0;                    // MQTT 5
+  virtual void on_protocol_error(const ProtocolError& error) = 0;  // close the connection; error.reply is empty, and
+                                                                   // in MQTT 5 a client may send error.code before
 
  protected:
   ~ClientConnectionEvents() = default;
@@ -35,9 +44,10 @@ class ClientConnection {
  public:
   static constexpr std::size_t kDefaultMaxPacketBytes = 2 * 1024 * 1024;
 
-  // `version` is the one sent in CONNECT: k31 or k311.
-  explicit ClientConnection(Version version, std::size_t max_packet_bytes = kDefaultMaxPacketBytes)
-      : max_packet_bytes_(max_packet_bytes), version_(version) {}
+  // `version` is the one sent in CONNECT, `topic_alias_maximum` likewise.
+  explicit ClientConnection(Version version, std::size_t max_packet_bytes = kDefaultMaxPacketBytes,
+                            std::uint16_t topic_alias_maximum = 0)
+      : max_packet_bytes_(max_packet_bytes), topic_alias_maximum_(topic_alias_maximum), version_(version) {}
   ClientConnection(const ClientConnection&) = delete;
   ClientConnection& operator=(const ClientConnection&) = delete;
 
@@ -58,10 +68,14 @@ class ClientConnection {
   std::size_t take_into_partial(base::ByteView in, ClientConnectionEvents& events);
   void dispatch(base::ByteView packet, ClientConnectionEvents& events);
   void handle_connack(base::ByteView body, ClientConnectionEvents& events);
+  void handle_publish(std::uint8_t flags, base::ByteView body, ClientConnectionEvents& events);
+  void handle_disconnect(base::ByteView body, ClientConnectionEvents& events);
   void fail(const ProtocolError& error, ClientConnectionEvents& events);
 
   std::size_t max_packet_bytes_;
   PartialPacket partial_;
+  std::unique_ptr<TopicAliases> aliases_;  // null until one is used
+  std::uint16_t topic_alias_maximum_;
   State state_ = State::kAwaitConnack;
   Version version_;
 };

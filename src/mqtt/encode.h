@@ -1,8 +1,8 @@
 // Encoders. Packets of a few bytes come as values (SmallPacket), longer ones are appended to a byte vector, and a
 // PUBLISH for many subscribers is laid out so that all of it but a few bytes is shared.
 //
-// The version is that of the connection. MQTT 3.1 and 3.1.1 differ in CONNECT only; MQTT 5 is not encoded yet, apart
-// from the refusal of a CONNECT: passing Version::k5 is a broken invariant. Thread: free functions, no shared state.
+// The version is that of the connection. Functions whose name or arguments leave a version out say so; passing what a
+// version does not have is a broken invariant. Thread: free functions, no shared state.
 #pragma once
 
 #include <array>
@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "mqtt/message.h"
 #include "mqtt/packet.h"
 
 namespace mooring::mqtt {
@@ -26,22 +27,41 @@ struct SmallPacket {
   base::ByteView view() const { return {bytes.data(), size}; }
 };
 
+// ---- Both directions ------------------------------------------------------------------------------------------------
+
+// PUBACK, PUBREC, PUBREL and PUBCOMP. MQTT 5 leaves kSuccess out; MQTT 3.x cannot tell a reason and never does. In
+// MQTT 5 the reason must be one of the packet's.
+SmallPacket encode_ack(Version version, PacketType type, std::uint16_t packet_id,
+                       ReasonCode reason = ReasonCode::kSuccess);
+
+// DISCONNECT without properties; in MQTT 3.x, where only clients send it, without a reason.
+SmallPacket encode_disconnect(Version version, ReasonCode reason = ReasonCode::kSuccess);
+
+// DISCONNECT of MQTT 5. An empty reason string is left out. The session expiry is for clients (MQTT-3.14.2-2).
+void append_disconnect(base::Bytes& out, ReasonCode reason, std::string_view reason_string,
+                       std::optional<std::uint32_t> session_expiry_s = std::nullopt);
+
+// AUTH of MQTT 5. The reason is kSuccess, kContinueAuthentication or kReAuthenticate; data need a method.
+void append_auth(base::Bytes& out, const Auth& packet);
+
 // ---- Server to client -----------------------------------------------------------------------------------------------
 
-// Always four bytes. Session present is sent as 0 with every code but kAccepted (MQTT-3.2.2-4), and in MQTT 3.1, where
-// the byte is reserved.
+// MQTT 3.x: always four bytes. Session present is sent as 0 with every code but kAccepted (MQTT-3.2.2-4), and in MQTT
+// 3.1, where the byte is reserved.
 SmallPacket encode_connack(Version version, ConnackCode code, bool session_present = false);
 
-// CONNACK of MQTT 5 with a reason code and no properties: how a server answers a CONNECT of a level it does not speak.
-SmallPacket encode_v5_refusal(std::uint8_t reason_code);
-inline constexpr std::uint8_t kV5UnsupportedProtocolVersion = 0x84;
+// MQTT 5. Session present is sent as 0 with every reason but kSuccess (MQTT-3.2.2-6). Properties that have the value
+// which their absence means are left out.
+void append_connack5(base::Bytes& out, ReasonCode reason, bool session_present, const ConnackProperties& properties);
 
-SmallPacket encode_puback(Version version, std::uint16_t packet_id);
-SmallPacket encode_unsuback(Version version, std::uint16_t packet_id);
 SmallPacket encode_pingresp();
 
-// `codes`: one per filter of the SUBSCRIBE, in its order: 0, 1, 2 or kSubackFailure.
+// `codes`: one per filter of the SUBSCRIBE, in its order: 0, 1, 2 or kSubackFailure; in MQTT 5 a ReasonCode that SUBACK
+// may have (3.9.3).
 void append_suback(base::Bytes& out, Version version, std::uint16_t packet_id, std::span<const std::uint8_t> codes);
+
+// `codes`: one ReasonCode per filter of the UNSUBSCRIBE, in its order (MQTT 5 3.11.3). MQTT 3.x does not send them.
+void append_unsuback(base::Bytes& out, Version version, std::uint16_t packet_id, std::span<const std::uint8_t> codes);
 
 // ---- One PUBLISH for many subscribers -------------------------------------------------------------------------------
 //
@@ -80,16 +100,57 @@ class PublishLayout {
 // The two bytes between topic part and payload. Not 0 (MQTT-2.3.1-1).
 SmallPacket encode_packet_id(std::uint16_t packet_id);
 
+// ---- The same towards an MQTT 5 subscriber --------------------------------------------------------------------------
+
+// What one subscriber's PUBLISH carries beside the message.
+struct PublishExtras {
+  std::optional<std::uint32_t> message_expiry_s{};    // what is left of it [MQTT-3.3.2-6]
+  std::uint16_t topic_alias = 0;                      // 0: none
+  bool topic_omitted = false;                         // the alias stands for the topic; needs an alias
+  std::span<const std::uint32_t> subscription_ids{};  // each 1 to 268,435,455; must outlive the head
+};
+
+// Everything of a PUBLISH before its payload, which is sent shared behind it:
+//   header | topic | packet id, if qos > 0 | property length | expiry, alias, message.properties(), subscription ids
+// The message must outlive the head. Nothing is allocated; writing is copying.
+class Publish5Head {
+ public:
+  // Dup must be false and the packet id 0 with QoS 0; with QoS 1 and 2 the packet id is not 0.
+  Publish5Head(const Message& message, std::uint8_t qos, bool dup, bool retain, std::uint16_t packet_id,
+               const PublishExtras& extras);
+
+  std::size_t bytes() const { return head_bytes_; }
+  // The whole packet, payload included; to be compared with the client's maximum packet size before write().
+  std::size_t packet_bytes() const { return head_bytes_ + message_.payload().size(); }
+  // Whether the packet can be written at all: its remaining length fits four bytes.
+  bool fits() const { return remaining_length_ <= kMaxRemainingLength; }
+  // Writes bytes() bytes; fits() must hold.
+  void write(std::uint8_t* out) const;
+
+ private:
+  const Message& message_;
+  PublishExtras extras_;
+  std::size_t property_bytes_;  // without their length
+  std::size_t remaining_length_;
+  std::size_t head_bytes_;
+  std::uint16_t packet_id_;
+  std::uint8_t flags_;  // of the fixed header
+};
+
 // ---- Client to server, and PUBLISH for a single receiver ------------------------------------------------------------
 // These take what a user typed, so they check it: kInvalidArgument, and nothing is appended.
+//
+// Properties (MQTT 5) may be given as fields, as a block (property_block.h), or both: a field that differs from its
+// default is written, then what the block holds besides. A decoded packet is so written as it was, up to the order.
+// In MQTT 3.x none of it is looked at.
 
 base::Result<> append_connect(base::Bytes& out, const Connect& packet);
+// With a topic alias in packet.properties the topic may be empty.
 base::Result<> append_publish(base::Bytes& out, Version version, const Publish& packet);
 base::Result<> append_subscribe(base::Bytes& out, Version version, std::uint16_t packet_id,
-                                std::span<const SubscribeEntry> entries);
+                                std::span<const SubscribeEntry> entries, std::uint32_t subscription_id = 0);
 base::Result<> append_unsubscribe(base::Bytes& out, Version version, std::uint16_t packet_id,
                                   std::span<const std::string_view> filters);
 SmallPacket encode_pingreq();
-SmallPacket encode_disconnect(Version version);
 
 }  // namespace mooring::mqtt

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/assert.h"
+#include "mqtt/variable_integer.h"
 
 namespace mooring::mqtt {
 
@@ -14,7 +14,7 @@ HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out) {
     if (i == bytes.size()) return HeaderState::kIncomplete;
     length |= std::size_t{bytes[i] & 0x7FU} << (7 * (i - 1));
     if ((bytes[i] & 0x80) == 0) {
-      out = {packet_type(bytes[0]), packet_flags(bytes[0]), length, i + 1};
+      out = {packet_type(bytes[0]), packet_flags(bytes[0]), i == 1 || bytes[i] != 0, length, i + 1};
       return HeaderState::kComplete;
     }
   }
@@ -22,15 +22,8 @@ HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out) {
 }
 
 std::size_t write_fixed_header(std::uint8_t* out, PacketType type, std::uint8_t flags, std::size_t remaining_length) {
-  MOORING_ASSERT(remaining_length <= kMaxRemainingLength);
-  std::size_t size = 0;
-  out[size++] = static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags);
-  do {
-    const auto low = static_cast<std::uint8_t>(remaining_length & 0x7F);
-    remaining_length >>= 7;
-    out[size++] = remaining_length > 0 ? static_cast<std::uint8_t>(low | 0x80) : low;
-  } while (remaining_length > 0);
-  return size;
+  out[0] = static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags);
+  return 1 + write_variable_integer(out + 1, remaining_length);
 }
 
 void append_fixed_header(base::Bytes& out, PacketType type, std::uint8_t flags, std::size_t remaining_length) {

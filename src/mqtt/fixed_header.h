@@ -12,6 +12,7 @@ namespace mooring::mqtt {
 struct FixedHeader {
   PacketType type{};
   std::uint8_t flags = 0;  // the low four bits of the first byte
+  bool shortest = true;    // the remaining length is written in as few bytes as possible
   std::size_t remaining_length = 0;
   std::size_t header_bytes = 0;  // two to five
 
@@ -21,7 +22,8 @@ struct FixedHeader {
 enum class HeaderState : std::uint8_t { kIncomplete, kComplete, kMalformed };
 
 // Reads the header at the start of `bytes`. kMalformed when the remaining length does not end within four bytes; the
-// type is not judged here. Lengths written with more bytes than they need are read: only MQTT 5 forbids them.
+// type is not judged here. Lengths written with more bytes than they need are read and marked: only MQTT 5 forbids them
+// [MQTT-1.5.5-1].
 HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out);
 
 inline PacketType packet_type(std::uint8_t first_byte) {

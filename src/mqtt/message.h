@@ -1,8 +1,9 @@
 // Message: one application message, immutable once made, shared by every session it goes to.
 //
-// One allocation holds the counter, the length-prefixed topic as it goes onto the wire, and the payload, so that
-// sending it to one more subscriber costs a copy of bytes and no encoding. MessageRef counts references atomically:
-// messages cross loops. The bytes never change, so reading needs no lock.
+// One allocation holds the counter, the length-prefixed topic as it goes onto the wire, the payload, and behind it the
+// MQTT 5 properties that go on to subscribers, so that sending it to one more subscriber costs a copy of bytes and no
+// encoding. Topic and payload lie side by side because that is the body of the most frequent packet, QoS 0 of MQTT 3.x.
+// MessageRef counts references atomically: messages cross loops. The bytes never change, so reading needs no lock.
 // Limits: topic at most 65,535 bytes (MQTT 3.1.1 section 1.5.3), payload at most 268,435,455 bytes (section 2.2.3).
 #pragma once
 
@@ -15,14 +16,28 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 
 namespace mooring::mqtt {
 
 class MessageRef;
 
+// What a message is besides its topic and payload.
+struct MessageFields {
+  std::uint8_t qos = 0;  // the publisher's quality of service
+  bool retain = false;   // its retain flag
+  // Moment at which it is worth nothing any more (MQTT 5 3.3.2.3.3); 0 = never.
+  base::WallMs expires_at_ms = 0;
+  // Number of the publisher's session, for No Local (MQTT 5 3.8.3.1); 0 = the server itself.
+  std::uint64_t publisher = 0;
+  // Encoded properties that are forwarded, without their length (3.3.2.3): payload format, content type, response
+  // topic, correlation data, user properties, in the order received [MQTT-3.3.2-17]. See forwarded_properties().
+  base::ByteView properties{};
+};
+
 class Message {
  public:
-  // `qos` is the publisher's quality of service, `retain` its retain flag.
+  static MessageRef create(std::string_view topic, base::ByteView payload, const MessageFields& fields);
   static MessageRef create(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain);
 
   std::string_view topic() const { return {reinterpret_cast<const char*>(storage()) + 2, topic_bytes_}; }
@@ -31,26 +46,35 @@ class Message {
   base::ByteView wire_topic() const { return {storage(), std::size_t{2} + topic_bytes_}; }
   // wire_topic() and payload() in one piece: the body of a QoS 0 PUBLISH of MQTT 3.x.
   base::ByteView wire_body() const { return {storage(), std::size_t{2} + topic_bytes_ + payload_bytes_}; }
+  base::ByteView properties() const { return {storage() + 2 + topic_bytes_ + payload_bytes_, property_bytes_}; }
   std::uint8_t qos() const { return qos_; }
   bool retain() const { return retain_; }
+  base::WallMs expires_at_ms() const { return expires_at_ms_; }
+  std::uint64_t publisher() const { return publisher_; }
   // What holding it costs, for bounds on queues.
-  std::size_t memory_bytes() const { return sizeof(Message) + 2 + topic_bytes_ + payload_bytes_; }
+  std::size_t memory_bytes() const { return sizeof(Message) + 2 + topic_bytes_ + payload_bytes_ + property_bytes_; }
 
   Message(const Message&) = delete;
   Message& operator=(const Message&) = delete;
 
  private:
   friend class MessageRef;
-  Message(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain)
+  Message(std::string_view topic, base::ByteView payload, const MessageFields& fields)
       : payload_bytes_(static_cast<std::uint32_t>(payload.size())),
+        property_bytes_(static_cast<std::uint32_t>(fields.properties.size())),
+        expires_at_ms_(fields.expires_at_ms),
+        publisher_(fields.publisher),
         topic_bytes_(static_cast<std::uint16_t>(topic.size())),
-        qos_(qos),
-        retain_(retain) {
+        qos_(fields.qos),
+        retain_(fields.retain) {
     std::uint8_t* out = storage();
     out[0] = static_cast<std::uint8_t>(topic.size() >> 8);
     out[1] = static_cast<std::uint8_t>(topic.size() & 0xFF);
     if (!topic.empty()) std::memcpy(out + 2, topic.data(), topic.size());
     if (!payload.empty()) std::memcpy(out + 2 + topic.size(), payload.data(), payload.size());
+    if (!fields.properties.empty()) {
+      std::memcpy(out + 2 + topic.size() + payload.size(), fields.properties.data(), fields.properties.size());
+    }
   }
   ~Message() = default;
 
@@ -59,6 +83,9 @@ class Message {
 
   mutable std::atomic<std::uint32_t> references_{0};
   std::uint32_t payload_bytes_;
+  std::uint32_t property_bytes_;
+  base::WallMs expires_at_ms_;
+  std::uint64_t publisher_;
   std::uint16_t topic_bytes_;
   std::uint8_t qos_;
   bool retain_;
@@ -92,10 +119,17 @@ class MessageRef {
   const Message* message_ = nullptr;
 };
 
+inline MessageRef Message::create(std::string_view topic, base::ByteView payload, const MessageFields& fields) {
+  MOORING_ASSERT(topic.size() <= 0xFFFF && payload.size() <= 268'435'455 && fields.properties.size() <= 268'435'455);
+  void* memory = ::operator new(sizeof(Message) + 2 + topic.size() + payload.size() + fields.properties.size());
+  return MessageRef(::new (memory) Message(topic, payload, fields));
+}
+
 inline MessageRef Message::create(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain) {
-  MOORING_ASSERT(topic.size() <= 0xFFFF && payload.size() <= 268'435'455);
-  void* memory = ::operator new(sizeof(Message) + 2 + topic.size() + payload.size());
-  return MessageRef(::new (memory) Message(topic, payload, qos, retain));
+  MessageFields fields;
+  fields.qos = qos;
+  fields.retain = retain;
+  return create(topic, payload, fields);
 }
 
 }  // namespace mooring::mqtt

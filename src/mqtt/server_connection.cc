@@ -7,42 +7,69 @@
 #include "mqtt/decode.h"
 #include "mqtt/fixed_header.h"
 #include "mqtt/protocol_errors.h"
+#include "mqtt/receive_publish.h"
 
 namespace mooring::mqtt {
 namespace {
 
 // What MQTT 3.1 calls "not used" in the flags of a packet type is not looked at in 3.1.
-bool flags_are_valid(Version version, PacketType type, std::uint8_t flags) {
+bool flags_are_valid(Version version, PacketType type, std::uint8_t flags, const Limits& limits) {
   const bool strict = version != Version::k31;
   switch (type) {
     case PacketType::kSubscribe:
+    case PacketType::kPubrel:
       return strict ? flags == 2 : (flags & 6) == 2;
     case PacketType::kUnsubscribe:
-      return strict ? flags == 2 || flags == 0 : (flags & 4) == 0;
+      if (!strict) return (flags & 4) == 0;
+      return flags == 2 || (flags == 0 && version == Version::k311 && limits.tolerates_unsubscribe_flags);
     default:
       return !strict || flags == 0;
   }
 }
 
-const ProtocolError* check_qos(std::uint8_t flags, std::uint8_t max_qos) {
+const ProtocolError* check_publish_flags(Version version, std::uint8_t flags, const Limits& limits) {
   const std::uint8_t qos = flags >> 1 & 3;
   if (qos > kMaxQos) return &errors::kQos3;
-  return qos > max_qos ? &errors::kQosNotSupported : nullptr;
+  if (qos > limits.max_qos) return &errors::kQosNotSupported;
+  const bool refused = version == Version::k5 && (flags & 1) != 0 && !limits.retain_available;
+  return refused ? &errors::kRetainNotSupported : nullptr;
 }
 
-const ProtocolError* check_length(const FixedHeader& header, const Limits& limits) {
+const ProtocolError* check_length(Version version, const FixedHeader& header, const Limits& limits) {
   const auto unless = [](bool good, const ProtocolError& error) { return good ? nullptr : &error; };
   switch (header.type) {
     case PacketType::kConnect:
       return unless(header.packet_bytes() <= limits.max_connect_bytes, errors::kTooLarge);
     case PacketType::kPuback:
+    case PacketType::kPubrec:
+    case PacketType::kPubrel:
+    case PacketType::kPubcomp:
+      if (version == Version::k5) break;
       return unless(header.remaining_length == 2, errors::kPacketLength);
     case PacketType::kPingreq:
+      return unless(header.remaining_length == 0, errors::kPacketLength);
     case PacketType::kDisconnect:
+      if (version == Version::k5) break;
       return unless(header.remaining_length == 0, errors::kPacketLength);
     default:
-      return unless(header.packet_bytes() <= limits.max_packet_bytes, errors::kTooLarge);
+      break;
   }
+  return unless(header.packet_bytes() <= limits.max_packet_bytes, errors::kTooLarge);
+}
+
+enum class LengthState : std::uint8_t { kIncomplete, kComplete, kMalformed };
+
+// The length of the properties, which begins at `have[at]` and may reach up to `end`; `at` is then behind it.
+LengthState read_property_length(base::ByteView have, std::size_t end, std::size_t& at, std::size_t& out) {
+  const std::size_t most = std::min(end, at + 4);
+  out = 0;
+  for (unsigned shift = 0; at < most; shift += 7) {
+    if (at >= have.size()) return LengthState::kIncomplete;
+    const std::uint8_t byte = have[at++];
+    out |= std::size_t{byte & 0x7FU} << shift;
+    if ((byte & 0x80) == 0) return byte == 0 && shift > 0 ? LengthState::kMalformed : LengthState::kComplete;
+  }
+  return LengthState::kMalformed;
 }
 
 }  // namespace
@@ -66,6 +93,21 @@ struct ServerConnection::Step {
     return {have_bytes < packet_bytes ? Kind::kNeed : Kind::kWhole, packet_bytes, 0, nullptr};
   }
 };
+
+namespace {
+
+constexpr std::size_t kPropertyLengthBytes = 4;
+
+std::size_t most_payload_bytes(const Limits& limits) {
+  return std::max(limits.max_discarded_payload_bytes, limits.max_payload_bytes);
+}
+
+}  // namespace
+
+std::size_t max_publish_packet_bytes(const Limits& limits) {
+  return kMaxFixedHeaderBytes + 2 + kMaxStringBytes + 2 + kPropertyLengthBytes + limits.max_packet_bytes +
+         most_payload_bytes(limits);
+}
 
 std::size_t ServerConnection::receive(base::ByteView in, ServerConnectionEvents& events) {
   std::size_t used = 0;
@@ -102,17 +144,18 @@ const ProtocolError* ServerConnection::check_first_byte(std::uint8_t first_byte)
   }
   switch (type) {
     case PacketType::kPublish:
-      return check_qos(flags, limits_->max_qos);
+      return check_publish_flags(version_, flags, *limits_);
+    case PacketType::kPubrec:
+    case PacketType::kPubrel:
+    case PacketType::kPubcomp:
+      if (limits_->max_qos < 2) return &errors::kQos2Packet;
+      [[fallthrough]];
     case PacketType::kPuback:
     case PacketType::kSubscribe:
     case PacketType::kUnsubscribe:
     case PacketType::kPingreq:
     case PacketType::kDisconnect:
-      return flags_are_valid(version_, type, flags) ? nullptr : &errors::kHeaderFlags;
-    case PacketType::kPubrec:
-    case PacketType::kPubrel:
-    case PacketType::kPubcomp:
-      return &errors::kQos2Packet;
+      return flags_are_valid(version_, type, flags, *limits_) ? nullptr : &errors::kHeaderFlags;
     case PacketType::kConnect:
       return &errors::kSecondConnect;
     case PacketType::kConnack:
@@ -121,7 +164,8 @@ const ProtocolError* ServerConnection::check_first_byte(std::uint8_t first_byte)
     case PacketType::kPingresp:
       return &errors::kWrongDirection;
     case PacketType::kAuth:
-      break;
+      if (version_ != Version::k5) break;
+      return flags == 0 ? nullptr : &errors::kHeaderFlags;
   }
   return &errors::kReservedType;
 }
@@ -138,32 +182,60 @@ ServerConnection::Step ServerConnection::examine(base::ByteView have) const {
     case HeaderState::kComplete:
       break;
   }
+  if (!header.shortest && version_ == Version::k5) return Step::failed(errors::kPaddedLength);
   if (header.type == PacketType::kPublish) return examine_publish(have, header);
-  if (const ProtocolError* error = check_length(header, *limits_)) return Step::failed(*error);
+  if (const ProtocolError* error = check_length(version_, header, *limits_)) return Step::failed(*error);
   return Step::packet(header.packet_bytes(), have.size());
 }
 
 ServerConnection::Step ServerConnection::examine_publish(base::ByteView have, const FixedHeader& header) const {
-  const Step whole = Step::packet(header.packet_bytes(), have.size());
-  if (header.remaining_length <= limits_->max_payload_bytes) return whole;
+  const std::size_t harmless_bytes = version_ == Version::k5
+                                         ? std::min(limits_->max_payload_bytes, limits_->max_packet_bytes)
+                                         : limits_->max_payload_bytes;
+  if (header.remaining_length <= harmless_bytes) return Step::packet(header.packet_bytes(), have.size());
+  return examine_large_publish(have, header);
+}
 
-  // The payload may be too large: its size is known as soon as that of the topic is.
-  const std::size_t max_bytes = std::max(limits_->max_discarded_payload_bytes, limits_->max_payload_bytes);
+// The payload may be too large: its size is known as soon as those of the topic and the properties are.
+ServerConnection::Step ServerConnection::examine_large_publish(base::ByteView have, const FixedHeader& header) const {
+  const bool has_properties = version_ == Version::k5;
+  const Step whole = Step::packet(header.packet_bytes(), have.size());
+  const std::size_t end = header.packet_bytes();
+  const std::size_t max_bytes = most_payload_bytes(*limits_);
   const std::size_t packet_id_bytes = (header.flags >> 1 & 3) > 0 ? 2 : 0;
-  std::size_t head_bytes = header.header_bytes + 2;
-  if (header.remaining_length > 2 + kMaxStringBytes + packet_id_bytes + max_bytes) {
+  const std::size_t most_property_bytes = has_properties ? kPropertyLengthBytes + limits_->max_packet_bytes : 0;
+  if (header.remaining_length > 2 + kMaxStringBytes + packet_id_bytes + most_property_bytes + max_bytes) {
     return Step::failed(errors::kPayloadTooLarge);
   }
-  if (head_bytes > header.packet_bytes()) return whole;
+  std::size_t head_bytes = header.header_bytes + 2;
+  if (head_bytes > end) return whole;
   if (have.size() < head_bytes) return Step::need(head_bytes);
   head_bytes += static_cast<std::size_t>(have[head_bytes - 2] << 8 | have[head_bytes - 1]) + packet_id_bytes;
-  if (head_bytes > header.packet_bytes()) return Step::failed(errors::kTruncated);
+  if (head_bytes > end) return Step::failed(errors::kTruncated);
 
-  const std::size_t payload_bytes = header.packet_bytes() - head_bytes;
+  if (has_properties) {
+    if (const auto step = pass_properties(have, end, head_bytes)) return *step;
+  }
+  const std::size_t payload_bytes = end - head_bytes;
   if (payload_bytes <= limits_->max_payload_bytes) return whole;
   if (payload_bytes > max_bytes) return Step::failed(errors::kPayloadTooLarge);
   if (have.size() < head_bytes) return Step::need(head_bytes);
   return {Step::Kind::kSkip, head_bytes, payload_bytes, nullptr};
+}
+
+// Moves `head_bytes` behind the properties; gives a step if they cannot be passed yet, or at all.
+std::optional<ServerConnection::Step> ServerConnection::pass_properties(base::ByteView have, std::size_t end,
+                                                                        std::size_t& head_bytes) const {
+  if (have.size() <= head_bytes && head_bytes < end) return Step::need(head_bytes + 1);
+  std::size_t property_bytes = 0;
+  const LengthState state = read_property_length(have, end, head_bytes, property_bytes);
+  if (state == LengthState::kIncomplete) return Step::need(have.size() + 1);
+  if (state == LengthState::kMalformed || property_bytes > end - head_bytes) {
+    return Step::failed(errors::kPropertyLength);
+  }
+  if (property_bytes > limits_->max_packet_bytes) return Step::failed(errors::kPropertiesTooLarge);
+  head_bytes += property_bytes;
+  return std::nullopt;
 }
 
 // A packet begins at the first byte of `in`.
@@ -216,8 +288,9 @@ void ServerConnection::start_skipping(const Step& step, ServerConnectionEvents& 
   partial_.truncate(step.bytes);
   FixedHeader header;
   read_fixed_header(partial_.view(), header);
-  const auto publish = decode_publish(version_, header.flags, partial_.view().subspan(header.header_bytes));
-  if (!publish) return fail(*publish.error(), events);
+  Publish publish;
+  const ProtocolError* error = read_publish(header.flags, partial_.view().subspan(header.header_bytes), publish);
+  if (error != nullptr) return fail(*error, events);
   skip_total_bytes_ = static_cast<std::uint32_t>(step.payload_bytes);
   skip_left_bytes_ = static_cast<std::uint32_t>(step.payload_bytes - payload_bytes_held);
 }
@@ -230,10 +303,14 @@ std::size_t ServerConnection::skip_payload(base::ByteView in, ServerConnectionEv
   const PartialPacket head = std::exchange(partial_, PartialPacket());
   FixedHeader header;
   read_fixed_header(head.view(), header);
-  const auto publish = decode_publish(version_, header.flags, head.view().subspan(header.header_bytes));
-  MOORING_ASSERT(publish.has_value());
+  Publish publish;
+  const ProtocolError* error = read_publish(header.flags, head.view().subspan(header.header_bytes), publish);
   ++packets_received_;
-  events.on_oversized_publish({publish->topic, publish->qos, publish->packet_id, skip_total_bytes_});
+  if (error == nullptr) {
+    events.on_oversized_publish({publish.topic, publish.qos, publish.packet_id, skip_total_bytes_});
+  } else {
+    fail(*error, events);  // limits lowered meanwhile have taken the alias away
+  }
   return skipped;
 }
 
@@ -249,35 +326,59 @@ void ServerConnection::dispatch(base::ByteView packet, ServerConnectionEvents& e
   using Events = ServerConnectionEvents;
   switch (header.type) {
     case PacketType::kConnect:
-      return handle_connect(body, events);
+      return handle_connect(header, body, events);
     case PacketType::kPublish:
-      return deliver(decode_publish(version_, header.flags, body), &Events::on_publish);
+      return handle_publish(header.flags, body, events);
     case PacketType::kPuback:
-      return deliver(decode_packet_id(body), &Events::on_puback);
+      return deliver(decode_ack(version_, header.type, body), &Events::on_puback);
+    case PacketType::kPubrec:
+      return deliver(decode_ack(version_, header.type, body), &Events::on_pubrec);
+    case PacketType::kPubrel:
+      return deliver(decode_ack(version_, header.type, body), &Events::on_pubrel);
+    case PacketType::kPubcomp:
+      return deliver(decode_ack(version_, header.type, body), &Events::on_pubcomp);
     case PacketType::kSubscribe:
       return deliver(decode_subscribe(version_, body), &Events::on_subscribe);
     case PacketType::kUnsubscribe:
-      return deliver(decode_unsubscribe(body), &Events::on_unsubscribe);
+      return deliver(decode_unsubscribe(version_, body), &Events::on_unsubscribe);
     case PacketType::kPingreq:
       return events.on_pingreq();
     case PacketType::kDisconnect:
-      return handle_disconnect(events);
+      return handle_disconnect(body, events);
+    case PacketType::kAuth:
+      return deliver(decode_auth(Sender::kClient, body), &Events::on_auth);
     default:
       MOORING_ASSERT(false);  // check_first_byte() lets nothing else through
   }
 }
 
-void ServerConnection::handle_connect(base::ByteView body, ServerConnectionEvents& events) {
-  const auto connect = decode_connect(body);
+void ServerConnection::handle_connect(const FixedHeader& header, base::ByteView body, ServerConnectionEvents& events) {
+  const auto connect = decode_connect(body, version_);
+  if (!header.shortest && version_ == Version::k5) return fail(errors::kPaddedLength, events);
   if (!connect) return fail(*connect.error(), events);
-  version_ = connect->version;
+  has_session_expiry_ = connect->session_expiry_s != 0;
   state_ = State::kAwaitAccept;
   events.on_connect(*connect);
 }
 
-void ServerConnection::handle_disconnect(ServerConnectionEvents& events) {
+const ProtocolError* ServerConnection::read_publish(std::uint8_t flags, base::ByteView body, Publish& out) {
+  return receive_publish(version_, Sender::kClient, flags, body, limits_->topic_alias_maximum, aliases_, out);
+}
+
+void ServerConnection::handle_publish(std::uint8_t flags, base::ByteView body, ServerConnectionEvents& events) {
+  Publish publish;
+  if (const ProtocolError* error = read_publish(flags, body, publish)) return fail(*error, events);
+  events.on_publish(publish);
+}
+
+void ServerConnection::handle_disconnect(base::ByteView body, ServerConnectionEvents& events) {
+  const auto disconnect = decode_disconnect(version_, Sender::kClient, body);
+  if (!disconnect) return fail(*disconnect.error(), events);
+  // Who asked for no session to be kept cannot change his mind at the end (MQTT 5 3.14.2.2.2).
+  const bool sets_expiry = disconnect->session_expiry_s.value_or(0) != 0;
+  if (sets_expiry && !has_session_expiry_) return fail(errors::kSessionExpiry, events);
   close();
-  events.on_disconnect();
+  events.on_disconnect(*disconnect);
 }
 
 void ServerConnection::fail(const ProtocolError& error, ServerConnectionEvents& events) {

@@ -74,6 +74,17 @@ bool has_wildcard(std::string_view filter) {
   return filter.find_first_of("+#") != std::string_view::npos;
 }
 
+std::optional<SharedFilter> parse_shared_filter(std::string_view filter) {
+  if (!is_shared_filter(filter)) return std::nullopt;
+  filter.remove_prefix(kSharePrefix.size());
+  const std::size_t slash = filter.find('/');
+  if (slash == 0 || slash == std::string_view::npos) return std::nullopt;
+  const SharedFilter out{filter.substr(0, slash), filter.substr(slash + 1)};
+  const Scan group = scan(out.group);
+  if (!group.valid || group.wildcard || !is_valid_filter(out.filter)) return std::nullopt;
+  return out;
+}
+
 bool matches(std::string_view filter, std::string_view topic) {
   if (topic.starts_with('$') && starts_with_wildcard(filter)) return false;
   Pattern pattern(filter);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
 namespace mooring::mqtt {
@@ -14,6 +15,24 @@ bool is_valid_topic_name(std::string_view topic);
 bool is_valid_filter(std::string_view filter);
 
 bool has_wildcard(std::string_view filter);
+
+// ---- Shared subscriptions (MQTT 5 section 4.8.2; the same syntax is served to MQTT 3.x clients) ---------------------
+
+inline constexpr std::string_view kSharePrefix = "$share/";
+
+// Whether `filter` claims to be shared: begins with "$share/". It need not be a valid one.
+inline bool is_shared_filter(std::string_view filter) {
+  return filter.starts_with(kSharePrefix);
+}
+
+struct SharedFilter {
+  std::string_view group;   // at least one character, without '/', '+' and '#'
+  std::string_view filter;  // a valid topic filter, the one to match with
+};
+
+// "$share/{group}/{filter}" taken apart; nothing if it is not that (MQTT-4.8.2-1, -2), a filter that is not shared
+// included. A filter within a filter ("$share/a/$share/b/c") has the inner one as ordinary text.
+std::optional<SharedFilter> parse_shared_filter(std::string_view filter);
 
 // Whether `topic` is among what `filter` selects. "a/#" selects "a" too; a filter that begins with a wildcard selects
 // no topic beginning with $ (MQTT-4.7.2-1). Both must be valid.

@@ -77,6 +77,10 @@ void Loop::call_at_turn_end(LoopClient& client) {
   if (!static_cast<base::ListHook<TurnEndTag>&>(client).linked()) turn_end_.push_back(client);
 }
 
+void Loop::call_first_at_turn_end(LoopClient& client) {
+  if (!static_cast<base::ListHook<TurnEndTag>&>(client).linked()) turn_end_.push_front(client);
+}
+
 void Loop::call_again(LoopClient& client) {
   if (!static_cast<base::ListHook<AgainTag>&>(client).linked()) again_.push_back(client);
 }
@@ -107,6 +111,7 @@ void Loop::wait_and_dispatch() {
   const int timeout_ms = work_left ? 0 : timers_.wait_ms(clock_.mono_ms());
   const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout_ms);
   now_ms_ = clock_.mono_ms();
+  run_posted();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.ptr == nullptr) {
@@ -125,6 +130,7 @@ void Loop::run_again() {
 }
 
 void Loop::run_posted() {
+  if (posted_.load(std::memory_order_relaxed) == nullptr) return;
   PostedTask* newest = posted_.exchange(nullptr, std::memory_order_acquire);
   PostedTask* oldest = nullptr;
   while (newest != nullptr) {  // the stack is newest first; tasks run in the order posted

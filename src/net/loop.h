@@ -1,8 +1,10 @@
 // Loop: one event loop on one thread, over epoll.
 //
-// A turn: wait for events; run what is ready; run posted tasks; fire timers; then call every LoopClient that asked for
-// the end of the turn (that is where connections write: one flush per connection and turn) and destroy what was
-// retired. Sockets are watched edge-triggered, so writing and pausing cost no system call; a client that stops before
+// A turn: wait for events; run posted tasks; run what is ready, and tasks posted meanwhile; fire timers; then call
+// every LoopClient that asked for the end of the turn (that is where connections write: one flush per connection and
+// turn) and destroy what was retired. What another loop posted before it sent bytes to a peer is therefore done before
+// anything that the peer sends here in answer: after a SUBACK on one loop a PUBLISH on another finds the subscription.
+// Sockets are watched edge-triggered, so writing and pausing cost no system call; a client that stops before
 // its socket would block must ask to be called again.
 //
 // Everything but post() and stop() belongs to the loop's own thread.
@@ -50,11 +52,15 @@ class Loop final : public base::Executor {
   void unwatch(int fd);
 
   void call_at_turn_end(LoopClient& client);
+  void call_first_at_turn_end(LoopClient& client);  // before those that write: for what must not come after their bytes
   void call_again(LoopClient& client);
   // Takes back both wishes, of a client that goes on on another loop.
   static void forget_calls(LoopClient& client);
   // Keeps `client` until the end of the turn, because events of this turn may still point at it.
   void destroy_later(std::unique_ptr<LoopClient> client);
+
+  // After run(): destroys tasks that were posted and not run. Those they post to other loops must still find them.
+  void drop_posted();
 
   base::MonoMs now_ms() const { return now_ms_; }  // of this turn: no system call
   const base::Clock& clock() const { return clock_; }
@@ -70,7 +76,6 @@ class Loop final : public base::Executor {
   void run_posted();
   void run_again();
   void end_turn();
-  void drop_posted();
 
   const base::Clock& clock_;
   base::MonoMs now_ms_;

@@ -18,6 +18,8 @@ constexpr Names<DynamicRegistration, 3> kDynamicRegistrations{
      {DynamicRegistration::kOnWithoutPreregistration, "on-without-preregistration"}}};
 constexpr Names<TopicRight, 3> kTopicRights{
     {{TopicRight::kPublish, "pub"}, {TopicRight::kSubscribe, "sub"}, {TopicRight::kAll, "all"}}};
+constexpr Names<AccountRight, 3> kAccountRights{
+    {{AccountRight::kPublish, "publish"}, {AccountRight::kSubscribe, "subscribe"}, {AccountRight::kAll, "all"}}};
 constexpr Names<DeviceStatus, 4> kDeviceStatuses{{{DeviceStatus::kUnactive, "UNACTIVE"},
                                                   {DeviceStatus::kOnline, "ONLINE"},
                                                   {DeviceStatus::kOffline, "OFFLINE"},
@@ -53,6 +55,9 @@ std::string_view to_text(TopicRight right) {
 std::string_view to_text(DeviceStatus status) {
   return name_of(kDeviceStatuses, status);
 }
+std::string_view to_text(AccountRight right) {
+  return name_of(kAccountRights, right);
+}
 
 std::optional<Profile> profile_from_text(std::string_view text) {
   return value_of(kProfiles, text);
@@ -65,6 +70,9 @@ std::optional<TopicRight> topic_right_from_text(std::string_view text) {
 }
 std::optional<DeviceStatus> device_status_from_text(std::string_view text) {
   return value_of(kDeviceStatuses, text);
+}
+std::optional<AccountRight> account_right_from_text(std::string_view text) {
+  return value_of(kAccountRights, text);
 }
 
 }  // namespace mooring::registry

@@ -1,8 +1,9 @@
-// What the registry keeps: products and devices, as plain values.
+// What the registry keeps: products, devices and accounts, as plain values.
 //
 // Values own their text and belong to whoever holds them; no thread rule of their own. Times are wall-clock
 // milliseconds, 0 meaning "never". Secrets live here in clear text, because HMAC needs them (connection.md
-// section 4.3): never log a Product or a Device.
+// section 4.3): never log a Product or a Device. Of an account's password only a hash is here; it is not for the log
+// either.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +28,9 @@ inline constexpr std::size_t kTopicClassesMax = 50;
 inline constexpr std::size_t kTopicBytesMax = 128;
 inline constexpr std::size_t kAddressBytesMax = 64;
 inline constexpr std::size_t kFactBytesMax = 64;  // each SDK fact
+inline constexpr std::size_t kAccountNameCharactersMax = 64;
+inline constexpr std::size_t kAccountPermissionsMax = 100;
+inline constexpr std::size_t kPasswordHashBytesMax = 256;
 
 // Which rules a product's devices live by: those of the old cloud, or those of the MQTT standard.
 enum class Profile : std::uint8_t { kAliyun = 0, kMqtt = 1 };
@@ -117,14 +121,37 @@ struct Credential {
   std::optional<DeviceCredential> device;  // empty: no such device
 };
 
+// What an account may do with the topics that a filter selects.
+enum class AccountRight : std::uint8_t { kPublish = 1, kSubscribe = 2, kAll = 3 };
+
+struct AccountPermission {
+  AccountRight right = AccountRight::kAll;
+  std::string filter;  // a topic filter of MQTT
+  bool operator==(const AccountPermission&) const = default;
+};
+
+// A back end's or a person's identity for MQTT.
+struct Account {
+  std::string name;
+  std::string password_hash;  // as crypto/password_hash.h makes them
+  std::vector<AccountPermission> permissions;
+  base::WallMs created_ms = 0;
+  // Tells apart the accounts that have had this name one after another, as DeviceCredential::life does for devices.
+  // Never 0.
+  std::uint32_t life = 0;
+  bool operator==(const Account&) const = default;
+};
+
 // The texts of the device protocol and of the command line.
 std::string_view to_text(Profile profile);                           // aliyun, mqtt
 std::string_view to_text(DynamicRegistration dynamic_registration);  // off, on, on-without-preregistration
 std::string_view to_text(TopicRight right);                          // pub, sub, all
 std::string_view to_text(DeviceStatus status);                       // UNACTIVE, ONLINE, OFFLINE, DISABLE
+std::string_view to_text(AccountRight right);                        // publish, subscribe, all
 std::optional<Profile> profile_from_text(std::string_view text);
 std::optional<DynamicRegistration> dynamic_registration_from_text(std::string_view text);
 std::optional<TopicRight> topic_right_from_text(std::string_view text);
 std::optional<DeviceStatus> device_status_from_text(std::string_view text);  // either case
+std::optional<AccountRight> account_right_from_text(std::string_view text);
 
 }  // namespace mooring::registry

@@ -131,6 +131,53 @@ base::Result<TopicClass> parse_topic_class(std::string_view text) {
   return topic_class;
 }
 
+base::Result<> check_account_name(std::string_view name) {
+  const auto forbidden = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f || c == '&' || c == '|'; };
+  const bool fits = !name.empty() && base::is_utf8(name) && base::utf8_length(name) <= kAccountNameCharactersMax &&
+                    std::ranges::none_of(name, forbidden);
+  if (fits) return {};
+  return invalid(
+      fmt::format("account name '{}' must be 1 to {} characters without '&', which marks a device's user "
+                  "name, without '|' and without control characters",
+                  base::printable(name, 80), kAccountNameCharactersMax));
+}
+
+base::Result<> check_account_permissions(const std::vector<AccountPermission>& permissions) {
+  if (permissions.size() > kAccountPermissionsMax) {
+    return base::fail(base::Errc::kLimitExceeded,
+                      fmt::format("an account has at most {} permissions", kAccountPermissionsMax));
+  }
+  for (std::size_t i = 0; i < permissions.size(); ++i) {
+    const std::string& filter = permissions[i].filter;
+    if (filter.empty() || filter.size() > 65'535 || !base::is_utf8(filter) || filter.find('\0') != filter.npos) {
+      return invalid(fmt::format("'{}' is no topic filter", base::printable(filter, 160)));
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (permissions[i] == permissions[j]) {
+        return invalid(fmt::format("permission '{}' is given twice", base::printable(to_text(permissions[i]), 160)));
+      }
+    }
+  }
+  return {};
+}
+
+base::Result<AccountPermission> parse_account_permission(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  const auto right = colon == std::string_view::npos ? std::nullopt : account_right_from_text(text.substr(0, colon));
+  if (!right || colon + 1 == text.size()) {
+    return base::fail(
+        base::Errc::kInvalidArgument,
+        fmt::format("permission '{}' must look like subscribe:/+/+/user/#, with publish, subscribe or all "
+                    "before the colon and a topic filter after it",
+                    base::printable(text, 160)));
+  }
+  return AccountPermission{*right, std::string(text.substr(colon + 1))};
+}
+
+std::string to_text(const AccountPermission& permission) {
+  return fmt::format("{}:{}", to_text(permission.right), permission.filter);
+}
+
 std::string new_device_name(base::Random& random) {
   return crypto::random_alphanumeric(random, 20);
 }

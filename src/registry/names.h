@@ -1,4 +1,5 @@
-// Rules for keys, names, secrets and topic classes (connection.md sections 1 and 13), and the making of new ones.
+// Rules for keys, names, secrets, topic classes (connection.md sections 1 and 13) and accounts, and the making of new
+// ones.
 // Pure functions, any thread. Messages never repeat a secret.
 #pragma once
 
@@ -26,6 +27,16 @@ base::Result<> check_topic_class(const TopicClass& topic_class);
 base::Result<> check_topic_classes(const std::vector<TopicClass>& topic_classes);  // each, at most 50, no suffix twice
 // "user/echo:all" -> class; checked.
 base::Result<TopicClass> parse_topic_class(std::string_view text);
+
+// 1-64 characters of UTF-8. Without '&', because that is how a user name says that it is a device's ("dn&pk"), without
+// '|', which ends a device's client identifier, and without control characters, so that a line of a log stays one.
+base::Result<> check_account_name(std::string_view name);
+// At most 100, none twice; every filter is a text of 1 to 65,535 bytes. Whether it is a filter by the rules of MQTT is
+// for the caller to find out: this module does not know them.
+base::Result<> check_account_permissions(const std::vector<AccountPermission>& permissions);
+// "publish:a/+/b" -> right and filter; the filter may have colons of its own.
+base::Result<AccountPermission> parse_account_permission(std::string_view text);
+std::string to_text(const AccountPermission& permission);  // the same text
 
 // Keys, secrets and the like come from crypto/random.h; these two have a shape of their own.
 std::string new_device_name(base::Random& random);  // 20 letters and digits

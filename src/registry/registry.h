@@ -1,4 +1,4 @@
-// Registry: the port behind which products and devices are stored.
+// Registry: the port behind which products, devices and accounts are stored.
 //
 // Every operation blocks (disk) and may be called from any thread: changes run one at a time, reads run beside them on
 // the state of the last commit. Event loops never call it; they use RegistryService. A change that returned success is
@@ -51,6 +51,17 @@ struct DeviceChange {
   std::optional<std::string> nickname;
   std::optional<std::string> device_secret;
   std::optional<bool> enabled;
+};
+
+struct NewAccount {
+  std::string name;
+  std::string password_hash;
+  std::vector<AccountPermission> permissions;
+};
+
+struct AccountChange {
+  std::optional<std::string> password_hash;
+  std::optional<std::vector<AccountPermission>> permissions;
 };
 
 struct ProductFilter {
@@ -115,9 +126,14 @@ struct Change {
     kDeviceEnabled,
     kDeviceDisabled,
     kDeviceDeleted,
+    kAccountCreated,  // key is empty in these
+    kAccountPermissionsChanged,
+    kAccountPasswordChanged,
+    kAccountDeleted,
   };
   Kind kind;
   base::DeviceKey key;
+  std::string account = {};  // name, in the changes of accounts
 };
 // Runs on the thread that made the change, before the changing call returns and before any later change; it must be
 // quick and must not call the registry.
@@ -158,6 +174,17 @@ class Registry {
   // Unknown ones in a confirmation are skipped.
   virtual base::Result<std::vector<DeletedDevice>> deleted_devices(std::size_t limit) = 0;
   virtual base::Result<> confirm_deleted(std::span<const DeletedDevice> devices) = 0;
+
+  virtual base::Result<Account> create_account(const NewAccount& account) = 0;
+  // Absence is an answer, not an error.
+  virtual base::Result<std::optional<Account>> find_account(std::string_view name) = 0;
+  virtual base::Result<Page<Account>> list_accounts(const PageRequest& page) = 0;
+  virtual base::Result<Account> update_account(std::string_view name, const AccountChange& change) = 0;
+  virtual base::Result<> delete_account(std::string_view name) = 0;
+  // The same password, hashed at another cost: replaces `old_hash` if it is still the account's, else does nothing. No
+  // change is told.
+  virtual base::Result<> renew_password_hash(std::string_view name, std::string_view old_hash,
+                                             std::string_view new_hash) = 0;
 
   // At the start of a server: nothing is connected yet.
   virtual base::Result<> mark_all_offline(base::WallMs at_ms) = 0;

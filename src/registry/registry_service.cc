@@ -224,6 +224,12 @@ void RegistryService::find_credential(base::DeviceKey key, base::Executor& reply
                        std::move(callback));
 }
 
+void RegistryService::find_account(std::string name, base::Executor& reply_to, AccountCallback callback) {
+  ++impl_->lookups;
+  run_read<std::optional<Account>>([name = std::move(name)](Registry& registry) { return registry.find_account(name); },
+                                   reply_to, std::move(callback));
+}
+
 bool RegistryService::record_online(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection,
                                     std::string address, SdkFacts facts) {
   return impl_->add_presence({std::move(key), true, at_ms, connection, std::move(address), std::move(facts)});

@@ -21,7 +21,7 @@ namespace mooring::registry {
 
 struct ServiceOptions {
   std::size_t reader_threads = 2;
-  std::size_t lookups_max = 50'000;    // find_credential and read operations waiting
+  std::size_t lookups_max = 50'000;    // find_credential, find_account and read operations waiting
   std::size_t changes_max = 1'000;     // write operations waiting
   std::size_t presence_max = 200'000;  // record_online and record_offline events waiting
   int presence_gather_ms = 20;         // how long an event may wait for company
@@ -53,6 +53,9 @@ class RegistryService {
 
   // `reply_to` must stay alive until the callback ran there or the service has stopped.
   void find_credential(base::DeviceKey key, base::Executor& reply_to, CredentialCallback callback);
+
+  using AccountCallback = base::UniqueFunction<void(base::Result<std::optional<Account>>)>;
+  void find_account(std::string name, base::Executor& reply_to, AccountCallback callback);
 
   // `connection` tells connections of one device apart (PresenceEvent). False: too many events are waiting, and
   // this one was dropped and counted.

@@ -61,6 +61,22 @@ CREATE TABLE deleted_device (
   PRIMARY KEY (product_key, device_name, life)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+CREATE TABLE account (
+  name          TEXT    NOT NULL PRIMARY KEY,
+  password_hash TEXT    NOT NULL,
+  created_ms    INTEGER NOT NULL,
+  life          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE account_permission (
+  account      TEXT    NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+  position     INTEGER NOT NULL,
+  rights       INTEGER NOT NULL,
+  topic_filter TEXT    NOT NULL,
+  PRIMARY KEY (account, position)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

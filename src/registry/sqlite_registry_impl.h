@@ -1,4 +1,5 @@
-// Private to the module: the class behind open_sqlite_registry. Products, devices and import are in a file each.
+// Private to the module: the class behind open_sqlite_registry. Products, devices, import and accounts are in a file
+// each.
 #pragma once
 
 #include <condition_variable>
@@ -80,6 +81,13 @@ class SqliteRegistry final : public Registry {
   base::Result<> record_presence(std::span<const PresenceEvent> events) override;
   base::Result<std::vector<DeletedDevice>> deleted_devices(std::size_t limit) override;
   base::Result<> confirm_deleted(std::span<const DeletedDevice> devices) override;
+  base::Result<Account> create_account(const NewAccount& account) override;
+  base::Result<std::optional<Account>> find_account(std::string_view name) override;
+  base::Result<Page<Account>> list_accounts(const PageRequest& page) override;
+  base::Result<Account> update_account(std::string_view name, const AccountChange& change) override;
+  base::Result<> delete_account(std::string_view name) override;
+  base::Result<> renew_password_hash(std::string_view name, std::string_view old_hash,
+                                     std::string_view new_hash) override;
   base::Result<> mark_all_offline(base::WallMs at_ms) override;
   void set_change_listener(ChangeListener listener) override { listener_ = std::move(listener); }
 

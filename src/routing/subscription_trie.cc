@@ -65,6 +65,9 @@ void append(const Node* node, std::vector<Match>& out) {
   if (node != nullptr) out.insert(out.end(), node->entries.begin(), node->entries.end());
 }
 
+// A broker has millions of entries.
+static_assert(sizeof(Match) == 12);
+
 }  // namespace
 
 struct SubscriptionTrie::Impl {
@@ -172,17 +175,17 @@ SubscriptionTrie::SubscriptionTrie() : impl_(std::make_unique<Impl>()) {}
 SubscriptionTrie::~SubscriptionTrie() = default;
 
 SubscriptionTrie::InsertResult SubscriptionTrie::insert(std::string_view filter, SubscriberId subscriber,
-                                                        std::uint8_t qos) {
+                                                        const SubscriptionOptions& options) {
   Node* node = impl_->find_or_add(filter);
   std::vector<Match>& entries = node->entries;
   const auto at = position_of(entries, subscriber);
   if (at != entries.end() && at->subscriber == subscriber) {
-    at->qos = qos;
+    at->options = options;
     return {false, entries.size()};
   }
   impl_->filters += entries.empty() ? 1 : 0;
   impl_->entry_bytes -= entries.capacity() * sizeof(Match);
-  entries.insert(at, Match{subscriber, qos});
+  entries.insert(at, Match{subscriber, options});
   impl_->entry_bytes += entries.capacity() * sizeof(Match);
   impl_->entries += 1;
   return {true, entries.size()};

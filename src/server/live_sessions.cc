@@ -68,6 +68,12 @@ void LiveSessions::on_change(const registry::Change& change) {
         });
       }
       return;
+    case Kind::kAccountCreated:
+    case Kind::kAccountPermissionsChanged:
+    case Kind::kAccountPasswordChanged:
+    case Kind::kAccountDeleted:
+      on_account_change(change);
+      return;
     case Kind::kDeviceCreated:
     case Kind::kDeviceChanged:
     case Kind::kDeviceEnabled:
@@ -80,6 +86,41 @@ void LiveSessions::on_change(const registry::Change& change) {
   }
   if (change.kind == Kind::kDeviceDisabled) close_everywhere(change.key, broker::CloseCause::kDisabled);
   if (change.kind == Kind::kDeviceDeleted) close_everywhere(change.key, broker::CloseCause::kDeleted);
+}
+
+void LiveSessions::on_account_change(const registry::Change& change) {
+  using Kind = registry::Change::Kind;
+  if (change.kind == Kind::kAccountPermissionsChanged) {
+    reload_account(change.account);
+    return;
+  }
+  for (LoopWorker* worker : workers_) {
+    worker->loop().post([worker, kind = change.kind, name = change.account] {
+      if (kind == Kind::kAccountCreated) {
+        worker->forget_account(name);
+      } else {
+        // Whoever knows the old password is to be gone.
+        const bool deleted = kind == Kind::kAccountDeleted;
+        worker->close_account(name, deleted ? broker::CloseCause::kDeleted : broker::CloseCause::kKicked);
+      }
+    });
+  }
+}
+
+void LiveSessions::reload_account(const std::string& name) {
+  using Found = std::optional<registry::Account>;
+  for (LoopWorker* worker : workers_) {
+    registry_.run_read<Found>([name](registry::Registry& registry) { return registry.find_account(name); },
+                              worker->loop(),
+                              [worker, name](base::Result<Found> found) {
+                                if (found && *found) {
+                                  worker->update_account(**found);
+                                } else {
+                                  // Deleted by now, or not to be read: nobody may go on with the old permissions.
+                                  worker->close_account(name, broker::CloseCause::kKicked);
+                                }
+                              });
+  }
 }
 
 void LiveSessions::close_everywhere(const base::DeviceKey& device, broker::CloseCause cause) {

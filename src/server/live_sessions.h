@@ -30,6 +30,8 @@ class LiveSessions final : public api::SessionControl {
 
  private:
   void on_change(const registry::Change& change);
+  void on_account_change(const registry::Change& change);
+  void reload_account(const std::string& name);
   bool ask_all(base::UniqueFunction<bool(LoopWorker&)> question);
   void close_everywhere(const base::DeviceKey& device, broker::CloseCause cause);
   void reload_product(const std::string& product_key);

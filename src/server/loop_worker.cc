@@ -2,16 +2,22 @@
 
 #include <utility>
 
+#include "gateway/authorizers.h"
 #include "gateway/mqtt_websocket.h"
 
 namespace mooring::server {
 namespace {
 
-constexpr std::size_t kPublicBodyBytes = 8 * 1024;  // no page that strangers reach takes more
+constexpr base::MonoMs kTickMs = 250;
+constexpr std::uint16_t kTopicAliasMaximum = 32;
+constexpr std::uint32_t kDeviceSessionExpiryS = 604'800;   // connection.md 8: capped at 7 days
+constexpr std::size_t kStandardControlBytes = 512 * 1024;  // SUBSCRIBE with filters of 65,535 bytes
+constexpr std::size_t kPublicBodyBytes = 8 * 1024;         // no page that strangers reach takes more
 
-gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in, const SharedParts& shared,
+gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
+                                    gateway::AccountSignIn& account_sign_in, const SharedParts& shared,
                                     session::LoopId loop) {
-  gateway::MqttServices services{broker, sign_in, shared.clock};
+  gateway::MqttServices services{broker, sign_in, account_sign_in, shared.clock};
   services.loop = loop;
   services.loops = shared.device_loops;
   return services;
@@ -47,15 +53,18 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       id_(id),
       presence_(shared.registry),
       bus_(*loop_, shared.cluster.bus(id)),
-      broker_({id, *loop_, shared.clock, shared.directory, shared.store, bus_, presence_}),
+      broker_({id, shared.device_loops, *loop_, shared.clock, shared.directory, shared.store, bus_, shared.retained,
+               presence_}),
       sign_in_(shared.registry, shared.limiter, *loop_, shared.clock, sign_in_policy(options)),
-      mqtt_(mqtt_services(broker_, sign_in_, shared, id)),
+      account_sign_in_(shared.registry, shared.limiter, shared.passwords, *loop_, shared.clock),
+      mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, shared, id)),
       gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
   http_.handler = &shared.http_handler;
   http_.make_websocket = [this](gateway::Transport& transport) -> std::unique_ptr<gateway::Conversation> {
     return std::make_unique<gateway::MqttWebSocket>(transport, mqtt_);
   };
   apply(options);
+  loop_->timers().schedule(*this, shared.clock.mono_ms() + kTickMs);
   shared.cluster.attach(id, *loop_, broker_);
   broker_.start();
 }
@@ -65,30 +74,78 @@ LoopWorker::~LoopWorker() {
   cluster_.detach(id_);
 }
 
+namespace {
+
+// What every client's packets have in common. Packets other than PUBLISH are small.
+mqtt::Limits packet_limits(const Options& options, std::size_t control_bytes) {
+  mqtt::Limits limits;
+  limits.max_connect_bytes = options.mqtt.max_connect_bytes;
+  limits.max_packet_bytes = control_bytes;
+  limits.topic_alias_maximum = kTopicAliasMaximum;
+  return limits;
+}
+
+// connection.md 6 to 8.
+gateway::Standing device_standing(const Options& options) {
+  gateway::Standing standing;
+  standing.packets = packet_limits(options, std::min<std::size_t>(options.mqtt.max_packet_bytes, 64 * 1024));
+  standing.packets.max_payload_bytes = options.mqtt.max_payload_bytes;
+  standing.packets.max_discarded_payload_bytes =
+      std::max(options.mqtt.discard_payload_bytes, options.mqtt.max_payload_bytes);
+  standing.packets.max_qos = 1;
+  standing.packets.retain_available = false;
+  standing.packets.tolerates_unsubscribe_flags = true;
+
+  broker::ClientRules& rules = standing.rules;
+  rules.max_filters_per_subscribe = options.limits.filters_per_subscribe;
+  rules.max_subscriptions = options.limits.subscriptions_per_device;
+  rules.subscriptions_outlive_clean_session = options.session.subscription_scope == SubscriptionScope::kDevice;
+  const auto in_flight = static_cast<std::uint16_t>(std::min(options.mqtt.max_in_flight, 65'535U));
+  rules.max_received_in_flight = in_flight;
+  rules.max_session_expiry_s = kDeviceSessionExpiryS;
+  rules.max_message_age_s = options.mqtt.max_message_age_s;
+  rules.session.max_in_flight = in_flight;
+  rules.session.max_queued_messages = options.mqtt.max_queued_messages;
+  rules.session.max_queued_bytes = options.mqtt.max_queued_bytes;
+  return standing;
+}
+
+// A client of the MQTT standard.
+gateway::Standing standard_standing(const Options& options) {
+  gateway::Standing standing;
+  standing.packets = packet_limits(options, kStandardControlBytes);
+  standing.packets.max_payload_bytes = options.mqtt.account_payload_bytes;
+  standing.packets.max_discarded_payload_bytes = options.mqtt.account_payload_bytes;
+  standing.packets.max_qos = 2;
+  standing.packets.tolerates_unsubscribe_flags = false;
+
+  broker::ClientRules& rules = standing.rules;
+  rules = device_standing(options).rules;
+  rules.max_filters_per_subscribe = 0;
+  rules.max_subscriptions = options.limits.subscriptions_per_account_session;
+  rules.max_qos = 2;
+  rules.retain_available = true;
+  rules.shared_available = true;
+  rules.wills_available = true;
+  rules.max_session_expiry_s = options.session.max_expiry_s;
+  rules.deliver_at_publishers_qos = false;
+  rules.subscriptions_outlive_clean_session = false;
+  return standing;
+}
+
+}  // namespace
+
 void LoopWorker::apply(const Options& options) {
-  mqtt::Limits& packets = mqtt_.packet_limits;
-  packets.max_payload_bytes = options.mqtt.max_payload_bytes;
-  packets.max_discarded_payload_bytes = std::max(options.mqtt.discard_payload_bytes, options.mqtt.max_payload_bytes);
-
-  // Packets other than PUBLISH are small; a longer one is not worth more than this whatever the setting.
-  packets.max_packet_bytes = std::min<std::size_t>(options.mqtt.max_packet_bytes, 64 * 1024);
-  mqtt_.max_frame_bytes = options.mqtt.max_packet_bytes;
+  mqtt_.stranger_limits = packet_limits(options, 0);
+  mqtt_.device = device_standing(options);
+  mqtt_.account = standard_standing(options);
+  mqtt_.standard_device = mqtt_.account;
+  mqtt_.standard_device.rules.max_subscriptions = options.limits.subscriptions_per_device;
+  mqtt_.local_operator = mqtt_.account;
+  mqtt_.local_operator.rules.max_subscriptions = 0;
+  mqtt_.max_frame_bytes = std::max({options.mqtt.max_packet_bytes, options.mqtt.max_connect_bytes,
+                                    options.mqtt.account_payload_bytes + static_cast<std::uint32_t>(128 * 1024)});
   mqtt_.topic_limits = {options.limits.topic_bytes, options.limits.topic_slashes};
-
-  broker::ClientRules& device = mqtt_.device_rules;
-  device.max_filters_per_subscribe = options.limits.filters_per_subscribe;
-  device.max_subscriptions = options.limits.subscriptions_per_device;
-  device.subscriptions_outlive_clean_session = options.session.subscription_scope == SubscriptionScope::kDevice;
-  device.session.max_in_flight = static_cast<std::uint16_t>(std::min(options.mqtt.max_in_flight, 65'535U));
-  device.session.max_queued_messages = options.mqtt.max_queued_messages;
-  device.session.max_queued_bytes = options.mqtt.max_queued_bytes;
-
-  broker::ClientRules& local = mqtt_.operator_rules;
-  local = device;
-  local.max_filters_per_subscribe = 0;
-  local.max_subscriptions = 0;
-  local.deliver_at_publishers_qos = false;
-  local.subscriptions_outlive_clean_session = false;
 
   http_.allowed_origins = options.connect.allowed_origins;
   http_.limits.head_bytes = options.limits.http_head_bytes;
@@ -97,11 +154,43 @@ void LoopWorker::apply(const Options& options) {
   sign_in_.set_policy(sign_in_policy(options));
 }
 
+void LoopWorker::forget_account(const std::string& name) {
+  account_sign_in_.cache().forget(name);
+}
+
+void LoopWorker::close_account(const std::string& name, broker::CloseCause cause) {
+  forget_account(name);
+  broker_.close_account(name, cause);
+}
+
+void LoopWorker::update_account(const registry::Account& account) {
+  gateway::AccountCache& cache = account_sign_in_.cache();
+  cache.update(account);
+  gateway::AccountRules rules;
+  rules.permissions = gateway::AccountCache::compile(account);
+  const gateway::AccountAuthorizer authorizer(std::make_shared<const gateway::AccountRules>(std::move(rules)));
+  broker_.narrow_account(account.name, authorizer);
+}
+
+const broker::ClientRules& LoopWorker::rules_of(const session::SessionKey& key) const {
+  return key.starts_with('d') ? mqtt_.device.rules : mqtt_.account.rules;
+}
+
+void LoopWorker::on_timer(base::MonoMs now) {
+  broker_.tick();
+  loop_->timers().schedule(*this, now + kTickMs);
+}
+
 void LoopWorker::run() {
   loop_->run();
 }
 void LoopWorker::start() {
   thread_ = std::thread([this] { loop_->run(); });
+}
+void LoopWorker::let_go() {
+  cancel();
+  broker_.shut_down();
+  loop_->drop_posted();
 }
 void LoopWorker::join() {
   if (thread_.joinable()) thread_.join();

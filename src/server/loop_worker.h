@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "http/handler.h"
 #include "registry/registry_service.h"
+#include "routing/retained_messages.h"
 #include "server/options.h"
 #include "server/presence_recorder.h"
 #include "server/turn_end_bus.h"
@@ -22,8 +23,10 @@ struct SharedParts {
   registry::RegistryService& registry;
   session::SessionDirectory& directory;
   session::SessionStore& store;
+  routing::RetainedMessages& retained;
   cluster::LocalCluster& cluster;
   auth::ConnectLimiter& limiter;
+  gateway::PasswordChecker& passwords;
   gateway::ConnectionBudget& budget;
   http::Handler& http_handler;
   const base::Clock& clock;
@@ -34,23 +37,36 @@ struct SharedParts {
 gateway::ConnectionLimits connection_limits(const Options& options);
 auth::SignInPolicy sign_in_policy(const Options& options);
 
-class LoopWorker {
+class LoopWorker final : private net::Timer {
  public:
   LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const SharedParts& shared, const Options& options);
-  ~LoopWorker();
+  ~LoopWorker() override;
 
   net::Loop& loop() { return *loop_; }
   broker::Broker& broker() { return broker_; }
   gateway::Gateway& gateway() { return gateway_; }
   gateway::DeviceSignIn& sign_in() { return sign_in_; }
 
+  // On the loop's thread: what a change of an account means here.
+  void forget_account(const std::string& name);
+  void close_account(const std::string& name, broker::CloseCause cause);  // with forget_account
+  void update_account(const registry::Account& account);
+
   void run();    // on the calling thread, until the loop is stopped
   void start();  // on a thread of its own
   void join();
+  // After join() of all workers, before the first is destroyed: nothing here speaks to another loop from now on.
+  void let_go();
+  // All sessions are back: what that told other loops goes out. Before start().
+  void restored() { bus_.flush(); }
+  // The rules under which a stored session is restored.
+  const broker::ClientRules& rules_of(const session::SessionKey& key) const;
   // On the loop's thread: settings that a reload may change, for connections to come.
   void apply(const Options& options);
 
  private:
+  void on_timer(base::MonoMs now) override;
+
   std::unique_ptr<net::Loop> loop_;
   cluster::LocalCluster& cluster_;
   const std::uint16_t id_;
@@ -58,6 +74,7 @@ class LoopWorker {
   TurnEndBus bus_;
   broker::Broker broker_;
   gateway::DeviceSignIn sign_in_;
+  gateway::AccountSignIn account_sign_in_;
   gateway::MqttServices mqtt_;
   gateway::HttpServices http_;
   gateway::Gateway gateway_;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "registry/names.h"
 
 namespace mooring::server {
 namespace {
@@ -87,9 +88,9 @@ base::Result<> check_network(string_view text) {
   return {};
 }
 
-base::Result<> check_account(string_view) {
-  return base::fail(base::Errc::kInvalidArgument,
-                    "this version has no accounts yet: remove the option; every client signs in as a device");
+base::Result<> check_account(string_view text) {
+  if (text.empty()) return {};  // none
+  return registry::check_account_name(text);
 }
 
 base::Result<> check_not_empty(string_view text) {
@@ -145,6 +146,10 @@ const OptionRow kRows[] = {
    .text = "Values of the Origin header with which browsers may open WebSockets; an empty list allows every origin",
    .check = check_not_empty},
 
+  {.name = "mqtt.max_connect_bytes", .field = at<&O::mqtt, &MqttO::max_connect_bytes>, .reload = kReload,
+   .text = "Largest CONNECT packet that is read, in bytes; client identifier, user name, password and will may have up "
+           "to 65,535 bytes each",
+   .range = range(2 * kKiB, 512 * kKiB)},
   {.name = "mqtt.max_packet_bytes", .field = at<&O::mqtt, &MqttO::max_packet_bytes>, .reload = kReload,
    .text = "Largest MQTT packet that is read, in bytes; a larger one closes the connection",
    .range = range(kKiB, kMaxPacketBytes)},
@@ -161,6 +166,22 @@ const OptionRow kRows[] = {
   {.name = "mqtt.max_queued_bytes", .field = at<&O::mqtt, &MqttO::max_queued_bytes>, .reload = kReload,
    .text = "Bytes of messages that wait for one session, offline or slow", .range = range(kKiB, 4 * kGiB)},
 
+  {.name = "mqtt.account_payload_bytes", .field = at<&O::mqtt, &MqttO::account_payload_bytes>, .reload = kReload,
+   .text = "Largest payload that accounts and devices of products with profile mqtt may send, in bytes; a larger one "
+           "closes the connection",
+   .range = range(1, kMaxPacketBytes)},
+  {.name = "mqtt.max_message_age_s", .field = at<&O::mqtt, &MqttO::max_message_age_s>, .reload = kReload,
+   .text = "How long a message waits for an offline session, in seconds; a publisher may set a shorter time",
+   .range = range_or_none(1, 315'360'000)},
+  {.name = "mqtt.max_retained_messages", .field = at<&O::mqtt, &MqttO::max_retained_messages>, .reload = kReload,
+   .text = "Retained messages that are kept", .range = range_or_none(1, 100'000'000)},
+  {.name = "mqtt.max_retained_bytes", .field = at<&O::mqtt, &MqttO::max_retained_bytes>, .reload = kReload,
+   .text = "Memory for retained messages, in bytes", .range = range_or_none(kMiB, 1024 * kGiB)},
+
+  {.name = "session.max_expiry_s", .field = at<&O::session, &SessionOptions::max_expiry_s>, .reload = kReload,
+   .text = "How long the session of an account outlives its connection at most, in seconds (MQTT 5: Session Expiry "
+           "Interval; MQTT 3.x: every session with clean session 0)",
+   .range = range(1, 4'294'967'294)},
   {.name = "session.subscription_scope", .field = at<&O::session, &SessionOptions::subscription_scope>,
    .reload = kRestart,
    .text = "Whether subscriptions belong to the device until it unsubscribes, as devices expect, or to the session, as "
@@ -183,6 +204,9 @@ const OptionRow kRows[] = {
   {.name = "limits.subscriptions_per_device", .field = at<&O::limits, &LimitsO::subscriptions_per_device>,
    .reload = kReload, .text = "Subscriptions of one device, automatic ones not counted",
    .range = range_or_none(1, 1'000'000)},
+  {.name = "limits.subscriptions_per_account_session",
+   .field = at<&O::limits, &LimitsO::subscriptions_per_account_session>, .reload = kReload,
+   .text = "Subscriptions of one session of an account", .range = range_or_none(1, 1'000'000)},
   {.name = "limits.filters_per_subscribe", .field = at<&O::limits, &LimitsO::filters_per_subscribe>, .reload = kReload,
    .text = "Filters of one SUBSCRIBE that are considered; those after them are refused",
    .range = range_or_none(1, 65'535)},

@@ -55,15 +55,22 @@ struct ConnectOptions {
 };
 
 struct MqttOptions {
+  // Of CONNECT, before it is known who connects: an account's may have a client identifier of 65,535 bytes.
+  std::uint32_t max_connect_bytes = 262'144;
   std::uint32_t max_packet_bytes = 1'114'112;       // 1 MiB of discarded payload and 64 KiB of topic and header
   std::uint32_t max_payload_bytes = 262'144;        // what is delivered (connection.md 7)
   std::uint32_t discard_payload_bytes = 1'048'576;  // up to here read, discarded and acknowledged
   std::uint32_t max_in_flight = 100;                // unacknowledged QoS 1 messages, in each direction
   std::uint32_t max_queued_messages = 1'000;        // for each session
   std::uint64_t max_queued_bytes = 4'194'304;       // for each session
+  std::uint32_t account_payload_bytes = 4'194'304;  // what accounts and products of profile `mqtt` may send
+  std::uint32_t max_message_age_s = 604'800;        // of messages that wait for a session
+  std::uint32_t max_retained_messages = 1'000'000;
+  std::uint64_t max_retained_bytes = 268'435'456;
 };
 
 struct SessionOptions {
+  std::uint32_t max_expiry_s = 604'800;  // of accounts' sessions, after their connection
   SubscriptionScope subscription_scope = SubscriptionScope::kDevice;
 };
 
@@ -74,6 +81,7 @@ struct LimitsOptions {
   std::uint32_t connects_per_device_per_minute = 5;
   std::uint32_t refusals_per_address_per_minute = 20;
   std::uint32_t subscriptions_per_device = 100;
+  std::uint32_t subscriptions_per_account_session = 10'000;
   std::uint32_t filters_per_subscribe = 8;
   std::uint32_t topic_bytes = 128;
   std::uint32_t topic_slashes = 7;  // custom topics

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cluster/local_directory.h"
 #include "crypto/random.h"
 #include "registry/sqlite_registry.h"
@@ -81,6 +82,10 @@ base::Result<std::vector<net::SocketAddress>> addresses_of(const ListenerOptions
   return out;
 }
 
+routing::RetainedMessages::Limits retained_limits(const Options& options) {
+  return {options.mqtt.max_retained_messages, options.mqtt.max_retained_bytes, options.mqtt.account_payload_bytes};
+}
+
 // The parts of the platform in the order in which they are made; they end in the opposite order.
 class Server final : private net::LoopClient, private net::Timer {
  public:
@@ -92,7 +97,9 @@ class Server final : private net::LoopClient, private net::Timer {
 
  private:
   base::Result<> open_stores(bool demo);
+  void warn_of_missing_accounts(registry::Registry& registry) const;
   base::Result<> make_loops();
+  base::Result<> restore_sessions();
   base::Result<> open_listeners();
   base::Result<> open_listener(const ListenerOptions& listener, net::SocketAddress address);
   base::Result<> watch_signals();
@@ -116,9 +123,11 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<LiveSessions> live_;
   std::unique_ptr<Site> site_;
   std::unique_ptr<auth::ConnectLimiter> limiter_;
+  std::unique_ptr<gateway::PasswordChecker> passwords_;
   gateway::ConnectionBudget budget_;
   std::unique_ptr<cluster::LocalCluster> cluster_;
   std::unique_ptr<cluster::LocalDirectory> directory_;
+  std::unique_ptr<routing::RetainedMessages> retained_;
   WorkerSwitch switch_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
@@ -135,6 +144,7 @@ base::Result<> Server::start(bool demo) {
   if (auto done = watch_signals(); !done) return done;
   if (auto done = open_stores(demo); !done) return done;
   if (auto done = make_loops(); !done) return done;
+  if (auto done = restore_sessions(); !done) return done;
   if (auto done = open_listeners(); !done) return done;
   if (auto watched = admin_->loop().watch(signals_.get(), *this, net::Loop::Watch::kLevelRead); !watched)
     return watched;
@@ -181,11 +191,25 @@ base::Result<> Server::open_stores(bool demo) {
     if (!device) return tl::unexpected(device.error());
     announcement_.demo.push_back(std::move(*device));
   }
+  warn_of_missing_accounts(**opened);
   registry_ = std::make_unique<registry::RegistryService>(std::move(*opened));
   live_ = std::make_unique<LiveSessions>(*registry_);
   registry_->on_change([this](std::span<const registry::Change> changes) { live_->on_changes(changes); });
   site_ = std::make_unique<Site>(*registry_, *live_, certificates_->root_pem());
   return {};
+}
+
+// No reason not to start: the account can be made any time, and until then such a CONNECT is refused.
+void Server::warn_of_missing_accounts(registry::Registry& registry) const {
+  for (const ListenerOptions& listener : options_.listeners) {
+    if (listener.anonymous_account.empty()) continue;
+    const auto account = registry.find_account(listener.anonymous_account);
+    if (account && *account) continue;
+    base::log_warn("server",
+                   "listener {}: its anonymous_account '{}' does not exist; clients without user name are refused "
+                   "until it is made with 'mooring account create'",
+                   listener.address, base::printable(listener.anonymous_account, 80));
+  }
 }
 
 base::Result<> Server::make_loops() {
@@ -196,12 +220,15 @@ base::Result<> Server::make_loops() {
                                    options_.limits.refusals_per_address_per_minute,
                                    options_.limits.connects_per_second},
       crypto::system_random());
+  passwords_ = std::make_unique<gateway::PasswordChecker>(*limiter_, clock_);
   budget_.max = options_.limits.max_connections;
   cluster_ = std::make_unique<cluster::LocalCluster>(threads + 1);
-  directory_ = std::make_unique<cluster::LocalDirectory>(clock_.wall_ms(), store_->newest_epoch());
+  directory_ = std::make_unique<cluster::LocalDirectory>(clock_.wall_ms(), store_->newest_epoch(),
+                                                         static_cast<session::LoopId>(threads));
+  retained_ = std::make_unique<routing::RetainedMessages>(retained_limits(options_));
   const auto device_loops = static_cast<session::LoopId>(threads);
-  const SharedParts shared{*registry_, *directory_, *store_, *cluster_, *limiter_,
-                           budget_,    *site_,      clock_,  switch_,   device_loops};
+  const SharedParts shared{*registry_,  *directory_, *store_, *retained_, *cluster_, *limiter_,
+                           *passwords_, budget_,     *site_,  clock_,     switch_,   device_loops};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());
@@ -216,6 +243,34 @@ base::Result<> Server::make_loops() {
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
   live_->set_parts(all_workers(), *deleted_);
   registry_->start();
+  return {};
+}
+
+// Every stored session back to its home, before the first loop runs. Queues stay where they are.
+base::Result<> Server::restore_sessions() {
+  const auto homes = static_cast<session::LoopId>(workers_.size());
+  std::size_t sessions = 0;
+  auto done = store_->for_each_session([&](session::SessionRecord&& record, session::Epoch) {
+    LoopWorker& home = *workers_[session::home_loop(session::identity_of(record.key), homes)];
+    const broker::ClientRules& rules = home.rules_of(record.key);
+    home.broker().restore(std::move(record), rules);
+    ++sessions;
+  });
+  if (!done) return done;
+  done = store_->for_each_received([&](session::SessionNumber number, std::uint16_t packet_id) {
+    for (const auto& worker : workers_) worker->broker().restore_received(number, packet_id);
+  });
+  if (!done) return done;
+  done = store_->for_each_retained([&](const mqtt::MessageRef& message) { retained_->set(message, {}); });
+  if (!done) return done;
+  if (sessions > 0 || retained_->size() > 0) {
+    base::log_info("server", "{} sessions and {} retained messages restored", sessions, retained_->size());
+  }
+  // The store remembers that this start happened: see LocalDirectory on clocks that go back.
+  store_->erase(std::string("s"), 0, directory_->adopt(0, {}), admin_->loop(), [](base::Result<> noted) {
+    if (!noted) base::log_error("server", "the session store does not take anything: {}", noted.error().message);
+  });
+  for (const auto& worker : workers_) worker->restored();
   return {};
 }
 
@@ -242,6 +297,7 @@ std::shared_ptr<gateway::ListenerContext> Server::context_for(const ListenerOpti
   context->legacy_tls = listener.legacy_tls;
   context->tls_context = certificates_->context(listener.legacy_tls);
   context->proxy_protocol = listener.proxy_protocol;
+  context->anonymous_account = listener.anonymous_account;
   for (const std::string& block : listener.trusted_proxies) {
     if (auto parsed = net::AddressBlock::parse(block)) context->trusted_proxies.push_back(*parsed);
   }
@@ -369,6 +425,7 @@ void Server::reload() {
   limiter_->set_limits({options_.limits.connects_per_device_per_minute, options_.limits.refusals_per_address_per_minute,
                         options_.limits.connects_per_second});
   budget_.max = options_.limits.max_connections;
+  retained_->set_limits(retained_limits(options_));
   for (LoopWorker* worker : all_workers()) {
     worker->loop().post([worker, options = options_] { worker->apply(options); });
   }
@@ -391,9 +448,13 @@ void Server::end() {
   cancel();
   for (const auto& worker : workers_) worker->loop().stop();
   for (const auto& worker : workers_) worker->join();
+  if (passwords_ != nullptr) passwords_->stop();
   // Ends the registry's and the store's threads while the loops they answer to still exist.
   if (registry_ != nullptr) registry_->stop();
   store_.reset();
+  for (LoopWorker* worker : all_workers()) {
+    if (worker != nullptr) worker->let_go();
+  }
   deleted_.reset();
   std::error_code ignored;
   if (admin_ != nullptr && folder_) std::filesystem::remove(folder_->socket_file(), ignored);
@@ -404,13 +465,6 @@ void Server::end() {
 }  // namespace
 
 int run_server(const Options& options, bool demo) {
-  for (const ListenerOptions& listener : options.listeners) {
-    if (listener.anonymous_account.empty()) continue;
-    fmt::print(stderr,
-               "mooring: listener.anonymous_account names an account, and this version has no accounts; "
-               "remove the setting\n");
-    return 2;
-  }
   Server server(options);
   if (auto started = server.start(demo); !started) {
     fmt::print(stderr, "mooring: {}\n", started.error().message);

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include "base/assert.h"
+
 #include "session/ports.h"
 
 namespace mooring::session {
@@ -28,6 +30,16 @@ LoopId home_loop(std::string_view identity, LoopId loops) {
 
 LoopId device_home_loop(std::string_view product_key, std::string_view device_name, LoopId loops) {
   return Fnv1a().add(product_key).add(std::string_view("\0", 1)).add(device_name).fold(loops);
+}
+
+std::string_view identity_of(std::string_view key) {
+  if (key.size() < 2) return key;
+  const std::string_view rest = key.substr(2);
+  const std::size_t end = rest.find('\0');
+  if (end == std::string_view::npos) return rest;
+  if (key.front() == 'a') return rest.substr(std::min(rest.size(), end + 5));  // without the account's life
+  if (key.front() != 'd') return rest.substr(end + 1);
+  return rest.substr(0, rest.find('\0', end + 1));  // without the device's life
 }
 
 }  // namespace mooring::session

@@ -37,6 +37,17 @@ class Ring {
     return value;
   }
 
+  // Of an empty ring: gives back what a burst needed.
+  void free_if_large() {
+    if (places_.size() > kKeptPlaces) clear();
+  }
+
+  void clear() {
+    places_.clear();
+    places_.shrink_to_fit();
+    first_ = size_ = 0;
+  }
+
   // Keeps the order of the others. Cheap near the front, which is where it happens.
   void erase(std::size_t index) {
     MOORING_ASSERT(index < size_);
@@ -45,6 +56,7 @@ class Ring {
   }
 
  private:
+  static constexpr std::size_t kKeptPlaces = 16;
   static constexpr std::size_t kFirstPlaces = 4;  // a power of two, as are all sizes after it
 
   std::size_t wrap(std::size_t index) const { return index & (places_.size() - 1); }

@@ -1,7 +1,11 @@
-// How a session record lies in the database. Big-endian numbers.
+// The bytes of a stored session record. Big-endian numbers. Its key is partitioned_key() of the session key.
 //
-//   key    2 bytes partition (of the session key: later machines share the partitions out), then the session key
-//   value  1 byte version, 8 bytes epoch, 4 bytes count, then for each subscription: 1 byte QoS, 2 bytes length, filter
+//   version 2   version (1), epoch (8), number (8), expiry (4), offline since (8), flags (1), count (4), then for each
+//               subscription: options (1), subscription identifier (4), length (2), filter; then the will: options (1),
+//               delay (4), message expiry (4), length (2) and topic, length (4) and properties, length (4) and payload.
+//               Flags: bit 0 keeps messages, bit 1 a will follows. Options: bits 0 and 1 QoS; of a subscription bit 2
+//               no local, bit 3 retain as published; of a will bit 2 retain
+//   version 1   read only: version (1), epoch (8), count (4), then for each subscription: QoS (1), length (2), filter
 //
 // Pure functions, any thread. Decoding takes any bytes and never reads beyond them.
 #pragma once
@@ -14,15 +18,12 @@
 
 namespace mooring::storage {
 
-// The partition is part of the format: FNV-1a of the session key, folded to 16 bits.
-std::string encode_record_key(std::string_view session_key);
-
-// Filters of more than 65,535 bytes cannot be; the caller has refused them long before.
+// Filters and will topics of more than 65,535 bytes cannot be; the caller has refused them long before.
 std::string encode_record(const session::SessionRecord& record, session::Epoch epoch);
 
 struct StoredRecord {
   session::Epoch epoch = 0;
-  session::SessionRecord record;
+  session::SessionRecord record;  // of version 1: number 0, everything new at its default
 };
 base::Result<StoredRecord> decode_record(std::string_view session_key, std::string_view value);  // Errc::kCorrupt
 

@@ -1,19 +1,21 @@
 #include "storage/rocks_session_store.h"
 
-#include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "storage/commit_queue.h"
+#include "storage/disk_watch.h"
+#include "storage/dropped_numbers.h"
 #include "storage/group_writer.h"
+#include "storage/message_codec.h"
+#include "storage/queue_reader.h"
 #include "storage/record_codec.h"
+#include "storage/replies.h"
 #include "storage/rocks_database.h"
 
 namespace mooring::storage {
@@ -21,317 +23,311 @@ namespace {
 
 using base::Errc;
 using session::Epoch;
-using session::SessionKey;
-using session::SessionRecord;
-using Loaded = base::Result<std::optional<SessionRecord>>;
-
-// A load or a write, waiting. One of the callbacks is set.
-struct Request {
-  RecordWrite write;  // of a load: only the key
-  base::Executor* reply_to = nullptr;
-  session::Callback<Loaded> loaded;
-  session::Callback<base::Result<>> written;
-  std::size_t cost_bytes = 0;
-
-  bool is_load() const { return static_cast<bool>(loaded); }
-};
-
-// Collects what has to be said, and says it in one task for each executor.
-class Replies {
- public:
-  template <class Done, class Value>
-  void add(base::Executor& to, Done done, Value value) {
-    tasks_of(to).push_back([call = std::move(done), what = std::move(value)]() mutable { call(std::move(what)); });
-  }
-  void fail(Request& request, tl::unexpected<base::Error> error) {
-    if (request.is_load()) {
-      add(*request.reply_to, std::move(request.loaded), Loaded(std::move(error)));
-    } else {
-      add(*request.reply_to, std::move(request.written), base::Result<>(std::move(error)));
-    }
-  }
-  void post() {
-    for (auto& [executor, tasks] : all_) {
-      executor->post([list = std::move(tasks)]() mutable {
-        for (base::Task& task : list) task();
-      });
-    }
-    all_.clear();
-  }
-
- private:
-  std::vector<base::Task>& tasks_of(base::Executor& executor) {
-    for (auto& [known, tasks] : all_) {
-      if (known == &executor) return tasks;
-    }
-    return all_.emplace_back(&executor, std::vector<base::Task>()).second;
-  }
-  std::vector<std::pair<base::Executor*, std::vector<base::Task>>> all_;
-};
+using session::SessionNumber;
 
 LogMode log_mode(Durability durability) {
   if (durability == Durability::kDisk) return LogMode::kSync;
   return durability == Durability::kProcess ? LogMode::kNoSync : LogMode::kOff;
 }
 
+CommitQueue::Bounds bounds_of(const RocksSessionStoreOptions& options) {
+  const bool waits = options.durability == Durability::kDisk;
+  return {options.max_queued_items, options.max_queued_bytes,
+          std::chrono::microseconds(waits ? options.commit_window_us : 0)};
+}
+
+// Says that an operation was not accepted. Nothing is said about an item that has been withdrawn by now.
+void refuse(Operation& operation) {
+  const base::Error error{Errc::kUnavailable, "session store: too much is waiting already"};
+  Replies replies;
+  if (auto* append = std::get_if<AppendOperation>(&operation)) {
+    if (append->item->take()) {
+      replies.append_failed(*append->reply_to, *append->listener, std::move(append->item), error);
+    }
+  } else if (auto* record = std::get_if<std::unique_ptr<RecordOperation>>(&operation)) {
+    replies.done(*(*record)->reply_to, std::move((*record)->done), tl::unexpected(error));
+  } else if (auto* write = std::get_if<std::unique_ptr<WriteOperation>>(&operation)) {
+    replies.done(*(*write)->reply_to, std::move((*write)->done), tl::unexpected(error));
+  } else if (auto* retained = std::get_if<std::unique_ptr<RetainedOperation>>(&operation)) {
+    replies.done(*(*retained)->reply_to, std::move((*retained)->done), tl::unexpected(error));
+  } else if (auto* read = std::get_if<std::unique_ptr<ReadOperation>>(&operation)) {
+    replies.task(*(*read)->reply_to, [failed = std::move(*read), error] {
+      if (failed->page) failed->page(tl::unexpected(error));
+      if (failed->size) failed->size(tl::unexpected(error));
+    });
+  }
+  replies.post();
+}
+
 }  // namespace
 
 class RocksSessionStore::Impl {
  public:
-  Impl(const RocksSessionStoreOptions& options, std::unique_ptr<RocksDatabase> database, Epoch newest_epoch)
+  Impl(const RocksSessionStoreOptions& options, std::unique_ptr<RocksDatabase> database,
+       const GroupWriter::Start& start)
       : options_(options),
+        start_(start),
         database_(std::move(database)),
-        found_epoch_(newest_epoch),
-        writer_(*database_, newest_epoch) {
-    committer_ = std::thread([this] { run_committer(); });
-    reader_ = std::thread([this] { run_reader(); });
-  }
+        disk_(*database_, options.folder, {options.max_total_bytes, options.min_free_bytes}),
+        queue_(bounds_of(options)),
+        writer_(*database_, dropped_, disk_, start),
+        reader_(*database_, dropped_, *options.clock) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-
   ~Impl() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    writes_ready_.notify_one();
-    loads_ready_.notify_one();
-    committer_.join();
-    reader_.join();
+    queue_.close();
+    if (committer_thread_.joinable()) committer_thread_.join();
+    if (reader_thread_.joinable()) reader_thread_.join();
   }
 
-  void submit(Request request) {
-    const std::string* value = request.write.value ? &*request.write.value : nullptr;
-    request.cost_bytes = sizeof(Request) + request.write.key.size() + (value != nullptr ? value->size() : 0);
+  base::Result<> begin() {
+    if (auto found = writer_.find_unfinished_drops(); !found) return found;
+    committer_thread_ = std::thread([this] { run_committer(); });
+    reader_thread_ = std::thread([this] { run_reader(); });
+    return {};
+  }
+
+  void submit(Operation operation) {
+    if (queue_.push(operation)) return;
     {
-      const std::lock_guard lock(mutex_);
-      if (has_room_for(request)) {
-        accept(std::move(request));
-        return;
-      }
+      const std::lock_guard lock(stats_mutex_);
       stats_.refused += 1;
     }
-    Replies replies;
-    replies.fail(request, base::fail(Errc::kUnavailable, "session store: too much is waiting already"));
-    replies.post();
+    refuse(operation);
   }
 
-  Epoch newest_epoch() const { return found_epoch_; }
+  const GroupWriter::Start& start() const { return start_; }
+  const RocksDatabase& database() const { return *database_; }
+  base::WallMs now_ms() const { return options_.clock->wall_ms(); }
 
   Stats stats() const {
-    const std::lock_guard lock(mutex_);
-    Stats stats = stats_;
-    stats.queued = queued_items_;
+    Stats stats;
+    {
+      const std::lock_guard lock(stats_mutex_);
+      stats = stats_;
+    }
+    stats.syncs = database_->syncs();
+    stats.queued = queue_.size();
     return stats;
   }
 
  private:
-  bool has_room_for(const Request& request) const {
-    return queued_items_ < options_.max_queued_items && queued_bytes_ + request.cost_bytes <= options_.max_queued_bytes;
+  void run_committer() {
+    while (auto group = queue_.take_group(writer_.has_background_work())) {
+      if (!group->operations.empty()) {
+        Replies replies;
+        writer_.write(group->operations, replies);
+        note_counts();
+        queue_.settle(std::move(*group));
+        replies.post();
+      }
+      if (writer_.has_background_work()) writer_.background_step();
+    }
   }
 
-  // A load goes behind the queued writes of its session, because it must see them; else past all writes.
-  void accept(Request request) {
-    queued_items_ += 1;
-    queued_bytes_ += request.cost_bytes;
-    if (request.is_load() && !pending_writes_.contains(request.write.key)) {
-      loads_.push_back(std::move(request));
-      loads_ready_.notify_one();
-      return;
-    }
-    if (!request.is_load()) pending_writes_[request.write.key] += 1;
-    writes_.push_back(std::move(request));
-    writes_ready_.notify_one();
+  void note_counts() {
+    const GroupWriter::Counts& counts = writer_.counts();
+    const std::lock_guard lock(stats_mutex_);
+    stats_.groups = counts.groups;
+    stats_.operations = counts.operations;
+    stats_.appended = counts.appended;
+    stats_.withdrawn = counts.withdrawn;
+    stats_.stale = counts.stale;
+    stats_.failed = counts.failed + failed_reads_;
+    stats_.commit_us_sum = counts.commit_us_sum;
+    stats_.commit_us_max = counts.commit_us_max;
+    stats_.blobs = counts.blobs;
+    stats_.healthy = counts.healthy;
   }
 
   void run_reader() {
-    for (;;) {
-      std::vector<Request> group;
-      {
-        std::unique_lock lock(mutex_);
-        loads_ready_.wait(lock, [this] { return stopping_ || !loads_.empty(); });
-        if (loads_.empty()) return;
-        group = take_group(loads_);
-      }
-      load_group(group);
+    while (auto read = queue_.take_read()) {
+      QueueReader::Outcome outcome = answer_of(*read);
+      note_read(read->page ? outcome.page.has_value() : outcome.size.has_value(), outcome);
+      for (const std::uint64_t sequence : outcome.expired) submit(RemoveOperation{read->number, sequence});
+      base::Executor& executor = *read->reply_to;
+      queue_.read_done();
+      executor.post([done = std::move(read), what = std::move(outcome)]() mutable {
+        if (done->page) done->page(std::move(what.page));
+        if (done->size) done->size(std::move(what.size));
+      });
     }
   }
 
-  void run_committer() {
-    for (;;) {
-      std::vector<Request> group;
-      {
-        std::unique_lock lock(mutex_);
-        writes_ready_.wait(lock, [this] { return stopping_ || !writes_.empty(); });
-        if (writes_.empty()) return;
-        group = take_group(writes_);
-      }
-      if (group.front().is_load()) {
-        load_group(group);
-      } else {
-        write_group(group);
-      }
-    }
-  }
-
-  // From the front, as far as the bounds go and as long as they are all loads or all writes.
-  static std::vector<Request> take_group(std::deque<Request>& from) {
-    std::vector<Request> group;
-    const bool loads = from.front().is_load();
-    std::size_t bytes = 0;
-    while (!from.empty() && from.front().is_load() == loads && group.size() < kMaxGroupItems &&
-           bytes < kMaxGroupBytes) {
-      bytes += from.front().cost_bytes;
-      group.push_back(std::move(from.front()));
-      from.pop_front();
-    }
-    return group;
-  }
-
-  Loaded load(const SessionKey& key) const try {
-    const auto value = database_->get(Family::kSession, encode_record_key(key));
-    if (!value) return tl::unexpected(value.error());
-    if (!value->has_value()) return std::optional<SessionRecord>();
-    auto stored = decode_record(key, **value);
-    if (!stored) return tl::unexpected(std::move(stored.error()));
-    return std::optional(std::move(stored->record));
+  QueueReader::Outcome answer_of(const ReadOperation& read) try {
+    if (read.size) return reader_.measure(read.number);
+    return reader_.read(read.number, read.from_sequence, read.max_messages, read.max_bytes);
   } catch (const std::exception& exception) {
-    return base::fail(Errc::kInternal, std::string("session store: ") + exception.what());
+    const auto error = base::fail(Errc::kInternal, std::string("session store: ") + exception.what());
+    return {error, error, {}};
   }
 
-  void load_group(std::vector<Request>& group) {
-    Replies replies;
-    std::optional<base::Error> failure;
-    std::size_t failed = 0;
-    for (Request& request : group) {
-      Loaded result = load(request.write.key);
-      if (!result) {
-        failed += 1;
-        failure = result.error();
-      }
-      replies.add(*request.reply_to, std::move(request.loaded), std::move(result));
+  void note_read(bool healthy, const QueueReader::Outcome& outcome) {
+    const std::lock_guard lock(stats_mutex_);
+    stats_.reads += healthy ? 1 : 0;
+    if (!healthy) {
+      failed_reads_ += 1;
+      stats_.failed += 1;
     }
-    {
-      const std::lock_guard lock(mutex_);
-      forget(group);
-      stats_.loads += group.size() - failed;
-      stats_.failed += failed;
-      if (failure && reads_healthy_) base::log_error("storage", "reads fail: {}", failure->message);
-      if (!failure && !reads_healthy_) base::log_info("storage", "session store: reads succeed again");
-      reads_healthy_ = !failure.has_value();
+    if (!healthy && reads_healthy_) {
+      const base::Error& error = outcome.page ? outcome.size.error() : outcome.page.error();
+      base::log_error("storage", "reads fail: {}", error.message);
     }
-    replies.post();
-  }
-
-  void write_group(std::vector<Request>& group) {
-    std::vector<RecordWrite> writes;
-    writes.reserve(group.size());
-    for (Request& request : group) {
-      writes.push_back({request.write.key, request.write.epoch, std::move(request.write.value)});
-    }
-    std::vector<base::Result<>> results = writer_.write(writes);
-    {
-      const std::lock_guard lock(mutex_);
-      forget(group);
-      count(results);
-    }
-    Replies replies;
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      replies.add(*group[i].reply_to, std::move(group[i].written), std::move(results[i]));
-    }
-    replies.post();
-  }
-
-  // With mutex_ held: these are answered.
-  void forget(const std::vector<Request>& group) {
-    queued_items_ -= group.size();
-    for (const Request& request : group) {
-      queued_bytes_ -= request.cost_bytes;
-      if (!request.written) continue;  // a load
-      const auto pending = pending_writes_.find(request.write.key);
-      if (--pending->second == 0) pending_writes_.erase(pending);
-    }
-  }
-
-  // With mutex_ held.
-  void count(const std::vector<base::Result<>>& results) {
-    stats_.groups += 1;
-    for (const base::Result<>& result : results) {
-      if (result) {
-        stats_.writes += 1;
-      } else {
-        (result.error().code == Errc::kUnavailable ? stats_.stale : stats_.failed) += 1;
-      }
-    }
-    stats_.healthy = writer_.healthy();
+    if (healthy && !reads_healthy_) base::log_info("storage", "session store: reads succeed again");
+    reads_healthy_ = healthy;
   }
 
   const RocksSessionStoreOptions options_;
+  const GroupWriter::Start start_;
   const std::unique_ptr<RocksDatabase> database_;
-  const Epoch found_epoch_;
+  DroppedNumbers dropped_;
+  DiskWatch disk_;
+  CommitQueue queue_;
   GroupWriter writer_;  // used by the committer only
+  QueueReader reader_;  // used by the reader only
 
-  mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable writes_ready_;
-  std::condition_variable loads_ready_;
-  std::deque<Request> writes_;                                  // with the loads that must see them
-  std::deque<Request> loads_;                                   // all others
-  std::unordered_map<SessionKey, std::size_t> pending_writes_;  // not yet committed, by session
-  std::size_t queued_items_ = 0;                                // of both queues and of the groups under way
-  std::size_t queued_bytes_ = 0;
+  mutable std::mutex stats_mutex_;  // guards what follows
   Stats stats_;
+  std::uint64_t failed_reads_ = 0;
   bool reads_healthy_ = true;
-  bool stopping_ = false;
 
-  std::thread committer_;
-  std::thread reader_;
+  std::thread committer_thread_;
+  std::thread reader_thread_;
 };
 
 RocksSessionStore::RocksSessionStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RocksSessionStore::~RocksSessionStore() = default;
 
 base::Result<std::unique_ptr<RocksSessionStore>> RocksSessionStore::open(const RocksSessionStoreOptions& options) try {
-  auto database = RocksDatabase::open(options.folder, log_mode(options.durability));
+  auto database = RocksDatabase::open(options.folder, log_mode(options.durability), *options.clock);
   if (!database) return tl::unexpected(std::move(database.error()));
-  const auto newest = GroupWriter::newest_epoch_in(**database);
-  if (!newest) return tl::unexpected(newest.error());
-  auto impl = std::make_unique<Impl>(options, std::move(*database), *newest);
+  const auto start = GroupWriter::find_start(**database, *options.clock);
+  if (!start) return tl::unexpected(start.error());
+  auto impl = std::make_unique<Impl>(options, std::move(*database), *start);
+  if (auto begun = impl->begin(); !begun) return tl::unexpected(std::move(begun.error()));
   return std::unique_ptr<RocksSessionStore>(new RocksSessionStore(std::move(impl)));
 } catch (const std::exception& exception) {
   return base::fail(Errc::kInternal, std::string("session store: ") + exception.what());
 }
 
-void RocksSessionStore::load(SessionKey key, base::Executor& reply_to, session::Callback<Loaded> done) {
-  Request request;
-  request.write.key = std::move(key);
-  request.reply_to = &reply_to;
-  request.loaded = std::move(done);
-  impl_->submit(std::move(request));
+base::Result<> RocksSessionStore::for_each_session(const std::function<void(session::SessionRecord&&, Epoch)>& each) {
+  std::size_t damaged = 0;
+  auto scanned =
+      impl_->database().scan(Family::kSession, {{}, {}, true}, [&](std::string_view key, std::string_view value) {
+        auto stored = key.size() < 2 ? decode_record({}, {}) : decode_record(key.substr(2), value);
+        if (stored) {
+          each(std::move(stored->record), stored->epoch);
+        } else if (++damaged <= 10) {
+          base::log_error("storage", "left out: {}", stored.error().message);
+        }
+        return true;
+      });
+  if (damaged > 10) base::log_error("storage", "left out: {} session records in all", damaged);
+  return scanned;
 }
 
-void RocksSessionStore::save(SessionRecord record, Epoch epoch, base::Executor& reply_to,
-                             session::Callback<base::Result<>> done) {
-  Request request;
-  request.write.value = encode_record(record, epoch);
-  request.write.key = std::move(record.key);
-  request.write.epoch = epoch;
-  request.reply_to = &reply_to;
-  request.written = std::move(done);
-  impl_->submit(std::move(request));
+base::Result<> RocksSessionStore::for_each_received(
+    const std::function<void(SessionNumber, std::uint16_t packet_id)>& each) {
+  return impl_->database().scan(Family::kReceived, {{}, {}, true}, [&](std::string_view key, auto) {
+    each(number_in(key), packet_id_in(key));
+    return true;
+  });
 }
 
-void RocksSessionStore::erase(SessionKey key, Epoch epoch, base::Executor& reply_to,
-                              session::Callback<base::Result<>> done) {
-  Request request;
-  request.write.key = std::move(key);
-  request.write.epoch = epoch;
-  request.reply_to = &reply_to;
-  request.written = std::move(done);
-  impl_->submit(std::move(request));
+base::Result<> RocksSessionStore::for_each_retained(const std::function<void(const mqtt::MessageRef&)>& each) {
+  const base::WallMs now_ms = impl_->now_ms();
+  return impl_->database().scan(Family::kRetained, {{}, {}, true}, [&](std::string_view, std::string_view value) {
+    if (has_expired(value, now_ms)) return true;
+    const auto message = decode_message(value);
+    if (message) {
+      each(*message);
+    } else {
+      base::log_error("storage", "left out, retained: {}", message.error().message);
+    }
+    return true;
+  });
+}
+
+void RocksSessionStore::save(session::SessionRecord record, Epoch epoch, base::Executor& reply_to, Done done) {
+  auto operation = std::make_unique<RecordOperation>();
+  operation->value = encode_record(record, epoch);
+  operation->key = std::move(record.key);
+  operation->number = record.number;
+  operation->epoch = epoch;
+  operation->reply_to = &reply_to;
+  operation->done = std::move(done);
+  impl_->submit(std::move(operation));
+}
+
+void RocksSessionStore::erase(session::SessionKey key, SessionNumber number, Epoch epoch, base::Executor& reply_to,
+                              Done done) {
+  auto operation = std::make_unique<RecordOperation>();
+  operation->key = std::move(key);
+  operation->number = number;
+  operation->epoch = epoch;
+  operation->reply_to = &reply_to;
+  operation->done = std::move(done);
+  impl_->submit(std::move(operation));
+}
+
+void RocksSessionStore::append(session::QueueItemRef item, base::Executor& reply_to,
+                               session::AppendListener& listener) {
+  impl_->submit(AppendOperation{std::move(item), &reply_to, &listener});
+}
+
+void RocksSessionStore::write(std::vector<session::StoreOperation> operations, base::Executor& reply_to, Done done) {
+  auto operation = std::make_unique<WriteOperation>();
+  operation->parts = std::move(operations);
+  operation->reply_to = &reply_to;
+  operation->done = std::move(done);
+  impl_->submit(std::move(operation));
+}
+
+void RocksSessionStore::remove(SessionNumber session, std::uint64_t sequence) {
+  impl_->submit(RemoveOperation{session, sequence});
+}
+
+void RocksSessionStore::drop_queue(SessionNumber session) {
+  impl_->submit(DropOperation{session});
+}
+
+void RocksSessionStore::read(SessionNumber session, std::uint64_t from_sequence, std::size_t max_messages,
+                             std::size_t max_bytes, base::Executor& reply_to,
+                             session::Callback<base::Result<Page>> done) {
+  auto operation = std::make_unique<ReadOperation>();
+  operation->number = session;
+  operation->from_sequence = from_sequence;
+  operation->max_messages = max_messages;
+  operation->max_bytes = max_bytes;
+  operation->reply_to = &reply_to;
+  operation->page = std::move(done);
+  impl_->submit(std::move(operation));
+}
+
+void RocksSessionStore::measure(SessionNumber session, base::Executor& reply_to,
+                                session::Callback<base::Result<session::QueueSize>> done) {
+  auto operation = std::make_unique<ReadOperation>();
+  operation->number = session;
+  operation->reply_to = &reply_to;
+  operation->size = std::move(done);
+  impl_->submit(std::move(operation));
+}
+
+void RocksSessionStore::save_retained(const mqtt::MessageRef& message, bool removed, base::Executor& reply_to,
+                                      Done done) {
+  auto operation = std::make_unique<RetainedOperation>();
+  operation->message = message;
+  operation->removed = removed;
+  operation->reply_to = &reply_to;
+  operation->done = std::move(done);
+  impl_->submit(std::move(operation));
 }
 
 Epoch RocksSessionStore::newest_epoch() const {
-  return impl_->newest_epoch();
+  return impl_->start().newest_epoch;
+}
+SessionNumber RocksSessionStore::newest_number() const {
+  return impl_->start().newest_number;
 }
 RocksSessionStore::Stats RocksSessionStore::stats() const {
   return impl_->stats();

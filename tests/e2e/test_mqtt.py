@@ -487,11 +487,18 @@ def test_unknown_protocol_versions(server, device, protocol, level):
     assert client.wait_closed() == []
 
 
-def test_version_5_is_refused_in_its_own_words(server, device):
+def test_version_5_is_told_what_devices_may_do(server, device):
+    """connection.md 8: announced, so that a client of the standard does not have to try."""
     client = server.client()
     client.send(connect_packet(*device.credentials(), level=5))
-    assert client.receive().raw[:4] == b"\x20\x03\x00\x84"
-    assert client.wait_closed() == []
+    answer = client.receive().raw
+    assert answer[0] == 0x20 and answer[2:4] == b"\x00\x00"
+    properties = answer[5:]
+    assert b"\x24\x01" in properties, "Maximum QoS 1"
+    assert b"\x25\x00" in properties, "no retained messages"
+    assert b"\x2a\x00" in properties, "no shared subscriptions"
+    assert b"\x21\x00\x64" in properties, "Receive Maximum 100"
+    client.close()
 
 
 @pytest.mark.parametrize("username, password", [(None, None), ("dev&pk", None)])

@@ -12,15 +12,16 @@ import pytest
 from rawclient import CONNACK, Silence, connect_packet
 
 VECTORS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "sign_vectors.json").read_text())
-# Sign-ins that belong to features the server does not have yet: MQTT 5, device tokens, client certificates and
+# Sign-ins that belong to features the server does not have yet: device tokens, client certificates and
 # pre-authentication tokens.
-NOT_YET = {"p36-mqtt5", "p37-mqtt5-assigned-id", "p39-connwl", "p40-x509", "p41-preauth", "n31-bad-iottoken"}
+NOT_YET = {"p39-connwl", "p40-x509", "p41-preauth", "n31-bad-iottoken"}
 CONNECTS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_connect" and v["id"] not in NOT_YET]
 SETTINGS = {
     "": {},
     "strictSecureMode": {"auth.strict_secure_mode": "true"},
     "keepAliveOverMax": {"auth.keep_alive_over_max": "clamp"},
 }
+ASSIGNED_CLIENT_ID = b"\x12\x00"  # the property of MQTT 5 and the first byte of its length
 ENCRYPTED = ("tls", "wss")
 
 
@@ -65,7 +66,7 @@ def servers(tmp_path_factory):
 
 def test_every_covered_vector_is_here():
     total = sum(v["kind"] == "mqtt_connect" for v in VECTORS["vectors"])
-    assert (total, len(CONNECTS)) == (76, 70)
+    assert (total, len(CONNECTS)) == (76, 72)
 
 
 def encode(vector):
@@ -91,7 +92,10 @@ def test_connect(servers, vector, transport):
             client.send(data)
         answer = client.receive()
         code = vector["expect"]["connackV3"]
-        if code:
+        if vector["connect"]["protocolLevel"] == 5:
+            assert answer.raw[0] == 0x20 and answer.raw[3] == vector["expect"]["reasonV5"]
+            assert (ASSIGNED_CLIENT_ID in answer.raw[5:]) == ("assigned-id" in vector["id"])
+        elif code:
             assert answer.raw == bytes([0x20, 2, 0, code])
             assert client.wait_closed() == [], "something followed the refusal"
         else:

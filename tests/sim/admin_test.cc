@@ -15,51 +15,49 @@ const std::string kGetTopic = "/pk/dev1/user/get";
 
 TEST(Admin, CloseDeviceKeepsTheSession) {
   in_many_worlds([](World& world) {
-    TestClient& sender = world.connected_operator(2);
-    TestClient& device = world.connected("dev1", 1);
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}});
-    EXPECT_FALSE(world.broker(0).close_device(device_key("dev1"), CloseCause::kKicked)) << "not here";
-    EXPECT_TRUE(world.broker(1).is_online(device_key("dev1")));
-    EXPECT_TRUE(world.broker(1).close_device(device_key("dev1"), CloseCause::kDisabled));
+    EXPECT_FALSE(world.broker((device.loop + 1) % 3).close_device(device_key("dev1"), CloseCause::kKicked))
+        << "not here";
+    EXPECT_TRUE(world.broker(device.loop).is_online(device_key("dev1")));
+    EXPECT_TRUE(world.broker(device.loop).close_device(device_key("dev1"), CloseCause::kDisabled));
     EXPECT_EQ(device.closed, CloseCause::kDisabled);
-    EXPECT_FALSE(world.broker(1).is_online(device_key("dev1")));
-    EXPECT_FALSE(world.broker(1).close_device(device_key("dev1"), CloseCause::kDisabled)) << "not connected";
+    EXPECT_FALSE(world.broker(device.loop).is_online(device_key("dev1")));
+    EXPECT_FALSE(world.broker(device.loop).close_device(device_key("dev1"), CloseCause::kDisabled)) << "not connected";
     world.publish(sender, kGetTopic, "kept", 1);
     world.settle();
     EXPECT_THAT(world.presence.events, ElementsAre("dev1 online", "dev1 offline: Device disabled"));
-    EXPECT_THAT(world.connected("dev1", world.pick(3)).payloads(), ElementsAre("kept"));
+    EXPECT_THAT(world.connected("dev1").payloads(), ElementsAre("kept"));
   });
 }
 
 TEST(Admin, ClosesADeviceWhoseSessionIsOnItsWay) {
   in_many_worlds([](World& world) {
-    world.store.hold();
-    TestClient& device = world.connect("dev1", 0);
-    if (world.chance(50)) world.settle();
+    TestClient& device = world.connect("dev1");
     bool any = false;
     for (std::size_t loop = 0; loop < 3; ++loop) {
       any = world.broker(loop).close_device(device_key("dev1"), CloseCause::kDisabled) || any;
     }
     EXPECT_TRUE(any);
-    world.store.go_on();
     world.settle();
     EXPECT_EQ(device.closed, CloseCause::kDisabled);
     EXPECT_FALSE(device.attached);
     EXPECT_THAT(world.presence.events, IsEmpty());
     EXPECT_EQ(world.session_count(), 0U);
-    EXPECT_EQ(world.directory.owned_count(), 0U);
   });
 }
 
 TEST(Admin, CloseProductDropsItsSessionsFromMemory) {
   in_many_worlds([](World& world) {
-    TestClient& first = world.connected("dev1", 1);
-    world.subscribed(first, {{kGetTopic, 1}});
-    TestClient& second = world.connected("dev2", 1);
-    TestClient& away = world.connected("dev3", 1);
-    world.subscribed(away, {{"/pk/dev3/user/get", 1}});
+    TestClient& first = world.connected(world.name_at_home_on(1, 0));
+    world.subscribed(first, {{device_topic(world.name_at_home_on(1, 0), "get"), 1}});
+    TestClient& second = world.connected(world.name_at_home_on(1, 1));
+    const std::string gone = world.name_at_home_on(1, 2);
+    TestClient& away = world.connected(gone);
+    world.subscribed(away, {{device_topic(gone, "get"), 1}});
     world.disconnect(away);
-    TestClient& elsewhere = world.connected("dev4", 0);
+    TestClient& elsewhere = world.connected(world.name_at_home_on(0, 0));
     world.broker(1).close_product("other");
     world.settle();
     EXPECT_TRUE(first.online());
@@ -69,14 +67,13 @@ TEST(Admin, CloseProductDropsItsSessionsFromMemory) {
     EXPECT_EQ(second.closed, CloseCause::kDeleted);
     EXPECT_TRUE(elsewhere.online()) << "each loop closes its own";
     EXPECT_EQ(world.session_count(), 1U);
-    EXPECT_EQ(world.directory.owned_count(), 1U);
   });
 }
 
 TEST(Admin, ForgetErasesFromTheStore) {
   in_many_worlds([](World& world) {
-    TestClient& sender = world.connected_operator(2);
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}});
     if (world.chance(50)) world.disconnect(device);
     EXPECT_EQ(world.store.memory.size(), 1U);
@@ -90,9 +87,9 @@ TEST(Admin, ForgetErasesFromTheStore) {
     EXPECT_EQ(erased, true);
     EXPECT_EQ(device.closed == CloseCause::kDeleted, !device.left);
     EXPECT_EQ(world.store.memory.size(), 0U);
-    EXPECT_EQ(world.directory.owned_count(), 1U) << "the operator's";
+    EXPECT_EQ(world.session_count(), 1U) << "the operator's";
     world.publish(sender, kGetTopic, "nobody", 1);
-    TestClient& next = world.connected("dev1", world.pick(3));
+    TestClient& next = world.connected("dev1");
     EXPECT_FALSE(next.attached->session_present);
     world.publish(sender, kGetTopic, "not subscribed", 1);
     world.settle();
@@ -102,7 +99,7 @@ TEST(Admin, ForgetErasesFromTheStore) {
 
 TEST(Admin, ForgetWinsOverASaveUnderWay) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribe(device, {{kGetTopic, 1}});
     std::optional<bool> erased;
     world.broker(world.pick(3)).forget_session(session_key("dev1"), [&](bool yes) { erased = yes; });
@@ -118,16 +115,16 @@ TEST(Admin, ForgetWinsOverASaveUnderWay) {
 
 TEST(Admin, ForgetTellsWhenTheStoreRefuses) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", 0);
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}});
     world.store.memory.fail_writes(true);
     std::optional<bool> erased;
-    world.broker(1).forget_session(session_key("dev1"), [&](bool yes) { erased = yes; });
+    world.broker(world.pick(3)).forget_session(session_key("dev1"), [&](bool yes) { erased = yes; });
     world.settle();
     EXPECT_EQ(erased, false);
     EXPECT_EQ(world.store.memory.size(), 1U);
     world.store.memory.fail_writes(false);
-    world.broker(1).forget_session(session_key("dev1"), [&](bool yes) { erased = yes; });
+    world.broker(world.pick(3)).forget_session(session_key("dev1"), [&](bool yes) { erased = yes; });
     world.settle();
     EXPECT_EQ(erased, true);
     EXPECT_EQ(world.store.memory.size(), 0U);
@@ -136,10 +133,10 @@ TEST(Admin, ForgetTellsWhenTheStoreRefuses) {
 
 TEST(Admin, ServersOwnMessageReachesAllLoops) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", 0);
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 0}});
     TestClient& listener = world.connected_operator(1, {{"/pk/#", 1}});
-    world.broker(2).publish_internal(kGetTopic, "from the server", 1);
+    world.broker(world.pick(3)).publish_internal(kGetTopic, "from the server", 1);
     world.settle();
     EXPECT_THAT(device.payloads(), ElementsAre("from the server"));
     EXPECT_EQ(device.got[0].qos, 1);

@@ -24,7 +24,7 @@ DeviceOptions clean() {
 
 TEST(Attach, FirstConnectionHasNoSession) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connect("dev1", world.pick(3));
+    TestClient& device = world.connect("dev1");
     EXPECT_TRUE(device.waiting()) << "the answer never comes inline";
     world.settle();
     ASSERT_TRUE(device.online());
@@ -36,63 +36,67 @@ TEST(Attach, FirstConnectionHasNoSession) {
 
 TEST(Attach, SessionPresentNeedsCleanSessionZeroAndState) {
   in_many_worlds([](World& world) {
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& first = world.connected("dev1");
     world.disconnect(first);
     world.settle();
-    TestClient& without_state = world.connected("dev1", world.pick(3));
+    TestClient& without_state = world.connected("dev1");
     EXPECT_FALSE(without_state.attached->session_present) << "no subscription, no message: no state";
     world.subscribed(without_state, kGet);
     world.disconnect(without_state);
     world.settle();
-    TestClient& again = world.connected("dev1", world.pick(3));
+    TestClient& again = world.connected("dev1");
     EXPECT_TRUE(again.attached->session_present);
     world.disconnect(again);
     world.settle();
-    TestClient& cleaning = world.connected("dev1", world.pick(3), clean());
+    TestClient& cleaning = world.connected("dev1", clean());
     EXPECT_FALSE(cleaning.attached->session_present);
   });
 }
 
-TEST(Attach, StoredSubscriptionsAreLoadedWhenNoLoopHasTheSession) {
+TEST(Attach, StoredSubscriptionsAreThereAfterARestart) {
   in_many_worlds([](World& world) {
-    session::SessionRecord record{session_key("dev1"), {{kGetTopic, 1}}};
-    SimLoop nobody;
-    world.store.memory.save(record, 1, nobody, [](base::Result<>) {});
-    TestClient& device = world.connected("dev1", world.pick(3));
-    EXPECT_TRUE(device.attached->session_present);
+    TestClient& first = world.connected("dev1");
+    world.subscribed(first, kGet);
+    if (world.chance(50)) world.disconnect(first);
+    if (world.chance(50)) {
+      world.kill();
+    } else {
+      world.restart_orderly();
+    }
+    EXPECT_EQ(world.session_count(), 1U);
     TestClient& sender = world.connected_operator(world.pick(3));
     world.publish(sender, kGetTopic, "hello", 1);
     world.settle();
+    TestClient& device = world.connected("dev1");
+    EXPECT_TRUE(device.attached->session_present);
     EXPECT_THAT(device.payloads(), ElementsAre("hello"));
   });
 }
 
-TEST(Attach, SessionsWithoutStateLeaveTheDirectory) {
+TEST(Attach, SessionsWithoutStateLeaveMemory) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     TestClient& visitor = world.connected_operator(world.pick(3), kStatus);
-    EXPECT_EQ(world.directory.owned_count(), 2U);
+    EXPECT_EQ(world.session_count(), 2U);
     world.disconnect(device);
     world.disconnect(visitor);
     world.settle();
-    EXPECT_EQ(world.directory.owned_count(), 0U);
     EXPECT_EQ(world.session_count(), 0U);
   });
 }
 
-// The old connection is closed, the new one is in, and an onlooker on a third loop learns it in that order.
-void expect_takeover(World& world, std::size_t old_loop, std::size_t new_loop, bool wants_notify) {
-  TestClient& onlooker = world.connected_operator(2, kStatus);
+// The old connection is closed, the new one is in, and an onlooker on any loop learns it in that order.
+void expect_takeover(World& world, bool wants_notify) {
+  TestClient& onlooker = world.connected_operator(world.pick(3), kStatus);
   DeviceOptions options;
   options.wants_notify = wants_notify;
-  TestClient& older = world.connected("dev1", old_loop, options);
+  TestClient& older = world.connected("dev1", options);
   world.subscribed(older, kGet);
-  TestClient& newer = world.connected("dev1", new_loop);
+  TestClient& newer = world.connected("dev1", options);
 
   EXPECT_EQ(older.closed, CloseCause::kTakenOver);
   EXPECT_TRUE(newer.attached->session_present);
-  EXPECT_FALSE(world.broker(old_loop == new_loop ? 2 : old_loop).is_online(device_key("dev1")));
-  EXPECT_TRUE(world.broker(new_loop).is_online(device_key("dev1")));
+  EXPECT_TRUE(world.broker(newer.loop).is_online(device_key("dev1")));
   EXPECT_GT(newer.client->epoch, older.client->epoch);
   if (wants_notify) {
     ASSERT_EQ(older.got.size(), 1U);
@@ -110,24 +114,18 @@ void expect_takeover(World& world, std::size_t old_loop, std::size_t new_loop, b
                           HasSubstr(R"("status":"online")")));
 }
 
-TEST(Attach, TakeOverOnTheSameLoop) {
-  in_many_worlds([](World& world) { expect_takeover(world, 1, 1, false); });
+TEST(Attach, TakeOver) {
+  in_many_worlds([](World& world) { expect_takeover(world, false); });
 }
-TEST(Attach, TakeOverOnTheSameLoopWithNotice) {
-  in_many_worlds([](World& world) { expect_takeover(world, 1, 1, true); });
-}
-TEST(Attach, TakeOverByAnotherLoop) {
-  in_many_worlds([](World& world) { expect_takeover(world, 0, 1, false); });
-}
-TEST(Attach, TakeOverByAnotherLoopWithNotice) {
-  in_many_worlds([](World& world) { expect_takeover(world, 1, 0, true); });
+TEST(Attach, TakeOverWithNotice) {
+  in_many_worlds([](World& world) { expect_takeover(world, true); });
 }
 
 TEST(Attach, TheLastOfManyRacingConnectionsStays) {
   in_many_worlds([](World& world) {
     std::vector<TestClient*> all;
     for (int i = 0; i < 8; ++i) {
-      all.push_back(&world.connect("dev1", world.pick(3)));
+      all.push_back(&world.connect("dev1"));
       world.run(world.pick(6));
     }
     world.settle();
@@ -139,72 +137,36 @@ TEST(Attach, TheLastOfManyRacingConnectionsStays) {
       EXPECT_EQ(one->closed.value_or(CloseCause::kTakenOver), CloseCause::kTakenOver);
     }
     EXPECT_EQ(online, 1U);
-    EXPECT_EQ(world.directory.owned_count(), 1U);
     EXPECT_EQ(world.session_count(), 1U);
   });
 }
 
-TEST(Attach, EvictedWhileItsSessionIsRead) {
+TEST(Attach, ConnectionEndsWhileAttaching) {
   in_many_worlds([](World& world) {
-    SimLoop nobody;
-    world.store.memory.save({session_key("dev1"), {{kGetTopic, 1}}}, 1, nobody, [](base::Result<>) {});
-    world.store.hold();
-    TestClient& older = world.connect("dev1", 0);
-    world.settle();
-    ASSERT_TRUE(older.waiting());
-    ASSERT_EQ(world.store.held_count(), 1U);
-    TestClient& newer = world.connect("dev1", world.pick(3));
-    world.settle();
-    EXPECT_EQ(older.refused, broker::AttachError::kTakenOver);
-    EXPECT_TRUE(newer.waiting());
-    world.store.go_on();
-    world.settle();
-    EXPECT_FALSE(older.attached) << "what was read late is of no use";
-    ASSERT_TRUE(newer.online());
-    EXPECT_THAT(world.presence.events, ElementsAre("dev1 online"));
-    EXPECT_TRUE(newer.attached->session_present);
-    EXPECT_EQ(world.session_count(), 1U);
-    EXPECT_EQ(world.directory.owned_count(), 1U);
-  });
-}
-
-TEST(Attach, ConnectionEndsWhileItsSessionIsRead) {
-  in_many_worlds([](World& world) {
-    TestClient& first = world.connect("dev1", 0);
+    TestClient& first = world.connect("dev1");
     world.run(world.pick(5));  // from before the claim until after the answer
     world.disconnect(first);
     world.settle();
     EXPECT_EQ(world.session_count(), 0U);
-    EXPECT_EQ(world.directory.owned_count(), 0U);
     EXPECT_FALSE(world.presence.is_online["dev1"]);
-
-    world.store.hold();
-    TestClient& second = world.connect("dev1", 1);
-    world.settle();
-    world.disconnect(second);
-    world.store.go_on();
-    world.settle();
-    EXPECT_FALSE(second.attached);
-    EXPECT_EQ(world.session_count(), 0U);
-    EXPECT_EQ(world.directory.owned_count(), 0U);
-    world.connected("dev1", 2);
+    world.connected("dev1");
   });
 }
 
 TEST(Attach, ConnectionThatEndsWhileAttachingLeavesTheStateBehind) {
   in_many_worlds([](World& world) {
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& first = world.connected("dev1");
     world.subscribed(first, kGet);
     world.disconnect(first);
     world.settle();
-    TestClient& second = world.connect("dev1", 1);
+    TestClient& second = world.connect("dev1");
     world.disconnect(second);
     world.settle();
     EXPECT_FALSE(second.attached);
-    TestClient& sender = world.connected_operator(2);
+    TestClient& sender = world.connected_operator(world.pick(3));
     world.publish(sender, kGetTopic, "kept", 1);
     world.settle();
-    TestClient& third = world.connected("dev1", 0);
+    TestClient& third = world.connected("dev1");
     EXPECT_TRUE(third.attached->session_present);
     EXPECT_THAT(third.payloads(), ElementsAre("kept"));
   });
@@ -212,8 +174,8 @@ TEST(Attach, ConnectionThatEndsWhileAttachingLeavesTheStateBehind) {
 
 TEST(Attach, CleanSessionDropsMessagesAndKeepsSubscriptions) {
   in_many_worlds([](World& world) {
-    TestClient& sender = world.connected_operator(2);
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& first = world.connected("dev1");
     world.subscribed(first, kGet);
     world.publish(sender, kGetTopic, "unacknowledged", 1);
     world.settle();
@@ -221,7 +183,7 @@ TEST(Attach, CleanSessionDropsMessagesAndKeepsSubscriptions) {
     world.publish(sender, kGetTopic, "queued", 1);
     world.settle();
 
-    TestClient& second = world.connected("dev1", world.pick(3), clean());
+    TestClient& second = world.connected("dev1", clean());
     EXPECT_FALSE(second.attached->session_present);
     EXPECT_THAT(second.got, IsEmpty());
     world.publish(sender, kGetTopic, "after", 1);
@@ -231,7 +193,7 @@ TEST(Attach, CleanSessionDropsMessagesAndKeepsSubscriptions) {
     world.settle();
     world.publish(sender, kGetTopic, "nobody home", 1);
     world.settle();
-    TestClient& third = world.connected("dev1", world.pick(3));
+    TestClient& third = world.connected("dev1");
     EXPECT_TRUE(third.attached->session_present);
     EXPECT_THAT(third.got, IsEmpty()) << "a device with clean session 1 keeps nothing while it is away";
   });
@@ -240,12 +202,12 @@ TEST(Attach, CleanSessionDropsMessagesAndKeepsSubscriptions) {
 TEST(Attach, StandardScopeDropsSubscriptionsToo) {
   in_many_worlds([](World& world) {
     world.rules.subscriptions_outlive_clean_session = false;
-    TestClient& sender = world.connected_operator(2);
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& first = world.connected("dev1");
     world.subscribed(first, {{kGetTopic, 1}, {"/broadcast/pk/#", 1}});
     world.disconnect(first);
     world.settle();
-    TestClient& second = world.connected("dev1", world.pick(3), clean());
+    TestClient& second = world.connected("dev1", clean());
     world.publish(sender, kGetTopic, "own", 1);
     world.publish(sender, "/broadcast/pk/all", "all", 1);
     world.settle();
@@ -261,8 +223,8 @@ TEST(Attach, StandardScopeDropsSubscriptionsToo) {
 
 TEST(Attach, StatusMessagesOfOrdinaryComingAndGoing) {
   in_many_worlds([](World& world) {
-    TestClient& onlooker = world.connected_operator(2, kStatus);
-    TestClient& device = world.connected("dev1", 0);
+    TestClient& onlooker = world.connected_operator(world.pick(3), kStatus);
+    TestClient& device = world.connected("dev1");
     world.disconnect(device, broker::OfflineReason::kKeepAliveTimeout);
     world.settle();
     EXPECT_THAT(onlooker.payloads(),
@@ -274,10 +236,10 @@ TEST(Attach, StatusMessagesOfOrdinaryComingAndGoing) {
 
 TEST(Attach, StatusMessagesInOrderWhenTheSessionWasGivenUpBetween) {
   in_many_worlds([](World& world) {
-    TestClient& onlooker = world.connected_operator(2, kStatus);
-    TestClient& device = world.connected("dev1", 0);  // without state: released when it leaves
+    TestClient& onlooker = world.connected_operator(world.pick(3), kStatus);
+    TestClient& device = world.connected("dev1");  // without state: released when it leaves
     world.disconnect(device);
-    world.connected("dev1", 1);
+    world.connected("dev1");
     EXPECT_THAT(onlooker.payloads(), ElementsAre(HasSubstr(R"("status":"online")"), HasSubstr(R"("status":"offline")"),
                                                  HasSubstr(R"("status":"online")")));
   });

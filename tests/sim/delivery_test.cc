@@ -28,7 +28,7 @@ TEST(Delivery, WindowOfUnacknowledgedMessages) {
   in_many_worlds([](World& world) {
     world.rules.session.max_in_flight = 3;
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}});
     send_numbers(world, sender, 1, 7, 1);
     ASSERT_EQ(device.payloads(), numbers(1, 3));
@@ -48,16 +48,16 @@ TEST(Delivery, QueueIsBoundedInMessages) {
     world.rules.session.max_in_flight = 2;
     world.rules.session.max_queued_messages = 3;
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& device = world.connected("dev1", 1);
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}});
     send_numbers(world, sender, 1, 9, 1);
-    EXPECT_EQ(world.broker(1).counters().dropped_queue_full, 4U);
+    EXPECT_EQ(world.home_broker("dev1").counters().dropped_queue_full, 4U);
     for (std::size_t i = 0; i < device.got.size(); ++i) world.acknowledge(device, device.got[i].packet_id);
     EXPECT_EQ(device.payloads(), numbers(1, 5));
     world.disconnect(device);
     send_numbers(world, sender, 10, 14, 1);
-    EXPECT_EQ(world.connected("dev1", 1).payloads(), numbers(10, 11)) << "three kept, two of them fit the window";
-    EXPECT_EQ(world.broker(1).counters().dropped_queue_full, 6U);
+    EXPECT_EQ(world.connected("dev1").payloads(), numbers(10, 11)) << "three kept, two of them fit the window";
+    EXPECT_EQ(world.home_broker("dev1").counters().dropped_queue_full, 6U);
   });
 }
 
@@ -66,13 +66,13 @@ TEST(Delivery, QueueIsBoundedInBytes) {
     const std::string payload(1000, 'x');
     world.rules.session.max_queued_bytes = 2500;
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& device = world.connected("dev1", 1);
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}});
     world.disconnect(device);
     for (int i = 0; i < 5; ++i) world.publish(sender, kGetTopic, payload, 1);
     world.settle();
-    EXPECT_EQ(world.connected("dev1", 1).got.size(), 2U);
-    EXPECT_EQ(world.broker(1).counters().dropped_queue_full, 3U);
+    EXPECT_EQ(world.connected("dev1").got.size(), 2U);
+    EXPECT_EQ(world.home_broker("dev1").counters().dropped_queue_full, 3U);
   });
 }
 
@@ -80,13 +80,13 @@ TEST(Delivery, RedeliveryAfterReconnectCarriesDup) {
   in_many_worlds([](World& world) {
     world.rules.session.max_in_flight = 3;
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& first = world.connected("dev1", world.pick(3));
+    TestClient& first = world.connected("dev1");
     world.subscribed(first, {{kGetTopic, 1}});
     send_numbers(world, sender, 1, 4, 1);
     world.acknowledge(first, first.got[1].packet_id);  // 2; then 4 goes out
     world.disconnect(first);
     send_numbers(world, sender, 5, 6, 1);
-    TestClient& second = world.connected("dev1", world.pick(3));
+    TestClient& second = world.connected("dev1");
     ASSERT_THAT(second.payloads(), ElementsAre("1", "3", "4"));
     for (const Delivery& delivery : second.got) EXPECT_TRUE(delivery.dup);
     EXPECT_EQ(second.got[0].packet_id, first.got[0].packet_id) << "under its old identifier";
@@ -100,11 +100,11 @@ TEST(Delivery, RedeliveryAfterReconnectCarriesDup) {
 TEST(Delivery, TakenOverConnectionHandsItsMessagesOn) {
   in_many_worlds([](World& world) {
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& older = world.connected("dev1", world.pick(3));
+    TestClient& older = world.connected("dev1");
     world.subscribed(older, {{kGetTopic, 1}});
     send_numbers(world, sender, 1, 3, 1);
     world.acknowledge(older, older.got[0].packet_id);
-    TestClient& newer = world.connected("dev1", world.pick(3));
+    TestClient& newer = world.connected("dev1");
     ASSERT_THAT(newer.payloads(), ElementsAre("2", "3"));
     EXPECT_TRUE(newer.got[0].dup);
   });
@@ -113,19 +113,19 @@ TEST(Delivery, TakenOverConnectionHandsItsMessagesOn) {
 TEST(Delivery, QosZeroToTheAbsentIsDropped) {
   in_many_worlds([](World& world) {
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& first = world.connected("dev1", 1);
+    TestClient& first = world.connected("dev1");
     world.subscribed(first, {{kGetTopic, 1}});
     world.disconnect(first);
     send_numbers(world, sender, 1, 2, 0);
-    EXPECT_THAT(world.connected("dev1", 1).got, IsEmpty());
-    EXPECT_EQ(world.broker(1).counters().dropped_offline, 2U);
+    EXPECT_THAT(world.connected("dev1").got, IsEmpty());
+    EXPECT_EQ(world.home_broker("dev1").counters().dropped_offline, 2U);
   });
 }
 
 TEST(Delivery, OverlappingFiltersDeliverOnce) {
   in_many_worlds([](World& world) {
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 0},
                               {"/pk/dev1/user/#", 1},
                               {"/pk/dev1/+/get", 0},
@@ -147,7 +147,7 @@ TEST(Delivery, OverlappingFiltersDeliverOnce) {
 TEST(Delivery, DevicesGetThePublishersQosOperatorsTheLower) {
   in_many_worlds([](World& world) {
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 0}});
     TestClient& low = world.connected_operator(world.pick(3), {{kGetTopic, 0}});
     TestClient& high = world.connected_operator(world.pick(3), {{kGetTopic, 1}});
@@ -166,7 +166,7 @@ TEST(Delivery, DeviceMayBeGivenTheStandardsQos) {
   in_many_worlds([](World& world) {
     world.rules.deliver_at_publishers_qos = false;
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 0}});
     send_numbers(world, sender, 1, 1, 1);
     ASSERT_EQ(device.got.size(), 1U);
@@ -177,13 +177,13 @@ TEST(Delivery, DeviceMayBeGivenTheStandardsQos) {
 TEST(Delivery, CongestedClient) {
   in_many_worlds([](World& world) {
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& device = world.connected("dev1", 1);
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}});
     device.full = true;
     send_numbers(world, sender, 1, 3, 0);
     send_numbers(world, sender, 4, 6, 1);
     EXPECT_THAT(device.got, IsEmpty());
-    EXPECT_EQ(world.broker(1).counters().dropped_congested, 3U);
+    EXPECT_EQ(world.home_broker("dev1").counters().dropped_congested, 3U);
     device.full_after = 2;
     world.resume(device);
     EXPECT_EQ(device.payloads(), numbers(4, 5)) << "as far as it reads";
@@ -198,11 +198,11 @@ TEST(Delivery, CongestedClient) {
 TEST(Delivery, CongestedWhileMessagesAreSentAgain) {
   in_many_worlds([](World& world) {
     TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient& first = world.connected("dev1", world.pick(3));
+    TestClient& first = world.connected("dev1");
     world.subscribed(first, {{kGetTopic, 1}});
     send_numbers(world, sender, 1, 4, 1);
     world.disconnect(first);
-    TestClient& second = world.connect("dev1", world.pick(3));
+    TestClient& second = world.connect("dev1");
     second.full_after = 2;
     world.settle();
     EXPECT_EQ(second.payloads(), numbers(1, 2));
@@ -218,8 +218,8 @@ TEST(Delivery, CongestedWhileMessagesAreSentAgain) {
 
 TEST(Delivery, OrderAndExactlyOnceAcrossLoops) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", 0);
-    TestClient& other = world.connected("dev2", 1);
+    TestClient& device = world.connected("dev1");
+    TestClient& other = world.connected("dev2");
     std::vector<TestClient*> listeners;
     for (std::size_t i = 0; i < 6; ++i) {
       listeners.push_back(&world.connected_operator(i % 3, {{"/pk/+/user/update", 1}, {"/pk/dev1/#", 1}}));
@@ -241,7 +241,7 @@ TEST(Delivery, OrderAndExactlyOnceAcrossLoops) {
 
 TEST(Delivery, OwnPublishComesBackOnlyWhereItMaySubscribe) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{"/pk/dev1/user/#", 1}});
     world.publish(device, kUpdateTopic, "report", 1);
     world.settle();
@@ -264,7 +264,7 @@ TEST(Delivery, OperatorsHearThemselves) {
 TEST(Delivery, RefusedPublishIsAcknowledgedAndGoesNowhere) {
   in_many_worlds([](World& world) {
     TestClient& listener = world.connected_operator(world.pick(3), {{"#", 1}});
-    TestClient& device = world.connected("dev1", 1);
+    TestClient& device = world.connected("dev1");
     listener.got.clear();
     const auto id = world.publish(device, "/pk/dev2/user/update", "forged", 1);
     world.publish(device, "/pk/dev1/user/" + std::string(200, 'x'), "too long", 1);
@@ -273,19 +273,21 @@ TEST(Delivery, RefusedPublishIsAcknowledgedAndGoesNowhere) {
     EXPECT_THAT(device.pubacks, ElementsAre(id, id + 1));
     EXPECT_TRUE(device.online());
     EXPECT_THAT(listener.got, IsEmpty());
-    EXPECT_EQ(world.broker(1).counters().refused_publishes, 3U);
+    EXPECT_EQ(world.home_broker("dev1").counters().refused_publishes, 3U);
   });
 }
 
-TEST(Delivery, FollowsASessionToItsNewLoop) {
+TEST(Delivery, FindsADeviceFromEveryLoop) {
   in_many_worlds([](World& world) {
-    TestClient& sender = world.connected_operator(world.pick(3));
-    TestClient* device = &world.connected("dev1", 0);
+    std::vector<TestClient*> senders;
+    for (std::size_t loop = 0; loop < world.loop_count(); ++loop) senders.push_back(&world.connected_operator(loop));
+    TestClient* device = &world.connected("dev1");
     world.subscribed(*device, {{kGetTopic, 1}, {"/broadcast/pk/#", 1}});
     for (int i = 0; i < 6; ++i) {
-      device = &world.connected("dev1", world.pick(3));
+      device = &world.connected("dev1");
       device->got.clear();  // what it had not acknowledged
       const std::string text = std::to_string(i);
+      TestClient& sender = *senders[static_cast<std::size_t>(i) % senders.size()];
       world.publish(sender, kGetTopic, text, 0);
       world.publish(sender, "/broadcast/pk/x", text, 0);
       world.settle();

@@ -12,13 +12,13 @@ using testing::HasSubstr;
 
 const std::string kGetTopic = "/pk/dev1/user/get";
 
-// Release() tells the directory before the offline status has left the loop.
+// A session that was given up told of it before its offline status had left the loop.
 TEST(Regression, OfflineBeforeOnlineAlsoWhenTheSessionWasGivenUp) {
   in_many_worlds([](World& world) {
-    TestClient& onlooker = world.connected_operator(2, {{"/as/mqtt/status/#", 0}});
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& onlooker = world.connected_operator(world.pick(3), {{"/as/mqtt/status/#", 0}});
+    TestClient& first = world.connected("dev1");
     world.disconnect(first);
-    world.connected("dev1", 1);
+    world.connected("dev1");
     EXPECT_THAT(onlooker.payloads(),
                 ElementsAre(HasSubstr(R"("online")"), HasSubstr(R"("offline")"), HasSubstr(R"("online")")));
   });
@@ -29,14 +29,14 @@ TEST(Regression, CleanSessionOneDropsWhatIsStored) {
     world.rules.subscriptions_outlive_clean_session = false;
     DeviceOptions clean;
     clean.clean_session = true;
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& first = world.connected("dev1");
     world.subscribed(first, {{kGetTopic, 1}});
     world.disconnect(first);
     world.settle();
-    TestClient& second = world.connected("dev1", 1, clean);
+    TestClient& second = world.connected("dev1", clean);
     world.disconnect(second);
     world.settle();
-    EXPECT_FALSE(world.connected("dev1", 2).attached->session_present);
+    EXPECT_FALSE(world.connected("dev1").attached->session_present);
   });
 }
 TEST(Regression, SessionOfCleanSessionOneEndsWithItsConnection) {
@@ -44,22 +44,23 @@ TEST(Regression, SessionOfCleanSessionOneEndsWithItsConnection) {
     world.rules.subscriptions_outlive_clean_session = false;
     DeviceOptions clean;
     clean.clean_session = true;
-    TestClient& first = world.connected("dev1", 0, clean);
+    TestClient& first = world.connected("dev1", clean);
     world.subscribed(first, {{kGetTopic, 1}});
     world.disconnect(first);
     world.settle();
     EXPECT_EQ(world.session_count(), 0U);
-    EXPECT_FALSE(world.connected("dev1", 2).attached->session_present);
+    EXPECT_FALSE(world.connected("dev1").attached->session_present);
   });
 }
 
 // The failure of an older save takes away what a newer one has stored and granted.
 TEST(Regression, GrantedMeansSubscribed) {
   in_many_worlds([](World& world) {
-    TestClient& sender = world.connected_operator(2);
-    TestClient& device = world.connected("dev1", 0);
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.store.memory.fail_writes(true);
     const auto refused = world.subscribe(device, {{kGetTopic, 1}});
+    world.store.memory.commit();
     world.store.memory.fail_writes(false);
     const auto granted = world.subscribe(device, {{kGetTopic, 1}});
     world.settle();
@@ -74,13 +75,13 @@ TEST(Regression, GrantedMeansSubscribed) {
 // A save failed while nobody was there to be told; the next SUBSCRIBE believes that it is stored.
 TEST(Regression, GrantedMeansStored) {
   in_many_worlds([](World& world) {
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& first = world.connected("dev1");
     world.store.memory.fail_writes(true);
     world.subscribe(first, {{kGetTopic, 1}});
     world.disconnect(first);
     world.settle();
     world.store.memory.fail_writes(false);
-    TestClient& second = world.connected("dev1", 0);
+    TestClient& second = world.connected("dev1");
     world.subscribed(second, {{kGetTopic, 1}});
     EXPECT_EQ(world.store.memory.size(), 1U);
   });
@@ -88,11 +89,11 @@ TEST(Regression, GrantedMeansStored) {
 // The same with a save that is only slow: the new connection's answer must wait for it.
 TEST(Regression, RepetitionOnANewConnectionWaitsForTheSaveUnderWay) {
   in_many_worlds([](World& world) {
-    TestClient& first = world.connected("dev1", 0);
+    TestClient& first = world.connected("dev1");
     world.store.hold();
     world.subscribe(first, {{kGetTopic, 1}});
     world.disconnect(first);
-    TestClient& second = world.connected("dev1", 1);
+    TestClient& second = world.connected("dev1");
     world.subscribe(second, {{kGetTopic, 1}});
     world.settle();
     EXPECT_TRUE(second.subacks.empty());
@@ -102,13 +103,35 @@ TEST(Regression, RepetitionOnANewConnectionWaitsForTheSaveUnderWay) {
   });
 }
 
+// The record was erased with the last subscription, and with it what waited and all that came later.
+TEST(Regression, MessagesOutliveTheLastSubscription) {
+  in_many_worlds([](World& world) {
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& first = world.connected("dev1");
+    world.subscribed(first, {{kGetTopic, 1}});
+    world.publish(sender, kGetTopic, "1", 1);
+    world.settle();
+    world.unsubscribe(first, kGetTopic);
+    world.disconnect(first);
+    world.settle();
+    if (world.chance(50)) world.kill();
+    TestClient& second = world.connected("dev1");
+    EXPECT_THAT(second.payloads(), ElementsAre("1"));
+    world.acknowledge(second, second.got[0].packet_id);
+    world.subscribed(second, {{kGetTopic, 1}});
+    world.disconnect(second);
+    world.settle();
+    TestClient& other = world.connected_operator(world.pick(3));
+    world.publish(other, kGetTopic, "2", 1);
+    world.settle();
+    EXPECT_THAT(world.connected("dev1").payloads(), ElementsAre("2"));
+  });
+}
+
 TEST(Regression, DisabledWhileAttaching) {
   in_many_worlds([](World& world) {
-    world.store.hold();
-    TestClient& device = world.connect("dev1", 0);
-    world.settle();
+    TestClient& device = world.connect("dev1");
     for (std::size_t i = 0; i < 3; ++i) world.broker(i).close_device(device_key("dev1"), broker::CloseCause::kDisabled);
-    world.store.go_on();
     world.settle();
     EXPECT_FALSE(device.online());
   });

@@ -14,7 +14,7 @@ const std::string kGetTopic = "/pk/dev1/user/get";
 
 TEST(Subscribe, AnsweredAfterTheStoreHasIt) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.store.hold();
     const auto id = world.subscribe(device, {{kGetTopic, 1}});
     world.settle();
@@ -22,16 +22,16 @@ TEST(Subscribe, AnsweredAfterTheStoreHasIt) {
     EXPECT_EQ(world.store.memory.size(), 0U);
     world.store.go_on();
     EXPECT_THAT(device.subacks, IsEmpty()) << "not inline";
-    EXPECT_EQ(world.store.memory.size(), 1U);
     world.settle();
+    EXPECT_EQ(world.store.memory.size(), 1U);
     EXPECT_THAT(device.codes(id), ElementsAre(1));
   });
 }
 
 TEST(Subscribe, StoreFailureRefusesAllFilters) {
   in_many_worlds([](World& world) {
-    TestClient& sender = world.connected_operator(2);
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.store.memory.fail_writes(true);
     const auto failed = world.subscribe(device, {{kGetTopic, 1}, {"/broadcast/pk/#", 0}});
     world.settle();
@@ -55,7 +55,7 @@ TEST(Subscribe, StoreFailureRefusesAllFilters) {
 
 TEST(Subscribe, RepetitionWaitsForTheSaveUnderWay) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.store.hold();
     const auto first = world.subscribe(device, {{kGetTopic, 1}});
     const auto second = world.subscribe(device, {{kGetTopic, 1}});
@@ -78,7 +78,7 @@ TEST(Subscribe, RepetitionWaitsForTheSaveUnderWay) {
 TEST(Subscribe, FiltersOfOnePacketAreBounded) {
   in_many_worlds([](World& world) {
     world.rules.max_filters_per_subscribe = 2;
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     const auto id = world.subscribe(device, {{kGetTopic, 1}, {"/pk/other/user/get", 1}, {"/broadcast/pk/#", 1}});
     world.settle();
     EXPECT_THAT(device.codes(id), ElementsAre(1, 0x80, 0x80));
@@ -89,7 +89,7 @@ TEST(Subscribe, FiltersOfOnePacketAreBounded) {
 TEST(Subscribe, SubscriptionsOfADeviceAreBounded) {
   in_many_worlds([](World& world) {
     world.rules.max_subscriptions = 2;
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& device = world.connected("dev1");
     const auto first =
         world.subscribe(device, {{"/pk/dev1/user/a", 1}, {"/pk/dev1/user/b", 1}, {"/pk/dev1/user/c", 1}});
     world.settle();
@@ -106,7 +106,7 @@ TEST(Subscribe, SubscriptionsOfADeviceAreBounded) {
 
 TEST(Subscribe, QosTwoIsGrantedAsOne) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", 0);
+    TestClient& device = world.connected("dev1");
     const auto id = world.subscribe(device, {{kGetTopic, 2}});
     world.settle();
     EXPECT_THAT(device.codes(id), ElementsAre(1));
@@ -115,8 +115,8 @@ TEST(Subscribe, QosTwoIsGrantedAsOne) {
 
 TEST(Subscribe, UnsubscribeEndsDeliveryAndIsStored) {
   in_many_worlds([](World& world) {
-    TestClient& sender = world.connected_operator(2);
-    TestClient& device = world.connected("dev1", world.pick(3));
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& device = world.connected("dev1");
     world.subscribed(device, {{kGetTopic, 1}, {"/broadcast/pk/#", 1}});
     world.store.hold();
     const auto first = world.unsubscribe(device, kGetTopic);
@@ -134,17 +134,17 @@ TEST(Subscribe, UnsubscribeEndsDeliveryAndIsStored) {
     EXPECT_EQ(device.unsubacks.back(), unknown);
     world.disconnect(device);
     world.settle();
-    EXPECT_FALSE(world.connected("dev1", 1).attached->session_present);
+    EXPECT_FALSE(world.connected("dev1").attached->session_present);
   });
 }
 
 TEST(Subscribe, NobodyIsAnsweredAfterItLeft) {
   in_many_worlds([](World& world) {
-    TestClient& device = world.connected("dev1", 0);
+    TestClient& device = world.connected("dev1");
     world.store.hold();
     world.subscribe(device, {{kGetTopic, 1}});
     world.disconnect(device);
-    TestClient& next = world.connect("dev1", world.pick(3));
+    TestClient& next = world.connect("dev1");
     world.run(world.pick(20));
     world.store.go_on();
     world.settle();

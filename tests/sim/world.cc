@@ -25,25 +25,58 @@ void HeldStore::pass(base::Task call) {
   }
 }
 
-void HeldStore::load(session::SessionKey key, base::Executor& reply_to,
-                     session::Callback<base::Result<std::optional<session::SessionRecord>>> done) {
-  pass([this, name = std::move(key), &reply_to, call = std::move(done)]() mutable {
-    memory.load(std::move(name), reply_to, std::move(call));
-  });
-}
-
-void HeldStore::save(session::SessionRecord record, session::Epoch epoch, base::Executor& reply_to,
-                     session::Callback<base::Result<>> done) {
+void HeldStore::save(session::SessionRecord record, session::Epoch epoch, base::Executor& reply_to, Done done) {
   ++saves;
   pass([this, value = std::move(record), epoch, &reply_to, call = std::move(done)]() mutable {
     memory.save(std::move(value), epoch, reply_to, std::move(call));
   });
 }
 
-void HeldStore::erase(session::SessionKey key, session::Epoch epoch, base::Executor& reply_to,
-                      session::Callback<base::Result<>> done) {
-  pass([this, name = std::move(key), epoch, &reply_to, call = std::move(done)]() mutable {
-    memory.erase(std::move(name), epoch, reply_to, std::move(call));
+void HeldStore::erase(session::SessionKey key, session::SessionNumber number, session::Epoch epoch,
+                      base::Executor& reply_to, Done done) {
+  pass([this, name = std::move(key), number, epoch, &reply_to, call = std::move(done)]() mutable {
+    memory.erase(std::move(name), number, epoch, reply_to, std::move(call));
+  });
+}
+
+void HeldStore::append(session::QueueItemRef item, base::Executor& reply_to, session::AppendListener& listener) {
+  ++appends;
+  pass([this, what = std::move(item), &reply_to, &listener]() mutable {
+    memory.append(std::move(what), reply_to, listener);
+  });
+}
+
+void HeldStore::write(std::vector<session::StoreOperation> operations, base::Executor& reply_to, Done done) {
+  pass([this, all = std::move(operations), &reply_to, call = std::move(done)]() mutable {
+    memory.write(std::move(all), reply_to, std::move(call));
+  });
+}
+
+void HeldStore::remove(session::SessionNumber session, std::uint64_t sequence) {
+  pass([this, session, sequence] { memory.remove(session, sequence); });
+}
+
+void HeldStore::drop_queue(session::SessionNumber session) {
+  pass([this, session] { memory.drop_queue(session); });
+}
+
+void HeldStore::read(session::SessionNumber session, std::uint64_t from_sequence, std::size_t max_messages,
+                     std::size_t max_bytes, base::Executor& reply_to, session::Callback<base::Result<Page>> done) {
+  pass([this, session, from_sequence, max_messages, max_bytes, &reply_to, call = std::move(done)]() mutable {
+    memory.read(session, from_sequence, max_messages, max_bytes, reply_to, std::move(call));
+  });
+}
+
+void HeldStore::measure(session::SessionNumber session, base::Executor& reply_to,
+                        session::Callback<base::Result<session::QueueSize>> done) {
+  pass([this, session, &reply_to, call = std::move(done)]() mutable {
+    memory.measure(session, reply_to, std::move(call));
+  });
+}
+
+void HeldStore::save_retained(const mqtt::MessageRef& message, bool removed, base::Executor& reply_to, Done done) {
+  pass([this, message, removed, &reply_to, call = std::move(done)]() mutable {
+    memory.save_retained(message, removed, reply_to, std::move(call));
   });
 }
 
@@ -63,25 +96,55 @@ void TestClient::note(std::string what) {
   order.push_back(std::move(what));
 }
 
-void TestClient::send_publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, std::uint16_t packet_id) {
+void TestClient::send_publish(const broker::PublishOut& packet) {
   note("publish");
-  EXPECT_EQ(packet_id == 0, qos == 0);
-  EXPECT_FALSE(dup && qos == 0);
-  got.push_back({std::string(message->topic()), std::string(base::as_text(message->payload())), qos, dup, packet_id});
+  EXPECT_EQ(packet.packet_id == 0, packet.qos == 0);
+  EXPECT_FALSE(packet.dup && packet.qos == 0);
+  got.push_back({std::string(packet.message->topic()),
+                 std::string(base::as_text(packet.message->payload())),
+                 packet.qos,
+                 packet.dup,
+                 packet.retain,
+                 packet.packet_id,
+                 {packet.subscription_ids.begin(), packet.subscription_ids.end()}});
   if (on_delivery) on_delivery(got.back());
 }
 
-void TestClient::send_puback(std::uint16_t packet_id) {
-  note("puback");
-  pubacks.push_back(packet_id);
+void TestClient::send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::ReasonCode reason) {
+  switch (type) {
+    case mqtt::PacketType::kPuback:
+      note("puback");
+      pubacks.push_back(packet_id);
+      break;
+    case mqtt::PacketType::kPubrec:
+      note("pubrec");
+      break;
+    case mqtt::PacketType::kPubrel:
+      note("pubrel");
+      break;
+    default:
+      note("pubcomp");
+  }
+  acks.push_back({type, packet_id, reason});
+  if (on_ack) on_ack(acks.back());
 }
 
-void TestClient::send_suback(std::uint16_t packet_id, std::span<const std::uint8_t> codes) {
+namespace {
+
+std::vector<int> to_ints(std::span<const mqtt::ReasonCode> codes, bool v5) {
+  std::vector<int> out;
+  for (const mqtt::ReasonCode code : codes) out.push_back(!v5 && mqtt::is_error(code) ? 0x80 : static_cast<int>(code));
+  return out;
+}
+
+}  // namespace
+
+void TestClient::send_suback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {
   note("suback");
-  subacks.emplace_back(packet_id, std::vector<int>(codes.begin(), codes.end()));
+  subacks.emplace_back(packet_id, to_ints(codes, client->speaks_v5()));
 }
 
-void TestClient::send_unsuback(std::uint16_t packet_id) {
+void TestClient::send_unsuback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode>) {
   note("unsuback");
   unsubacks.push_back(packet_id);
 }
@@ -99,13 +162,13 @@ bool TestClient::is_own(std::string_view topic) const {
 }
 
 broker::Authorizer::Verdict TestClient::may_publish(std::string_view topic) const {
-  if (client->info.kind == broker::ClientKind::kOperator) return Verdict::kAllowed;
+  if (!client->is_device()) return topic.starts_with("secret/") ? Verdict::kNotPermitted : Verdict::kAllowed;
   if (topic.size() > 128) return Verdict::kTooLong;
   return is_own(topic) && !topic.ends_with("/get") ? Verdict::kAllowed : Verdict::kNotPermitted;
 }
 
 broker::Authorizer::Verdict TestClient::may_subscribe(std::string_view filter) const {
-  if (client->info.kind == broker::ClientKind::kOperator) return Verdict::kAllowed;
+  if (!client->is_device()) return filter.starts_with("secret/") ? Verdict::kNotPermitted : Verdict::kAllowed;
   if (filter.size() > 128) return Verdict::kTooLong;
   if (filter.starts_with("/broadcast/" + client->info.device.product_key + "/")) return Verdict::kAllowed;
   return is_own(filter) && !filter.ends_with("/update") ? Verdict::kAllowed : Verdict::kNotPermitted;
@@ -150,35 +213,126 @@ session::SessionKey session_key(const std::string& name) {
   return session::device_session_key(kProduct, name, 0);
 }
 
-World::World(std::uint64_t seed, std::size_t loop_count)
-    : random_(seed), directory(VirtualClock::kStart), cluster_(loop_count) {
+struct World::Process {
+  Process(World& world, std::size_t loop_count)
+      : directory(world.clock.now, world.store.memory.newest_epoch(), static_cast<session::LoopId>(loop_count)),
+        cluster(loop_count),
+        retained({}) {}
+  ~Process() {
+    for (const auto& loop : loops) loop->drop();
+  }
+
+  std::vector<std::unique_ptr<SimLoop>> loops;
+  cluster::LocalDirectory directory;
+  cluster::LocalCluster cluster;
+  routing::RetainedMessages retained;
+  std::vector<std::unique_ptr<broker::Broker>> brokers;
+};
+
+World::World(std::uint64_t seed, std::size_t loop_count) : random_(seed), loop_count_(loop_count) {
   base::set_log_level(base::LogLevel::kOff);
   operator_rules.max_filters_per_subscribe = 0;
   operator_rules.max_subscriptions = 0;
   operator_rules.deliver_at_publishers_qos = false;
   operator_rules.subscriptions_outlive_clean_session = false;
-  for (std::size_t i = 0; i < loop_count; ++i) {
-    const auto id = static_cast<session::LoopId>(i);
-    loops_.push_back(std::make_unique<SimLoop>());
-    brokers_.push_back(std::make_unique<broker::Broker>(
-        broker::Broker::Parts{id, *loops_[i], clock, directory, store, cluster_.bus(id), presence}));
-    cluster_.attach(id, *loops_[i], *brokers_[i]);
-  }
-  for (const auto& broker : brokers_) broker->start();
+  account_rules = operator_rules;
+  account_rules.max_qos = 2;
+  account_rules.retain_available = true;
+  account_rules.shared_available = true;
+  account_rules.wills_available = true;
+  start();
 }
 
-World::~World() = default;
+World::~World() {
+  end();
+}
+
+// What the server does when it starts: every stored session gets back to its home before the loops run.
+void World::start() {
+  clock.now += 5;  // nothing starts in no time
+  process_ = std::make_unique<Process>(*this, loop_count_);
+  Process& process = *process_;
+  const auto loops = static_cast<session::LoopId>(loop_count_);
+  for (std::size_t i = 0; i < loop_count_; ++i) {
+    const auto id = static_cast<session::LoopId>(i);
+    process.loops.push_back(std::make_unique<SimLoop>());
+    process.brokers.push_back(std::make_unique<broker::Broker>(
+        broker::Broker::Parts{id, loops, *process.loops[i], clock, process.directory, store, process.cluster.bus(id),
+                              process.retained, presence}));
+    process.cluster.attach(id, *process.loops[i], *process.brokers[i]);
+  }
+  for (const auto& broker : process.brokers) broker->start();
+  const auto home = [&](std::string_view key) -> broker::Broker& {
+    return *process.brokers[session::home_loop(session::identity_of(key), loops)];
+  };
+  std::map<session::SessionNumber, broker::Broker*> homes;
+  (void)store.for_each_session([&](session::SessionRecord&& record, session::Epoch) {
+    broker::Broker& where = home(record.key);
+    homes[record.number] = &where;
+    where.restore(std::move(record), record.key.starts_with('d') ? rules : account_rules);
+  });
+  (void)store.for_each_received([&](session::SessionNumber number, std::uint16_t packet_id) {
+    if (const auto found = homes.find(number); found != homes.end()) {
+      found->second->restore_received(number, packet_id);
+    }
+  });
+  (void)store.for_each_retained(
+      [&](const mqtt::MessageRef& message) { process.retained.set(message, [](const mqtt::MessageRef&, bool) {}); });
+  store.memory.erase("s", 0, process.directory.adopt(0, {}), *process.loops[0], [](base::Result<>) {});
+  for (const auto& loop : process.loops) loop->in_turn = true;
+}
+
+void World::end() {
+  store.drop_held();
+  store.memory.crash();
+  for (const auto& who : clients_) {
+    who->left = true;
+    who->client->sink = nullptr;
+    who->client->session = nullptr;
+  }
+  presence.is_online.clear();
+  for (const auto& loop : process_->loops) loop->drop();
+  process_->brokers.clear();  // what its sessions still give to the store is lost as well
+  store.memory.crash();
+  process_.reset();
+}
+
+void World::kill() {
+  end();
+  clock.now += 1 + static_cast<base::WallMs>(pick(1000));
+  start();
+  settle();  // clients are let in when every loop knows the subscriptions of all
+}
+
+void World::restart_orderly() {
+  for (const auto& who : clients_) {
+    if (who->online()) disconnect(*who, broker::OfflineReason::kServerStopped);
+  }
+  store.go_on();
+  settle();
+  kill();
+}
+
+void World::tick() {
+  for (std::size_t i = 0; i < loop_count_; ++i) broker(i).tick();
+}
+
+void World::pass(std::int64_t seconds) {
+  clock.now += seconds * 1000;
+  tick();
+  settle();
+}
 
 bool World::step() {
   std::vector<std::size_t> busy;
-  for (std::size_t i = 0; i < loops_.size(); ++i) {
-    if (!loops_[i]->tasks.empty() || loops_[i]->in_turn) busy.push_back(i);
+  for (std::size_t i = 0; i < process_->loops.size(); ++i) {
+    if (!process_->loops[i]->tasks.empty() || process_->loops[i]->in_turn) busy.push_back(i);
   }
   if (busy.empty()) return false;
   const std::size_t chosen = busy[pick(busy.size())];
-  SimLoop& loop = *loops_[chosen];
+  SimLoop& loop = *process_->loops[chosen];
   if (loop.tasks.empty() || (loop.in_turn && chance(30))) {
-    cluster_.bus(static_cast<session::LoopId>(chosen)).flush();
+    process_->cluster.bus(static_cast<session::LoopId>(chosen)).flush();
     loop.in_turn = false;
     return true;
   }
@@ -218,15 +372,34 @@ TestClient& World::attach(std::size_t loop, broker::ClientInfo info, session::Se
   return who;
 }
 
-TestClient& World::connect(const std::string& name, std::size_t loop, const DeviceOptions& options) {
+TestClient& World::connect(const std::string& name, const DeviceOptions& options) {
   broker::ClientInfo info;
   info.device = device_key(name);
   info.iot_id = "iot-" + name;
   info.peer_address = "192.0.2.7";
   info.clean_session = options.clean_session;
+  info.session_expiry_s = options.clean_session ? 0 : mqtt::kNeverExpires;
   info.wants_notify = options.wants_notify;
   info.rules = options.rules != nullptr ? options.rules : &rules;
-  return attach(loop, std::move(info), session_key(name));
+  return attach(home_of(name), std::move(info), session_key(name));
+}
+
+TestClient& World::connect_account(const std::string& client_id, const AccountOptions& options) {
+  broker::ClientInfo info;
+  info.kind = broker::ClientKind::kAccount;
+  info.version = options.version;
+  info.account = "lab";
+
+  info.clean_session = options.clean_session;
+  info.session_expiry_s = options.version == mqtt::Version::k5 ? options.session_expiry_s
+                          : options.clean_session              ? 0
+                                                               : mqtt::kNeverExpires;
+  info.receive_maximum = options.receive_maximum;
+  info.rules = options.rules != nullptr ? options.rules : &account_rules;
+  const auto loop = session::home_loop(client_id, static_cast<session::LoopId>(loop_count_));
+  TestClient& who = attach(loop, std::move(info), session::account_session_key("lab", 0, client_id));
+  if (options.will) who.client->will = std::make_unique<session::WillRecord>(*options.will);
+  return who;
 }
 
 TestClient& World::connect_operator(std::size_t loop) {
@@ -246,7 +419,7 @@ void World::disconnect(TestClient& who, broker::OfflineReason reason) {
   home.detach(*who.client, reason);
 }
 
-std::uint16_t World::subscribe(TestClient& who, const Filters& filters) {
+std::uint16_t World::subscribe(TestClient& who, const Filters& filters, std::uint32_t subscription_id) {
   base::Bytes payload;
   for (const auto& [filter, qos] : filters) {
     append_string(payload, filter);
@@ -254,7 +427,8 @@ std::uint16_t World::subscribe(TestClient& who, const Filters& filters) {
   }
   mqtt::Subscribe packet;
   packet.packet_id = ++who.last_packet_id;
-  packet.entries = mqtt::PayloadList<mqtt::SubscribeEntry>(payload, filters.size());
+  packet.subscription_id = subscription_id;
+  packet.entries = mqtt::PayloadList<mqtt::SubscribeEntry>(payload, filters.size(), 0xff);
   broker(who.loop).subscribe(*who.client, packet);
   return packet.packet_id;
 }
@@ -264,23 +438,46 @@ std::uint16_t World::unsubscribe(TestClient& who, const std::string& filter) {
   append_string(payload, filter);
   mqtt::Unsubscribe packet;
   packet.packet_id = ++who.last_packet_id;
-  packet.filters = mqtt::PayloadList<std::string_view>(payload, 1);
+  packet.filters = mqtt::PayloadList<std::string_view>(payload, 1, 0);
   broker(who.loop).unsubscribe(*who.client, packet);
   return packet.packet_id;
 }
 
-std::uint16_t World::publish(TestClient& who, const std::string& topic, const std::string& payload, std::uint8_t qos) {
+std::uint16_t World::publish(TestClient& who, const std::string& topic, const std::string& payload, std::uint8_t qos,
+                             bool retain, std::optional<std::uint32_t> message_expiry_s) {
   mqtt::Publish packet;
+  packet.message_expiry_s = message_expiry_s;
   packet.topic = topic;
   packet.payload = base::as_bytes(payload);
   packet.qos = qos;
+  packet.retain = retain;
   packet.packet_id = qos == 0 ? std::uint16_t{0} : ++who.last_packet_id;
   broker(who.loop).publish(*who.client, packet);
   return packet.packet_id;
 }
 
+void World::repeat(TestClient& who, const std::string& topic, const std::string& payload, std::uint8_t qos,
+                   std::uint16_t packet_id) {
+  mqtt::Publish packet;
+  packet.topic = topic;
+  packet.payload = base::as_bytes(payload);
+  packet.qos = qos;
+  packet.dup = true;
+  packet.packet_id = packet_id;
+  broker(who.loop).publish(*who.client, packet);
+}
+
 void World::acknowledge(TestClient& who, std::uint16_t packet_id) {
-  broker(who.loop).acknowledged(*who.client, packet_id);
+  broker(who.loop).acknowledged(*who.client, {packet_id, mqtt::ReasonCode::kSuccess});
+}
+void World::pubrec(TestClient& who, std::uint16_t packet_id) {
+  broker(who.loop).received(*who.client, {packet_id, mqtt::ReasonCode::kSuccess});
+}
+void World::pubrel(TestClient& who, std::uint16_t packet_id) {
+  broker(who.loop).released(*who.client, {packet_id, mqtt::ReasonCode::kSuccess});
+}
+void World::pubcomp(TestClient& who, std::uint16_t packet_id) {
+  broker(who.loop).completed(*who.client, {packet_id, mqtt::ReasonCode::kSuccess});
 }
 
 void World::resume(TestClient& who) {
@@ -288,8 +485,15 @@ void World::resume(TestClient& who) {
   broker(who.loop).resume_delivery(*who.client);
 }
 
-TestClient& World::connected(const std::string& name, std::size_t loop, const DeviceOptions& options) {
-  TestClient& who = connect(name, loop, options);
+TestClient& World::connected(const std::string& name, const DeviceOptions& options) {
+  TestClient& who = connect(name, options);
+  settle();
+  EXPECT_TRUE(who.online());
+  return who;
+}
+
+TestClient& World::connected_account(const std::string& client_id, const AccountOptions& options) {
+  TestClient& who = connect_account(client_id, options);
   settle();
   EXPECT_TRUE(who.online());
   return who;
@@ -307,17 +511,28 @@ void World::subscribed(TestClient& who, const Filters& filters) {
   const std::uint16_t id = subscribe(who, filters);
   settle();
   EXPECT_EQ(who.codes(id).size(), filters.size());
-  for (const int code : who.codes(id)) EXPECT_LE(code, 1);
+  for (const int code : who.codes(id)) EXPECT_LE(code, 2);
 }
 
 broker::Broker& World::broker(std::size_t loop) {
-  loops_[loop]->in_turn = true;
-  return *brokers_[loop];
+  process_->loops[loop]->in_turn = true;
+  return *process_->brokers[loop];
+}
+
+std::size_t World::home_of(const std::string& device) const {
+  return session::device_home_loop(kProduct, device, static_cast<session::LoopId>(loop_count_));
+}
+
+std::string World::name_at_home_on(std::size_t loop, int number) const {
+  for (int i = 1;; ++i) {
+    std::string name = "dev" + std::to_string(i);
+    if (home_of(name) == loop && number-- == 0) return name;
+  }
 }
 
 std::size_t World::session_count() const {
   std::size_t sum = 0;
-  for (const auto& broker : brokers_) sum += broker->session_count();
+  for (const auto& broker : process_->brokers) sum += broker->session_count();
   return sum;
 }
 

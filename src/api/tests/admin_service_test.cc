@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <set>
 
+#include "crypto/password_hash.h"
 #include "registry/tests/registry_fixture.h"
 
 namespace mooring::api {
@@ -147,6 +148,63 @@ TEST_F(AdminServiceTest, import_reports_every_row) {
   EXPECT_EQ(send(200, "GET", "products/new/devices/dev1").at("status"), "DISABLE");
   EXPECT_EQ(error_code(400, "POST", "devices:import", R"({"rows":[{"productKey":1}]})"), "bad_request");
   EXPECT_EQ(error_code(400, "POST", "devices:import", "{}"), "bad_request");
+}
+
+TEST_F(AdminServiceTest, account_life) {
+  const json::value created =
+      send(201, "POST", "accounts",
+           R"({"name":"back end","password":"open sesame","permissions":["subscribe:/+/+/user/#","all:a/b"]})");
+  EXPECT_EQ(created.at("name"), "back end");
+  EXPECT_EQ(created.at("permissions"), (json::array{"subscribe:/+/+/user/#", "all:a/b"}));
+  EXPECT_EQ(created.at("created"), "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(send(200, "GET", "accounts/back%20end"), created);
+  EXPECT_EQ(send(200, "GET", "accounts").at("items"), json::array{created});
+  const auto password_is = [&](std::string_view password) {
+    return crypto::verify_password((*registry_->find_account("back end"))->password_hash, password);
+  };
+  EXPECT_TRUE(password_is("open sesame"));
+
+  const json::value allowed = send(200, "PATCH", "accounts/back%20end", R"({"permissions":["publish:#"]})");
+  EXPECT_EQ(allowed.at("permissions"), json::array{"publish:#"});
+  EXPECT_TRUE(password_is("open sesame"));
+  EXPECT_EQ(send(200, "PATCH", "accounts/back%20end", R"({"password":"other"})"), allowed);
+  EXPECT_TRUE(password_is("other"));
+  EXPECT_FALSE(password_is("open sesame"));
+
+  send(200, "DELETE", "accounts/back%20end");
+  EXPECT_EQ(error_code(404, "GET", "accounts/back%20end"), "not_found");
+  EXPECT_EQ(error_code(404, "DELETE", "accounts/back%20end"), "not_found");
+  EXPECT_EQ(error_code(404, "PATCH", "accounts/back%20end", R"({"password":"x"})"), "not_found");
+}
+
+TEST_F(AdminServiceTest, a_generated_password_is_shown_once_and_a_hash_never) {
+  const json::value created = send(201, "POST", "accounts", R"({"name":"one"})");
+  const std::string password = created.at("password").as_string().c_str();
+  EXPECT_EQ(password.size(), 24U);
+  EXPECT_TRUE(crypto::verify_password((*registry_->find_account("one"))->password_hash, password));
+  for (const json::value& answer : {created, send(200, "GET", "accounts/one"), send(200, "GET", "accounts"),
+                                    send(200, "PATCH", "accounts/one", R"({"password":"secret"})")}) {
+    const std::string text = json::serialize(answer);
+    EXPECT_EQ(text.find("argon2"), std::string::npos) << text;
+    EXPECT_EQ(text.find("secret"), std::string::npos) << text;
+    EXPECT_EQ(text.find(password) != std::string::npos, answer == created) << text;
+  }
+}
+
+TEST_F(AdminServiceTest, account_faults) {
+  send(201, "POST", "accounts", R"({"name":"one","password":"p"})");
+  EXPECT_EQ(error_code(409, "POST", "accounts", R"({"name":"one","password":"p"})"), "already_exists");
+  EXPECT_EQ(error_code(400, "POST", "accounts", R"({"password":"p"})"), "bad_request");
+  EXPECT_EQ(error_code(400, "POST", "accounts", R"({"name":"a&b","password":"p"})"), "invalid");
+  EXPECT_EQ(error_code(400, "POST", "accounts", R"({"name":"two","password":""})"), "invalid");
+  EXPECT_EQ(error_code(400, "POST", "accounts", R"({"name":"two","passwort":"p"})"), "bad_request");
+  for (const char* permission : {"subscribe:a/#/b", "publish:a+", "all:", "pub:a", "#", "subscribe:$share/group/a"}) {
+    const std::string body = json::serialize(json::object{{"name", "two"}, {"permissions", json::array{permission}}});
+    EXPECT_EQ(error_code(400, "POST", "accounts", body), "invalid") << permission;
+  }
+  EXPECT_EQ(error_code(400, "PATCH", "accounts/one", R"({"permissions":"all:#"})"), "bad_request");
+  EXPECT_EQ(error_code(400, "PATCH", "accounts/one", R"({"permissions":[7]})"), "bad_request");
+  EXPECT_EQ(error_code(400, "PATCH", "accounts/one", R"({"name":"two"})"), "bad_request");
 }
 
 TEST_F(AdminServiceTest, faults_have_stable_codes) {

@@ -25,9 +25,9 @@ TEST(SessionIdentity, UserNamesThatNameNoDeviceHaveNone) {
   EXPECT_EQ(identity(std::string(65'000, 'x') + "&pk", "id"), "");
 }
 
-TEST(SessionIdentity, OfOthersIsUserNameAndClientId) {
-  EXPECT_EQ(identity("backend", "worker-1"), "backend\0worker-1"s);
-  EXPECT_EQ(identity("", "worker-1"), "\0worker-1"s);
+TEST(SessionIdentity, OfOthersIsTheClientId) {
+  EXPECT_EQ(identity("backend", "worker-1"), "worker-1");
+  EXPECT_EQ(identity("", "worker-1"), "worker-1");
   EXPECT_EQ(identity(std::nullopt, "worker-1"), "worker-1");
 }
 

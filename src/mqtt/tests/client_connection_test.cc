@@ -40,7 +40,11 @@ TEST(ClientConnection, FirstPacketMustBeConnack_3_2_0_1) {
 TEST(ClientConnection, EveryPacket) {
   EXPECT_EQ(after_connack(packet(0x30, {str("a"), raw("x")})), "publish a qos0 retain0 dup0 id0 [x]");
   EXPECT_EQ(after_connack(packet(0x3B, {str("a"), u16(7), raw("x")})), "publish a qos1 retain1 dup1 id7 [x]");
+  EXPECT_EQ(after_connack(packet(0x3C, {str("a"), u16(7), raw("x")})), "publish a qos2 retain0 dup1 id7 [x]");
   EXPECT_EQ(after_connack(packet(0x40, {u16(7)})), "puback 7");
+  EXPECT_EQ(after_connack(packet(0x50, {u16(7)})), "pubrec 7");
+  EXPECT_EQ(after_connack(packet(0x62, {u16(7)})), "pubrel 7");
+  EXPECT_EQ(after_connack(packet(0x70, {u16(7)})), "pubcomp 7");
   EXPECT_EQ(after_connack(packet(0x90, {u16(7), bytes({0, 1, 2, 0x80})})), "suback id7 00010280");
   EXPECT_EQ(after_connack(packet(0xB0, {u16(7)})), "unsuback 7");
   EXPECT_EQ(after_connack(packet(0xD0, {})), "pingresp");
@@ -52,13 +56,12 @@ TEST(ClientConnection, Violations) {
   EXPECT_EQ(after_connack(packet(0xD0, {bytes({0})})),
             "error malformed packet: remaining length does not fit the packet type");
   EXPECT_EQ(after_connack(packet(0xD1, {})), "error malformed packet: invalid fixed header flags [MQTT-2.2.2-2]");
-  EXPECT_EQ(after_connack(packet(0x34, {str("a"), u16(7)})),
-            "error QoS not supported: PUBLISH with a QoS that is not offered");
   EXPECT_EQ(after_connack(packet(0x36, {str("a"), u16(7)})), "error malformed packet: QoS 3 [MQTT-3.3.1-4]");
   EXPECT_EQ(after_connack(packet(0xC0, {})), "error unexpected packet: packet type of the other direction");
   EXPECT_EQ(after_connack(packet(0xF0, {})), "error unexpected packet: reserved packet type");
-  EXPECT_EQ(after_connack(packet(0x62, {u16(1)})),
-            "error unexpected packet: QoS 2 acknowledgement, though QoS 2 is not offered");
+  EXPECT_EQ(after_connack(packet(0x60, {u16(1)})), "error malformed packet: invalid fixed header flags [MQTT-2.2.2-2]");
+  EXPECT_EQ(after_connack(packet(0xE0, {})), "error unexpected packet: packet type of the other direction");
+  EXPECT_EQ(after_connack(packet(0xB0, {u16(7), bytes({0})})), "error malformed packet: bytes after the last field");
 }
 
 TEST(ClientConnection, SizeLimit) {

@@ -53,16 +53,17 @@ TEST(Connect, UnknownProtocolName_3_1_2_1) {
 TEST(Connect, UnsupportedLevelGetsCode1_3_1_2_2) {
   const std::string error =
       "error unsupported protocol version: unsupported protocol level [MQTT-3.1.2-2] reply 20020001";
-  for (const int level : {0, 1, 2, 3, 6, 7, 0x84, 255}) EXPECT_EQ(connect_line("MQTT", level, 2, {str("c")}), error);
+  for (const int level : {0, 1, 2, 3, 6, 7, 0x85, 255}) EXPECT_EQ(connect_line("MQTT", level, 2, {str("c")}), error);
   for (const int level : {0, 4, 5, 6, 0x83}) EXPECT_EQ(connect_line("MQIsdp", level, 2, {str("c")}), error);
   // What follows an unknown level is not judged: its layout is unknown.
-  EXPECT_EQ(first_line(serve(packet(0x10, {str("MQTT"), bytes({6})}))), error);
+  EXPECT_EQ(first_line(serve(packet(0x10, {str("MQTT"), bytes({2})}))), error);
 }
 
-TEST(Connect, Level5IsRefusedInItsOwnForm) {
-  EXPECT_EQ(connect_line("MQTT", 5, 2, {bytes({0}), str("c")}),
-            "error unsupported protocol version: MQTT 5 is not supported reply 2003008400");
-  EXPECT_EQ(encode_v5_refusal(kV5UnsupportedProtocolVersion).view().size(), 5U);
+TEST(Connect, BridgesAreToldCode1ToTryAgain) {
+  for (const int level : {0x83, 0x84}) {
+    EXPECT_EQ(connect_line("MQTT", level, 2, {str("c")}),
+              "error unsupported protocol version: unsupported protocol level [MQTT-3.1.2-2] reply 20020001");
+  }
 }
 
 TEST(Connect, ReservedFlag_3_1_2_3) {

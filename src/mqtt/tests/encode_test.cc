@@ -22,9 +22,10 @@ TEST(Encode, SessionPresentIsZeroWhenRefusing_3_2_2_4) {
 }
 
 TEST(Encode, SmallPackets) {
-  EXPECT_EQ(hex(encode_v5_refusal(kV5UnsupportedProtocolVersion)), "2003008400");
-  EXPECT_EQ(hex(encode_puback(Version::k311, 0x1234)), "40021234");
-  EXPECT_EQ(hex(encode_unsuback(Version::k311, 0x1234)), "b0021234");
+  EXPECT_EQ(hex(encode_ack(Version::k311, PacketType::kPuback, 0x1234)), "40021234");
+  EXPECT_EQ(hex(encode_ack(Version::k311, PacketType::kPubrec, 0x1234)), "50021234");
+  EXPECT_EQ(hex(encode_ack(Version::k31, PacketType::kPubrel, 0x1234)), "62021234");
+  EXPECT_EQ(hex(encode_ack(Version::k311, PacketType::kPubcomp, 0x1234)), "70021234");
   EXPECT_EQ(hex(encode_pingreq()), "c000");
   EXPECT_EQ(hex(encode_pingresp()), "d000");
   EXPECT_EQ(hex(encode_disconnect(Version::k31)), "e000");
@@ -36,6 +37,12 @@ TEST(Encode, Suback) {
   const std::uint8_t codes[] = {0, 1, 2, kSubackFailure};
   append_suback(out, Version::k311, 9, codes);
   EXPECT_EQ(base::to_hex(out), "aa9006000900010280");
+}
+
+TEST(Encode, UnsubackHasNoCodes) {
+  Bytes out = bytes({0xAA});
+  append_unsuback(out, Version::k311, 0x1234, {});
+  EXPECT_EQ(base::to_hex(out), "aab0021234");
 }
 
 TEST(Encode, ConnectReadBack) {

@@ -47,6 +47,12 @@ TEST(FixedHeader, LengthWithMoreBytesThanNeededIsRead) {
   EXPECT_EQ(after_connect(bytes({0xC0, 0x80, 0x00})), "pingreq");
 }
 
+TEST(FixedHeader, ButNotInMqtt5_1_5_5_1) {
+  const std::string error = "error malformed packet: remaining length has more bytes than it needs [MQTT-1.5.5-1] 0x81";
+  EXPECT_EQ(after_connect(bytes({0xC0, 0x80, 0x00}), Version::k5), error);
+  EXPECT_EQ(first_line(serve(cat({bytes({0x10, 0x8E, 0x00}), connect_head("MQTT", 5, 2), props(), str("c")}))), error);
+}
+
 // MQTT-2.2.2-1, -2: reserved flag bits have the value of table 2.2, otherwise the connection is closed.
 TEST(FixedHeader, Flags_2_2_2_2) {
   const std::string error = "error malformed packet: invalid fixed header flags [MQTT-2.2.2-2]";
@@ -70,6 +76,27 @@ TEST(FixedHeader, UnsubscribeWithoutFlagsIsAccepted) {
     EXPECT_EQ(line,
               accepted ? "unsubscribe id1 (1) a" : "error malformed packet: invalid fixed header flags [MQTT-2.2.2-2]")
         << flags;
+  }
+}
+
+TEST(FixedHeader, ToleranceOfUnsubscribeFlagsEnds) {
+  const std::string error = "error malformed packet: invalid fixed header flags [MQTT-2.2.2-2]";
+  const Bytes in = packet(0xA0, {u16(1), str("a")});
+  Limits limits;
+  limits.tolerates_unsubscribe_flags = false;
+  EXPECT_EQ(after_connect(in, Version::k311, limits), error);
+  EXPECT_EQ(after_connect(packet(0xA0, {u16(1), props(), str("a")}), Version::k5), error + " 0x81");
+}
+
+TEST(FixedHeader, PubrelFlags_3_6_1_1) {
+  Limits limits;
+  limits.max_qos = 2;
+  for (int flags = 0; flags < 16; ++flags) {
+    const Bytes in = packet(0x60 | flags, {u16(7)});
+    const std::string error = "error malformed packet: invalid fixed header flags [MQTT-2.2.2-2]";
+    EXPECT_EQ(after_connect(in, Version::k311, limits), flags == 2 ? "pubrel 7" : error);
+    EXPECT_EQ(after_connect(in, Version::k5, limits), flags == 2 ? "pubrel 7" : error + " 0x81");
+    EXPECT_EQ(after_connect(in, Version::k31, limits), (flags & 6) == 2 ? "pubrel 7" : error);
   }
 }
 
@@ -102,7 +129,7 @@ TEST(FixedHeader, TypesThatNoClientSends) {
   for (const int type : {0, 15}) {
     EXPECT_EQ(after_connect(packet(type << 4, {})), "error unexpected packet: reserved packet type");
   }
-  for (const int first : {0x50, 0x62, 0x70}) {
+  for (const int first : {0x50, 0x62, 0x70}) {  // the default limits offer QoS 1
     EXPECT_EQ(after_connect(packet(first, {u16(1)})),
               "error unexpected packet: QoS 2 acknowledgement, though QoS 2 is not offered");
   }

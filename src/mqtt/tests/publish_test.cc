@@ -71,6 +71,22 @@ TEST(Publish, Puback) {
   EXPECT_EQ(after_connect(packet(0x40, {u16(513)})), "puback 513");
 }
 
+TEST(Publish, AcknowledgementsOfQos2) {
+  Limits limits;
+  limits.max_qos = 2;
+  for (const Version version : kAll) {
+    EXPECT_EQ(after_connect(packet(0x50, {u16(513)}), version, limits), "pubrec 513");
+    EXPECT_EQ(after_connect(packet(0x62, {u16(513)}), version, limits), "pubrel 513");
+    EXPECT_EQ(after_connect(packet(0x70, {u16(513)}), version, limits), "pubcomp 513");
+  }
+  for (const int first : {0x50, 0x62, 0x70}) {
+    EXPECT_EQ(after_connect(packet(first, {u16(0)}), Version::k311, limits),
+              "error malformed packet: packet identifier 0 [MQTT-2.3.1-1]");
+    EXPECT_EQ(after_connect(packet(first, {u16(1), bytes({0})}), Version::k311, limits),
+              "error malformed packet: remaining length does not fit the packet type");
+  }
+}
+
 // ---- Size of the payload --------------------------------------------------------------------------------------------
 
 class PublishSize : public ::testing::Test {

@@ -40,6 +40,29 @@ TEST(TopicFilter, Invalid_4_7_1_2_and_3) {
   }
 }
 
+TEST(SharedFilter, IsTakenApart_4_8_2) {
+  const auto parts = [](std::string_view filter) {
+    const auto shared = parse_shared_filter(filter);
+    return shared ? std::string(shared->group) + " | " + std::string(shared->filter) : std::string("none");
+  };
+  EXPECT_EQ(parts("$share/g/a"), "g | a");
+  EXPECT_EQ(parts("$share/group one/+/b/#"), "group one | +/b/#");
+  EXPECT_EQ(parts("$share/g//a"), "g | /a");
+  EXPECT_EQ(parts("$share/g//"), "g | /");
+  EXPECT_EQ(parts("$share/g/$SYS/#"), "g | $SYS/#");
+  EXPECT_EQ(parts("$share/a/$share/b/c"), "a | $share/b/c");
+  for (const std::string_view filter :
+       {"$share/"sv, "$share/g"sv, "$share/g/"sv, "$share//a"sv, "$share/+/a"sv, "$share/#"sv, "$share/g+/a"sv,
+        "$share/g#/a"sv, "$share/g/a#"sv, "$share/g/#/a"sv, "$share/\xFF/a"sv, "$share/g/\xFF"sv, "$share/g\0/a"sv}) {
+    EXPECT_TRUE(is_shared_filter(filter));
+    EXPECT_EQ(parts(filter), "none") << filter;
+  }
+  for (const std::string_view filter : {"$share"sv, "a/b"sv, "$Share/g/a"sv, "/$share/g/a"sv, ""sv, "#"sv}) {
+    EXPECT_FALSE(is_shared_filter(filter));
+    EXPECT_EQ(parts(filter), "none") << filter;
+  }
+}
+
 TEST(Levels, AreWalkedWithTheEmptyOnes) {
   const auto levels_of = [](std::string_view text) {
     std::vector<std::string> out;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <functional>
 #include <thread>
 
 #include "net/listener.h"
@@ -42,6 +43,66 @@ TEST(Loop, ATimerWakesAnIdleLoop) {
   const base::MonoMs took = base::system_clock().mono_ms() - begin;
   EXPECT_GE(took, 100);
   EXPECT_LT(took, 2000);
+}
+
+struct Reader : LoopClient {
+  Loop* loop = nullptr;
+  std::vector<std::string>* seen = nullptr;
+  std::string name;
+  void on_ready(std::uint32_t) override {
+    seen->push_back(name + " ready");
+    loop->stop();
+  }
+  void on_turn_end() override { seen->push_back(name + " ends"); }
+};
+
+// Whoever posts and then writes to a peer may rely on the task running before the peer's answer is seen.
+TEST(Loop, WhatWasPostedBeforeASocketBecameReadyRunsFirst) {
+  auto loop = Loop::create();
+  ASSERT_TRUE(loop);
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+  const UniqueFd near(pair[0]);
+  const UniqueFd far(pair[1]);
+  std::vector<std::string> seen;
+  Reader reader;
+  reader.loop = loop->get();
+  reader.seen = &seen;
+  reader.name = "socket";
+  ASSERT_TRUE((*loop)->watch(near.get(), reader, Loop::Watch::kLevelRead));
+  // Timers fire late in a turn, so the next one finds the task and the socket together.
+  struct Sender : Timer {
+    std::function<void()> send;
+    void on_timer(base::MonoMs) override { send(); }
+  } sender;
+  sender.send = [&] {
+    (*loop)->post([&seen] { seen.emplace_back("task"); });
+    ASSERT_EQ(::write(far.get(), "x", 1), 1);
+  };
+  (*loop)->timers().schedule(sender, base::system_clock().mono_ms() + 10);
+  (*loop)->run();
+  (*loop)->unwatch(near.get());
+  EXPECT_EQ(seen, (std::vector<std::string>{"task", "socket ready"}));
+}
+
+TEST(Loop, TheEndOfATurnHasAnOrder) {
+  auto loop = Loop::create();
+  ASSERT_TRUE(loop);
+  std::vector<std::string> seen;
+  std::array<Reader, 3> clients;
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    clients[i].seen = &seen;
+    clients[i].name = std::to_string(i);
+  }
+  (*loop)->post([&] {
+    (*loop)->call_at_turn_end(clients[0]);
+    (*loop)->call_at_turn_end(clients[1]);
+    (*loop)->call_first_at_turn_end(clients[2]);
+    (*loop)->call_first_at_turn_end(clients[2]);
+    (*loop)->stop();
+  });
+  (*loop)->run();
+  EXPECT_EQ(seen, (std::vector<std::string>{"2 ends", "0 ends", "1 ends"}));
 }
 
 TEST(Loop, TasksLeftAtTheEndAreDestroyedNotRun) {

@@ -60,6 +60,35 @@ TEST(Names, topic_classes_are_bounded_and_distinct) {
   EXPECT_FALSE(check_topic_classes(classes));
 }
 
+TEST(Names, account_name_keeps_clear_of_devices_and_of_the_log) {
+  for (const char* good : {"a", "back end 7", "someone@example.com", "\xE5\x90\x8E\xE5\x8F\xB0", "a/b:c"}) {
+    EXPECT_TRUE(check_account_name(good)) << good;
+  }
+  EXPECT_TRUE(check_account_name(std::string(64, 'n')));
+  std::string wide;
+  for (int i = 0; i < 64; ++i) wide += "\xE5\x8F\xB0";
+  EXPECT_TRUE(check_account_name(wide));
+  EXPECT_FALSE(check_account_name(std::string(65, 'n')));
+  for (const std::string& bad : {std::string(), std::string("dn&pk"), std::string("a|b"), std::string("a\nb"),
+                                 std::string("a\0b", 3), std::string("\xff"), std::string("\x7f")}) {
+    EXPECT_FALSE(check_account_name(bad)) << bad;
+  }
+}
+
+TEST(Names, account_permission_is_a_right_and_a_filter) {
+  const auto permission = parse_account_permission("subscribe:a:b/#");
+  ASSERT_TRUE(permission) << permission.error().message;
+  EXPECT_EQ(*permission, (AccountPermission{AccountRight::kSubscribe, "a:b/#"}));
+  EXPECT_EQ(to_text(*permission), "subscribe:a:b/#");
+  EXPECT_EQ(parse_account_permission("all:#")->right, AccountRight::kAll);
+  EXPECT_EQ(parse_account_permission("Publish:x")->right, AccountRight::kPublish);
+  for (const char* bad : {"", "#", "all", "all:", "pub:x", ":x", "write:x"}) {
+    EXPECT_FALSE(parse_account_permission(bad)) << bad;
+  }
+  EXPECT_FALSE(check_account_permissions({{AccountRight::kAll, "#"}, {AccountRight::kAll, "#"}}));
+  EXPECT_TRUE(check_account_permissions({{AccountRight::kPublish, "#"}, {AccountRight::kSubscribe, "#"}}));
+}
+
 TEST(Names, later_iot_ids_sort_later) {
   SeededRandom random;
   const std::string early = new_iot_id(random, 1'700'000'000'000);

@@ -475,6 +475,85 @@ TYPED_TEST_P(RegistryContract, import_dry_run_reports_and_changes_nothing) {
   EXPECT_TRUE(this->take_changes().empty());
 }
 
+TYPED_TEST_P(RegistryContract, account_life_is_told_step_by_step) {
+  const std::vector<AccountPermission> permissions{{AccountRight::kSubscribe, "/+/+/user/#"},
+                                                   {AccountRight::kPublish, "with:colon\nand line"}};
+  const auto made = this->registry_->create_account({"back end", "$hash1", permissions});
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->permissions, permissions);
+  EXPECT_EQ(made->created_ms, this->fixture_.clock.now_ms);
+  EXPECT_NE(made->life, 0U);
+  EXPECT_EQ(*this->registry_->find_account("back end"), *made);
+  EXPECT_EQ(*this->registry_->find_account("back en"), std::nullopt);
+  EXPECT_THAT(this->take_changes(), ElementsAre(Change::Kind::kAccountCreated));
+
+  AccountChange change;
+  EXPECT_EQ(*this->registry_->update_account("back end", change), *made);
+  change.password_hash = "$hash2";
+  EXPECT_EQ(this->registry_->update_account("back end", change)->password_hash, "$hash2");
+  EXPECT_THAT(this->take_changes(), ElementsAre(Change::Kind::kAccountPasswordChanged));
+  change.permissions.emplace({AccountPermission{AccountRight::kAll, "#"}});
+  const auto changed = this->registry_->update_account("back end", change);
+  EXPECT_THAT(this->take_changes(), ElementsAre(Change::Kind::kAccountPermissionsChanged));
+  EXPECT_EQ(changed->permissions, *change.permissions);
+  EXPECT_EQ(*this->registry_->find_account("back end"), *changed);
+
+  ASSERT_TRUE(this->registry_->delete_account("back end"));
+  ASSERT_EQ(this->changes_.size(), 1U);
+  EXPECT_EQ(this->changes_[0].account, "back end");
+  EXPECT_THAT(this->take_changes(), ElementsAre(Change::Kind::kAccountDeleted));
+  EXPECT_EQ(*this->registry_->find_account("back end"), std::nullopt);
+  EXPECT_NE(this->registry_->create_account({"back end", "$hash1", {}})->life, made->life);
+  EXPECT_TRUE((*this->registry_->find_account("back end"))->permissions.empty());
+}
+
+TYPED_TEST_P(RegistryContract, account_errors_have_their_code_and_change_nothing) {
+  ASSERT_TRUE(this->registry_->create_account({"one", "$hash", {}}));
+  this->take_changes();
+  const auto code_of = [&](NewAccount account) { return this->registry_->create_account(account).error().code; };
+  EXPECT_EQ(code_of({"one", "$hash", {}}), Errc::kAlreadyExists);
+  EXPECT_EQ(code_of({"a&b", "$hash", {}}), Errc::kInvalidArgument);
+  EXPECT_EQ(code_of({"two", "plain text", {}}), Errc::kInvalidArgument);
+  EXPECT_EQ(code_of({"two", "$hash", {{AccountRight::kAll, ""}}}), Errc::kInvalidArgument);
+  EXPECT_EQ(code_of({"two", "$hash", {101, {AccountRight::kAll, "#"}}}), Errc::kLimitExceeded);
+  AccountChange change;
+  change.password_hash = "$hash2";
+  EXPECT_EQ(this->registry_->update_account("two", change).error().code, Errc::kNotFound);
+  change.password_hash = "plain text";
+  EXPECT_EQ(this->registry_->update_account("one", change).error().code, Errc::kInvalidArgument);
+  EXPECT_EQ(this->registry_->delete_account("two").error().code, Errc::kNotFound);
+  EXPECT_TRUE(this->take_changes().empty());
+}
+
+TYPED_TEST_P(RegistryContract, accounts_are_listed_in_pages) {
+  for (const char* name : {"carol", "alice", "Bob", "\xC3\xA9milie"}) {
+    ASSERT_TRUE(this->registry_->create_account({name, "$hash", {{AccountRight::kAll, name}}}));
+  }
+  std::vector<std::string> seen;
+  for (PageRequest request{{}, 3};;) {
+    const auto page = this->registry_->list_accounts(request);
+    ASSERT_TRUE(page);
+    for (const Account& account : page->items) {
+      EXPECT_EQ(account.permissions, (std::vector<AccountPermission>{{AccountRight::kAll, account.name}}));
+      seen.push_back(account.name);
+    }
+    request.after = page->next;
+    if (page->next.empty()) break;
+  }
+  EXPECT_THAT(seen, ElementsAre("Bob", "alice", "carol", "\xC3\xA9milie"));
+}
+
+TYPED_TEST_P(RegistryContract, a_renewed_hash_replaces_the_one_it_was_made_from) {
+  ASSERT_TRUE(this->registry_->create_account({"one", "$cheap", {}}));
+  this->take_changes();
+  ASSERT_TRUE(this->registry_->renew_password_hash("one", "$cheap", "$dear"));
+  EXPECT_EQ((*this->registry_->find_account("one"))->password_hash, "$dear");
+  ASSERT_TRUE(this->registry_->renew_password_hash("one", "$cheap", "$of the password before"));
+  ASSERT_TRUE(this->registry_->renew_password_hash("nobody", "$cheap", "$dear"));
+  EXPECT_EQ((*this->registry_->find_account("one"))->password_hash, "$dear");
+  EXPECT_TRUE(this->take_changes().empty());
+}
+
 REGISTER_TYPED_TEST_SUITE_P(RegistryContract, product_takes_what_is_given_and_generates_the_rest,
                             product_errors_have_their_code_and_change_nothing, product_update_sets_only_what_is_given,
                             products_are_listed_in_pages_by_prefix, product_with_devices_is_deleted_only_on_demand,
@@ -488,7 +567,9 @@ REGISTER_TYPED_TEST_SUITE_P(RegistryContract, product_takes_what_is_given_and_ge
                             a_device_made_again_has_a_life_of_its_own, deleting_a_product_remembers_all_its_devices,
                             deleted_devices_are_fetched_and_confirmed_in_bounded_steps,
                             import_tells_created_unchanged_changed_and_refused,
-                            import_dry_run_reports_and_changes_nothing);
+                            import_dry_run_reports_and_changes_nothing, account_life_is_told_step_by_step,
+                            account_errors_have_their_code_and_change_nothing, accounts_are_listed_in_pages,
+                            a_renewed_hash_replaces_the_one_it_was_made_from);
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, RegistryContract, testing::Types<SqliteFixture>);
 

@@ -86,7 +86,8 @@ TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number)
     ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
   }
   execute(fixture.folder / "registry.db",
-          "DROP TABLE deleted_device; ALTER TABLE device DROP COLUMN life; "
+          "DROP TABLE account_permission; DROP TABLE account; DROP TABLE deleted_device; ALTER TABLE device DROP "
+          "COLUMN life; "
           "DELETE FROM schema_version WHERE version > 1");
   auto registry = fixture.open();
   EXPECT_EQ(registry->find_credential(key)->device->life, 0U);
@@ -94,6 +95,23 @@ TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number)
   EXPECT_EQ(registry->deleted_devices(10), (std::vector<DeletedDevice>{{key, 0}}));
   ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
   EXPECT_NE(registry->find_credential(key)->device->life, 0U);
+}
+
+TEST(SqliteRegistry, a_registry_of_the_second_schema_takes_accounts_and_keeps_its_devices) {
+  SqliteFixture fixture;
+  Device created;
+  {
+    auto registry = fixture.open();
+    ASSERT_TRUE(registry->create_product(product_named("pk")));
+    created = registry->create_devices("pk", std::vector<NewDevice>(1))->front();
+  }
+  execute(fixture.folder / "registry.db",
+          "DROP TABLE account_permission; DROP TABLE account; DELETE FROM schema_version WHERE version > 2");
+  auto registry = fixture.open();
+  EXPECT_EQ(*registry->get_device(created.key), created);
+  ASSERT_TRUE(registry->create_account({"console", "$hash", {{AccountRight::kAll, "#"}}}));
+  registry.reset();
+  EXPECT_EQ((*fixture.open()->find_account("console"))->permissions.size(), 1U);
 }
 
 TEST(SqliteRegistry, a_locked_file_is_unavailable_not_broken) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <tuple>
 
 #include "mqtt/topic.h"
 #include "routing/device_topic.h"
@@ -16,6 +17,12 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+
+SubscriptionOptions qos(std::uint8_t value) {
+  SubscriptionOptions options;
+  options.qos = value;
+  return options;
+}
 
 std::vector<SubscriberId> subscribers(const SubscriptionTrie& trie, std::string_view topic) {
   std::vector<Match> matches;
@@ -28,13 +35,13 @@ std::vector<SubscriberId> subscribers(const SubscriptionTrie& trie, std::string_
 
 TEST(SubscriptionTrie, CountsSubscribersOfAFilter) {
   SubscriptionTrie trie;
-  auto inserted = trie.insert("a/+", 7, 0);
+  auto inserted = trie.insert("a/+", 7, qos(0));
   EXPECT_TRUE(inserted.new_entry);
   EXPECT_EQ(inserted.subscribers_of_filter, 1U);
-  inserted = trie.insert("a/+", 3, 1);
+  inserted = trie.insert("a/+", 3, qos(1));
   EXPECT_TRUE(inserted.new_entry);
   EXPECT_EQ(inserted.subscribers_of_filter, 2U);
-  inserted = trie.insert("a/+", 7, 1);
+  inserted = trie.insert("a/+", 7, qos(1));
   EXPECT_FALSE(inserted.new_entry);
   EXPECT_EQ(inserted.subscribers_of_filter, 2U);
   EXPECT_EQ(trie.subscribers_of("a/+"), 2U);
@@ -44,7 +51,7 @@ TEST(SubscriptionTrie, CountsSubscribersOfAFilter) {
 
   std::vector<Match> matches;
   trie.match("a/b", matches);
-  EXPECT_THAT(matches, ElementsAre(Match{3, 1}, Match{7, 1}));
+  EXPECT_THAT(matches, ElementsAre(Match{3, qos(1)}, Match{7, qos(1)}));
 
   auto erased = trie.erase("a/+", 9);
   EXPECT_FALSE(erased.existed);
@@ -59,15 +66,30 @@ TEST(SubscriptionTrie, CountsSubscribersOfAFilter) {
   EXPECT_EQ(trie.node_count(), 0U);
 }
 
+TEST(SubscriptionTrie, KeepsEveryOption) {
+  SubscriptionTrie trie;
+  const SubscriptionOptions all{2, true, true, 268'435'455};
+  const SubscriptionOptions some{1, false, true, 1};
+  trie.insert("a/#", 1, all);
+  trie.insert("a/b", 1, some);
+  std::vector<Match> matches;
+  trie.match("a/b", matches);
+  EXPECT_THAT(matches, testing::UnorderedElementsAre(Match{1, all}, Match{1, some}));
+  EXPECT_FALSE(trie.insert("a/#", 1, SubscriptionOptions{0, true, false, 0}).new_entry);
+  matches.clear();
+  trie.match("a", matches);
+  EXPECT_THAT(matches, ElementsAre(Match{1, {0, true, false, 0}}));
+}
+
 TEST(SubscriptionTrie, Wildcards) {
   SubscriptionTrie trie;
-  trie.insert("#", 1, 0);
-  trie.insert("a/#", 2, 0);
-  trie.insert("a/+/c", 3, 0);
-  trie.insert("a/b/c", 4, 0);
-  trie.insert("+", 5, 0);
-  trie.insert("/+", 6, 0);
-  trie.insert("+/+", 7, 0);
+  trie.insert("#", 1, qos(0));
+  trie.insert("a/#", 2, qos(0));
+  trie.insert("a/+/c", 3, qos(0));
+  trie.insert("a/b/c", 4, qos(0));
+  trie.insert("+", 5, qos(0));
+  trie.insert("/+", 6, qos(0));
+  trie.insert("+/+", 7, qos(0));
   EXPECT_THAT(subscribers(trie, "a/b/c"), ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(subscribers(trie, "a"), ElementsAre(1, 2, 5));
   EXPECT_THAT(subscribers(trie, "/x"), ElementsAre(1, 6, 7));
@@ -78,10 +100,10 @@ TEST(SubscriptionTrie, Wildcards) {
 
 TEST(SubscriptionTrie, DollarTopicsAreHiddenFromLeadingWildcards) {
   SubscriptionTrie trie;
-  trie.insert("#", 1, 0);
-  trie.insert("+/x", 2, 0);
-  trie.insert("$SYS/#", 3, 0);
-  trie.insert("$SYS/+", 4, 0);
+  trie.insert("#", 1, qos(0));
+  trie.insert("+/x", 2, qos(0));
+  trie.insert("$SYS/#", 3, qos(0));
+  trie.insert("$SYS/+", 4, qos(0));
   EXPECT_THAT(subscribers(trie, "$SYS/x"), ElementsAre(3, 4));
   EXPECT_THAT(subscribers(trie, "a/$x"), ElementsAre(1));
 }
@@ -99,10 +121,10 @@ TEST(SubscriptionTrie, DeepestTopicsAndFilters) {
     return filter;
   }();
   SubscriptionTrie trie;
-  trie.insert(plus, 1, 0);
-  trie.insert(slashes, 2, 0);
-  trie.insert(literal, 3, 0);
-  trie.insert("#", 4, 0);
+  trie.insert(plus, 1, qos(0));
+  trie.insert(slashes, 2, qos(0));
+  trie.insert(literal, 3, qos(0));
+  trie.insert("#", 4, qos(0));
   EXPECT_THAT(subscribers(trie, literal), ElementsAre(1, 3, 4));
   EXPECT_THAT(subscribers(trie, slashes), ElementsAre(2, 4));
   EXPECT_TRUE(trie.erase(plus, 1).existed);
@@ -130,31 +152,48 @@ std::string random_path(std::mt19937& random, bool filter) {
   return path.empty() ? "/" : path;
 }
 
+SubscriptionOptions random_options(std::mt19937& random) {
+  return {static_cast<std::uint8_t>(random() % 3), random() % 2 == 0, random() % 2 == 0,
+          static_cast<std::uint32_t>(random() % 5)};
+}
+
+auto in_order(const Match& match) {
+  const SubscriptionOptions& options = match.options;
+  return std::tuple(match.subscriber, options.qos, options.no_local, options.retain_as_published,
+                    options.subscription_id);
+}
+
+void sort(std::vector<Match>& matches) {
+  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) { return in_order(a) < in_order(b); });
+}
+
 class Model {
  public:
-  void insert(const std::string& filter, SubscriberId id, std::uint8_t qos) { entries_[{filter, id}] = qos; }
+  using Entries = std::map<std::pair<std::string, SubscriberId>, SubscriptionOptions>;
+
+  void insert(const std::string& filter, SubscriberId id, const SubscriptionOptions& options) {
+    entries_[{filter, id}] = options;
+  }
   bool erase(const std::string& filter, SubscriberId id) { return entries_.erase({filter, id}) > 0; }
-  std::vector<std::pair<SubscriberId, std::uint8_t>> match(const std::string& topic) const {
-    std::vector<std::pair<SubscriberId, std::uint8_t>> found;
-    for (const auto& [entry, qos] : entries_) {
-      if (mqtt::matches(entry.first, topic)) found.emplace_back(entry.second, qos);
+  std::vector<Match> match(const std::string& topic) const {
+    std::vector<Match> found;
+    for (const auto& [entry, options] : entries_) {
+      if (mqtt::matches(entry.first, topic)) found.push_back({entry.second, options});
     }
-    std::sort(found.begin(), found.end());
+    sort(found);
     return found;
   }
-  const std::map<std::pair<std::string, SubscriberId>, std::uint8_t>& entries() const { return entries_; }
+  const Entries& entries() const { return entries_; }
 
  private:
-  std::map<std::pair<std::string, SubscriberId>, std::uint8_t> entries_;
+  Entries entries_;
 };
 
 void expect_same_matches(const SubscriptionTrie& trie, const Model& model, const std::string& topic) {
   std::vector<Match> matches;
   trie.match(topic, matches);
-  std::vector<std::pair<SubscriberId, std::uint8_t>> found;
-  for (const Match& match : matches) found.emplace_back(match.subscriber, match.qos);
-  std::sort(found.begin(), found.end());
-  ASSERT_EQ(found, model.match(topic)) << topic;
+  sort(matches);
+  ASSERT_EQ(matches, model.match(topic)) << topic;
 }
 
 TEST(SubscriptionTrie, AgreesWithMatchingEveryFilter) {
@@ -167,10 +206,10 @@ TEST(SubscriptionTrie, AgreesWithMatchingEveryFilter) {
       const std::string filter = random_path(random, true);
       const auto id = std::uniform_int_distribution<SubscriberId>(0, 5)(random);
       if (step % 3 != 2) {
-        const auto qos = static_cast<std::uint8_t>(step % 2);
+        const SubscriptionOptions options = random_options(random);
         const bool is_new = !model.entries().contains({filter, id});
-        model.insert(filter, id, qos);
-        ASSERT_EQ(trie.insert(filter, id, qos).new_entry, is_new);
+        model.insert(filter, id, options);
+        ASSERT_EQ(trie.insert(filter, id, options).new_entry, is_new);
       } else {
         ASSERT_EQ(trie.erase(filter, id).existed, model.erase(filter, id));
       }
@@ -178,7 +217,7 @@ TEST(SubscriptionTrie, AgreesWithMatchingEveryFilter) {
       if (step % 5 == 0) expect_same_matches(trie, model, random_path(random, false));
     }
     ASSERT_GT(trie.memory_bytes(), empty_bytes);
-    for (const auto& [entry, qos] : model.entries()) ASSERT_TRUE(trie.erase(entry.first, entry.second).existed);
+    for (const auto& [entry, options] : model.entries()) ASSERT_TRUE(trie.erase(entry.first, entry.second).existed);
     ASSERT_EQ(trie.node_count(), 0U);
     ASSERT_EQ(trie.filter_count(), 0U);
     ASSERT_THAT(subscribers(trie, "a/b"), IsEmpty());

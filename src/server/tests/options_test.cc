@@ -185,8 +185,12 @@ TEST_F(OptionsTest, OptionsThatContradictEachOtherAreRefused) {
   EXPECT_THAT(problems_of(twice), HasSubstr("twice"));
 }
 
-TEST_F(OptionsTest, AccountsDoNotExistYet) {
-  EXPECT_THAT(problems_of(sets({"listener.anonymous_account=guest"})), HasSubstr("no accounts yet"));
+TEST_F(OptionsTest, AnonymousAccountIsAnAccountsName) {
+  const auto guest = load_options(sets({"listener.anonymous_account=guest"}));
+  ASSERT_TRUE(guest);
+  EXPECT_EQ(guest->listeners[0].anonymous_account, "guest");
+  EXPECT_TRUE(load_options(sets({"listener.anonymous_account="})));
+  EXPECT_THAT(problems_of(sets({"listener.anonymous_account=a&b"})), HasSubstr("marks a device's user name"));
 }
 
 TEST_F(OptionsTest, MissingFileIsAProblem) {
@@ -258,9 +262,7 @@ TEST_F(OptionsTest, EveryLineOfTheDefaultFileCanBeUsed) {
   const auto parsed = parse_config_text(text, "default");
   ASSERT_TRUE(parsed) << describe(parsed.error());
   EXPECT_EQ(parsed->settings.size(), option_table().size());
-  const std::string problems = problems_of(file(text));
-  EXPECT_THAT(problems, HasSubstr("no accounts yet"));
-  EXPECT_EQ(std::count(problems.begin(), problems.end(), '\n'), 1) << problems;
+  EXPECT_EQ(problems_of(file(text)), "");
 }
 
 TEST_F(OptionsTest, TheTableIsComplete) {

@@ -1,16 +1,14 @@
-// A thread that runs posted tasks, and a way to wait for what they bring.
+// A thread that runs posted tasks.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
 #include <future>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 
 #include "base/executor.h"
-#include "session/ports.h"
 
 namespace mooring::storage {
 
@@ -54,28 +52,5 @@ class WaitingExecutor final : public base::Executor {
   bool ended_ = false;  // of the thread
   std::thread thread_;
 };
-
-// Calls of a store that wait for the answer.
-inline base::Result<> save(session::SessionStore& store, base::Executor& executor, session::SessionRecord record,
-                           session::Epoch epoch) {
-  std::promise<base::Result<>> answer;
-  store.save(std::move(record), epoch, executor, [&answer](base::Result<> result) { answer.set_value(result); });
-  return answer.get_future().get();
-}
-
-inline base::Result<> erase(session::SessionStore& store, base::Executor& executor, const session::SessionKey& key,
-                            session::Epoch epoch) {
-  std::promise<base::Result<>> answer;
-  store.erase(key, epoch, executor, [&answer](base::Result<> result) { answer.set_value(result); });
-  return answer.get_future().get();
-}
-
-inline base::Result<std::optional<session::SessionRecord>> load(session::SessionStore& store, base::Executor& executor,
-                                                                const session::SessionKey& key) {
-  using Loaded = base::Result<std::optional<session::SessionRecord>>;
-  std::promise<Loaded> answer;
-  store.load(key, executor, [&answer](Loaded result) { answer.set_value(std::move(result)); });
-  return answer.get_future().get();
-}
 
 }  // namespace mooring::storage

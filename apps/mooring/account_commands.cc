@@ -1,0 +1,196 @@
+#include "account_commands.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <memory>
+
+#include "base/text.h"
+#include "mqtt/topic.h"
+#include "password_input.h"
+#include "registry/names.h"
+#include "registry_output.h"
+
+namespace mooring::app {
+namespace {
+
+using base::Errc;
+using base::Result;
+
+struct AccountOptions : CommonOptions {
+  std::string name;
+  std::string password;
+  bool password_stdin = false;
+  std::vector<std::string> allow;
+  std::vector<std::string> add_allow;
+  std::vector<std::string> remove_allow;
+};
+using Options = std::shared_ptr<AccountOptions>;
+using Body = Result<> (*)(const AccountOptions&, AdminClient&);
+
+std::string account_path(const std::string& name) {
+  return "accounts/" + percent_encoded(name);
+}
+
+boost::json::array texts(const std::vector<std::string>& items) {
+  return boost::json::array(items.begin(), items.end());
+}
+
+Result<> print_account(const AccountOptions& options, const Result<boost::json::value>& account) {
+  if (!account) return tl::unexpected(account.error());
+  options.json ? print_json(*account) : print_members(account->as_object());
+  return {};
+}
+
+// Puts the password into the body, if there is one.
+Result<> add_password(const AccountOptions& options, boost::json::object& body) {
+  if (!options.password.empty()) body["password"] = options.password;
+  if (!options.password_stdin) return {};
+  const auto password = read_password();
+  if (!password) return tl::unexpected(password.error());
+  body["password"] = *password;
+  return {};
+}
+
+Result<> create(const AccountOptions& options, AdminClient& client) {
+  boost::json::object body{{"name", options.name}, {"permissions", texts(options.allow)}};
+  if (auto ok = add_password(options, body); !ok) return ok;
+  return print_account(options, call(client, "POST", "accounts", body));
+}
+
+Result<> list(const AccountOptions& options, AdminClient& client) {
+  ListPrinter printer(options.json, {"name", "created", "permissions"});
+  const auto done = for_each_page(client, "accounts?limit=1000", [&](const boost::json::array& items) -> Result<> {
+    printer.add(items);
+    return {};
+  });
+  if (done) printer.finish();
+  return done;
+}
+
+// The permissions there are, without the removed and with the added ones.
+Result<boost::json::array> merged_permissions(const AccountOptions& options, AdminClient& client) {
+  const auto account = call(client, "GET", account_path(options.name));
+  if (!account) return tl::unexpected(account.error());
+  std::vector<std::string> permissions;
+  for (const boost::json::value& item : account->at("permissions").as_array()) {
+    permissions.emplace_back(item.as_string().data(), item.as_string().size());
+  }
+  for (const std::string& removed : options.remove_allow) {
+    if (std::erase(permissions, removed) == 0) {
+      return base::fail(Errc::kNotFound, "account '" + base::printable(options.name, 80) + "' has no permission '" +
+                                             base::printable(removed, 160) + "'");
+    }
+  }
+  for (const std::string& added : options.add_allow) {
+    if (std::ranges::find(permissions, added) == permissions.end()) permissions.push_back(added);
+  }
+  return texts(permissions);
+}
+
+Result<> update(const AccountOptions& options, AdminClient& client) {
+  boost::json::object body;
+  if (!options.allow.empty()) {
+    body["permissions"] = texts(options.allow);
+  } else if (!options.add_allow.empty() || !options.remove_allow.empty()) {
+    auto permissions = merged_permissions(options, client);
+    if (!permissions) return tl::unexpected(permissions.error());
+    body["permissions"] = std::move(*permissions);
+  }
+  if (auto ok = add_password(options, body); !ok) return ok;
+  if (body.empty()) return base::fail(Errc::kInvalidArgument, "say what to change: see account update --help");
+  return print_account(options, call(client, "PATCH", account_path(options.name), body));
+}
+
+Result<> remove(const AccountOptions& options, AdminClient& client) {
+  return print_account(options, call(client, "DELETE", account_path(options.name)));
+}
+
+// Empty, or what is wrong: before anything is made or asked.
+std::string check_permission(const std::string& text) {
+  const auto permission = registry::parse_account_permission(text);
+  if (!permission) return permission.error().message;
+  if (mqtt::is_valid_filter(permission->filter)) return {};
+  return "'" + base::printable(permission->filter, 160) + "' is no topic filter";
+}
+
+CLI::Option* add_allow_option(CLI::App& command, const char* name, std::vector<std::string>& target, const char* help) {
+  return command.add_option(name, target, help)
+      ->type_name("RIGHT:FILTER")
+      ->allow_extra_args(false)
+      ->check(check_permission);
+}
+
+void add_name(CLI::App& command, AccountOptions& options) {
+  command.add_option("name", options.name, "Name, which is the MQTT user name")
+      ->type_name("NAME")
+      ->required()
+      ->check([](const std::string& text) {
+        const auto ok = registry::check_account_name(text);
+        return ok ? std::string() : ok.error().message;
+      });
+}
+
+void add_password_options(CLI::App& command, AccountOptions& options, const char* help) {
+  CLI::Option* given = command.add_option("--password", options.password, help);
+  given->check([](const std::string& text) { return text.empty() ? "the password is empty" : ""; });
+  command
+      .add_flag("--password-stdin", options.password_stdin,
+                "Read the password from stdin, so that it shows neither in the list of processes nor in the history")
+      ->excludes(given);
+}
+
+// A subcommand with options of its own, running `body` when it is chosen.
+std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
+                                          DataFolder folder, int& exit_status) {
+  auto options = std::make_shared<AccountOptions>();
+  CLI::App* command = parent.add_subcommand(name, help);
+  add_common_options(*command, *options);
+  command->callback([options, body, folder, &exit_status] {
+    exit_status = run_with_client(*options, folder, [&](AdminClient& client) { return body(*options, client); });
+  });
+  return {command, options};
+}
+
+}  // namespace
+
+void add_account_commands(CLI::App& app, int& exit_status) {
+  CLI::App& account = *app.add_subcommand(
+      "account", "Accounts, for back ends and people that speak MQTT: create, list, update, delete");
+  account.require_subcommand(1);
+  {
+    auto [command, options] =
+        add_command(account, "create", "Create an account; without a password one is generated and printed once",
+                    create, DataFolder::kCreateIfMissing, exit_status);
+    add_name(*command, *options);
+    add_password_options(*command, *options, "Password");
+    add_allow_option(*command, "--allow", options->allow,
+                     "What it may do, such as subscribe:/+/+/user/# (repeatable); RIGHT is publish, subscribe or all");
+  }
+  {
+    auto [command, options] =
+        add_command(account, "list", "List accounts and what they may do", list, DataFolder::kMustExist, exit_status);
+    static_cast<void>(options);
+  }
+  {
+    auto [command, options] = add_command(
+        account, "update", "Change an account; what is left out stays. A new password closes the account's connections",
+        update, DataFolder::kMustExist, exit_status);
+    add_name(*command, *options);
+    add_password_options(*command, *options, "New password");
+    CLI::Option* allow = add_allow_option(*command, "--allow", options->allow,
+                                          "All it may do from now on, in place of what it could (repeatable)");
+    add_allow_option(*command, "--add-allow", options->add_allow, "What it may do as well (repeatable)")
+        ->excludes(allow);
+    add_allow_option(*command, "--remove-allow", options->remove_allow,
+                     "What it may not do any more, as account list shows it (repeatable)")
+        ->excludes(allow);
+  }
+  {
+    auto [command, options] = add_command(account, "delete", "Delete an account; its connections are closed", remove,
+                                          DataFolder::kMustExist, exit_status);
+    add_name(*command, *options);
+  }
+}
+
+}  // namespace mooring::app

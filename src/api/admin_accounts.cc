@@ -1,0 +1,154 @@
+// Account operations of the admin API. Passwords come in, hashes never go out.
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+
+#include "api/admin_json.h"
+#include "api/admin_operations.h"
+#include "base/text.h"
+#include "crypto/hmac.h"
+#include "crypto/password_hash.h"
+#include "crypto/random.h"
+#include "mqtt/topic.h"
+#include "registry/names.h"
+
+namespace mooring::api {
+namespace {
+
+constexpr std::size_t kPasswordBytesMax = 1024;
+constexpr std::size_t kGeneratedPasswordCharacters = 24;  // 142 bits: nobody has to remember it
+constexpr std::string_view kSharePrefix = "$share/";
+
+ApiResult<registry::AccountPermission> read_permission(const boost::json::value& item) {
+  if (!item.is_string()) return refuse(400, "bad_request", "'permissions' must be an array of texts");
+  auto permission = registry::parse_account_permission({item.as_string().data(), item.as_string().size()});
+  if (!permission) return refuse(permission.error());
+  const std::string shown = base::printable(permission->filter, 160);
+  if (!mqtt::is_valid_filter(permission->filter)) {
+    return refuse(400, "invalid",
+                  fmt::format("'{}' is no topic filter: '+' must fill a whole level and '#' the last one", shown));
+  }
+  if (permission->filter.starts_with(kSharePrefix)) {
+    return refuse(400, "invalid",
+                  fmt::format("'{}': name the filter without $share and group; who may subscribe to a filter may also "
+                              "share it",
+                              shown));
+  }
+  return std::move(*permission);
+}
+
+using Permissions = std::vector<registry::AccountPermission>;
+ApiResult<std::optional<Permissions>> read_permissions(const boost::json::object& object) {
+  const boost::json::value* value = object.if_contains("permissions");
+  if (value == nullptr || value->is_null()) return std::optional<Permissions>();
+  if (!value->is_array()) return refuse(400, "bad_request", "'permissions' must be an array of texts");
+  Permissions permissions;
+  for (const boost::json::value& item : value->as_array()) {
+    auto permission = read_permission(item);
+    if (!permission) return tl::unexpected(permission.error());
+    permissions.push_back(std::move(*permission));
+  }
+  if (auto ok = registry::check_account_permissions(permissions); !ok) return refuse(ok.error());
+  return std::optional<Permissions>(std::move(permissions));
+}
+
+// Holds a password for as long as it is needed.
+class Password {
+ public:
+  explicit Password(std::string text) : text_(std::move(text)) {}
+  ~Password() { crypto::cleanse({reinterpret_cast<std::uint8_t*>(text_.data()), text_.size()}); }
+  Password(const Password&) = delete;
+  Password& operator=(const Password&) = delete;
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+ApiResult<std::string> hash_of(const Password& password) {
+  if (password.text().empty() || password.text().size() > kPasswordBytesMax) {
+    return refuse(400, "invalid", fmt::format("the password must have 1 to {} bytes", kPasswordBytesMax));
+  }
+  auto hash = crypto::hash_password(password.text());
+  if (!hash) return refuse(hash.error());
+  return std::move(*hash);
+}
+
+boost::json::object deleted_account(const std::string& name) {
+  return {{"name", name}, {"deleted", true}};
+}
+
+}  // namespace
+
+ApiResult<Reply> list_accounts(AdminContext& context, const AdminRequest& request) {
+  if (auto ok = request.allow({"limit", "cursor"}); !ok) return tl::unexpected(ok.error());
+  const auto limit = request.limit(kListRowsDefault, kListRowsMax);
+  if (!limit) return tl::unexpected(limit.error());
+  const auto page = context.registry.list_accounts({request.value("cursor"), *limit});
+  if (!page) return refuse(page.error());
+  boost::json::array items;
+  for (const registry::Account& account : page->items) items.push_back(to_json(account));
+  boost::json::object body{{"items", std::move(items)}};
+  if (!page->next.empty()) body["nextCursor"] = page->next;
+  return Reply{std::move(body)};
+}
+
+ApiResult<Reply> create_account(AdminContext& context, const AdminRequest& request) {
+  const auto object = parse_object(request.body, {"name", "password", "permissions"});
+  if (!object) return tl::unexpected(object.error());
+  const auto name = read_text(*object, "name");
+  if (!name) return tl::unexpected(name.error());
+  if (!*name) return refuse(400, "bad_request", "'name' is missing");
+  auto permissions = read_permissions(*object);
+  if (!permissions) return tl::unexpected(permissions.error());
+  if (auto ok = registry::check_account_name(**name); !ok) return refuse(ok.error());
+  auto given = read_text(*object, "password");
+  if (!given) return tl::unexpected(given.error());
+  const bool generated = !given->has_value();
+  const Password password(generated ? crypto::random_alphanumeric(crypto::system_random(), kGeneratedPasswordCharacters)
+                                    : std::move(**given));
+  auto hash = hash_of(password);
+  if (!hash) return tl::unexpected(hash.error());
+  const auto created =
+      context.registry.create_account({**name, std::move(*hash), std::move(*permissions).value_or(Permissions())});
+  if (!created) return refuse(created.error());
+  boost::json::object body = to_json(*created);
+  if (generated) body["password"] = password.text();
+  return Reply{std::move(body), 201};
+}
+
+ApiResult<Reply> show_account(AdminContext& context, const AdminRequest& request) {
+  const auto account = context.registry.find_account(request.path[1]);
+  if (!account) return refuse(account.error());
+  if (!*account) {
+    return refuse(404, "not_found", fmt::format("there is no account '{}'", base::printable(request.path[1], 80)));
+  }
+  return Reply{to_json(**account)};
+}
+
+ApiResult<Reply> update_account(AdminContext& context, const AdminRequest& request) {
+  const auto object = parse_object(request.body, {"password", "permissions"});
+  if (!object) return tl::unexpected(object.error());
+  registry::AccountChange change;
+  auto permissions = read_permissions(*object);
+  if (!permissions) return tl::unexpected(permissions.error());
+  change.permissions = std::move(*permissions);
+  auto given = read_text(*object, "password");
+  if (!given) return tl::unexpected(given.error());
+  if (*given) {
+    const Password password(std::move(**given));
+    auto hash = hash_of(password);
+    if (!hash) return tl::unexpected(hash.error());
+    change.password_hash = std::move(*hash);
+  }
+  const auto account = context.registry.update_account(request.path[1], change);
+  if (!account) return refuse(account.error());
+  return Reply{to_json(*account)};
+}
+
+ApiResult<Reply> delete_account(AdminContext& context, const AdminRequest& request) {
+  if (auto ok = context.registry.delete_account(request.path[1]); !ok) return refuse(ok.error());
+  return Reply{deleted_account(request.path[1])};
+}
+
+}  // namespace mooring::api

@@ -1,0 +1,50 @@
+// AckQueue: the acknowledgements a client waits for, in the order of its PUBLISH packets (MQTT 4.6): one that is ready
+// before those ahead of it waits for them. Bounded by the client's window: the broker asks for size().
+#pragma once
+
+#include <cstdint>
+
+#include "mqtt/packet.h"
+#include "session/ring.h"
+
+namespace mooring::broker {
+
+class AckQueue {
+ public:
+  struct Ack {
+    std::uint64_t number = 0;  // names it; grows
+    mqtt::PacketType type = mqtt::PacketType::kPuback;
+    std::uint16_t packet_id = 0;
+    bool decided = false;
+    mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;
+  };
+
+  std::uint64_t open(mqtt::PacketType type, std::uint16_t packet_id) {
+    acks_.push_back({next_, type, packet_id, false, mqtt::ReasonCode::kSuccess});
+    return next_++;
+  }
+
+  void decide(std::uint64_t number, mqtt::ReasonCode reason) {
+    if (acks_.empty() || number < acks_.front().number) return;
+    Ack& ack = acks_[static_cast<std::size_t>(number - acks_.front().number)];
+    ack.decided = true;
+    ack.reason = reason;
+  }
+
+  // Calls `send` for everything that may go now.
+  template <class Send>
+  void flush(Send send) {
+    while (!acks_.empty() && acks_.front().decided) {
+      send(acks_.pop_front());
+    }
+  }
+
+  std::size_t size() const { return acks_.size(); }
+  bool empty() const { return acks_.empty(); }
+
+ private:
+  session::Ring<Ack> acks_;
+  std::uint64_t next_ = 1;
+};
+
+}  // namespace mooring::broker

@@ -1,0 +1,48 @@
+// Replies: collects what a group of operations has to answer, and posts it as one task for each executor.
+//
+// Answers to one executor come in the order they were added; successive appended items of one listener come in one
+// call. Not thread-safe. Executors and listeners must outlive the posted tasks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/result.h"
+#include "session/ports.h"
+
+namespace mooring::storage {
+
+class Replies {
+ public:
+  void done(base::Executor& to, session::SessionStore::Done call, base::Result<> result);
+  void task(base::Executor& to, base::Task task);
+  void appended(base::Executor& to, session::AppendListener& listener, session::QueueItemRef item);
+  void append_failed(base::Executor& to, session::AppendListener& listener, session::QueueItemRef item,
+                     const base::Error& error);
+
+  bool empty() const { return all_.empty(); }
+  // Posts everything and is empty then. `gate`, if given, is asked on the executor right before the answers are given;
+  // when it says no they are dropped.
+  void post(const std::function<bool()>& gate = nullptr);
+
+ private:
+  struct Appended {
+    session::AppendListener* listener = nullptr;
+    std::vector<session::QueueItemRef> items;
+    std::shared_ptr<const base::Error> error;  // nothing: they are written
+  };
+  using Answer = std::variant<base::Task, Appended>;
+  using Answers = std::vector<Answer>;
+
+  static void give(Answers& answers);
+  Answers& answers_of(base::Executor& executor);
+  Appended& run_of(base::Executor& to, session::AppendListener& listener, const base::Error* error);
+
+  std::vector<std::pair<base::Executor*, Answers>> all_;
+};
+
+}  // namespace mooring::storage
