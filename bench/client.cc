@@ -113,6 +113,7 @@ void Client::send_connect() {
   mqtt::Connect connect;
   connect.client_id = sign_in_.client_id;
   connect.keep_alive_s = kKeepAliveS;
+  connect.clean_session = sign_in_.clean_session;
   if (!sign_in_.username.empty()) {
     connect.username = sign_in_.username;
     connect.password = base::as_bytes(sign_in_.password);

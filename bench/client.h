@@ -24,6 +24,7 @@ struct SignIn {
   std::string client_id;
   std::string username;  // empty: none
   std::string password;
+  bool clean_session = true;
 };
 
 class Client;

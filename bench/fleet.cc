@@ -65,6 +65,7 @@ bool Fleet::prepare() {
   auto devices = load_devices(options_.device_file, options_.connections, target_.tls != nullptr);
   if (!devices) return complain(devices.error());
   devices_ = std::move(*devices);
+  for (Device& device : devices_) device.sign_in.clean_session = !keeps_session();
   clients_.reserve(devices_.size() + 1);
   for (const Device& device : devices_) add_client(target_, device.sign_in, topic_of(device), qos());
   before_opening();

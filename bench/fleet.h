@@ -48,6 +48,7 @@ class Fleet : protected ClientOwner, private net::Timer {
 
   virtual std::string topic_of(const Device& device) const = 0;
   virtual std::uint8_t qos() const { return 0; }
+  virtual bool keeps_session() const { return false; }  // clean session 0, for the devices
   virtual void before_opening() {}
   virtual void begin() = 0;                            // every client is ready
   virtual void tick(std::int64_t since_begin_ms) = 0;  // about every 50 ms after begin()
@@ -66,6 +67,7 @@ class Fleet : protected ClientOwner, private net::Timer {
   void close_all();
   void note(const std::string& text) const;
 
+  const Target& target() const { return target_; }
   const FleetOptions& options() const { return options_; }
   const std::vector<Device>& devices() const { return devices_; }
   std::vector<std::unique_ptr<Client>>& clients() { return clients_; }

@@ -43,6 +43,7 @@ int run(int argc, char** argv) {
   add_idle_command(app, exit_status);
   add_fanout_command(app, exit_status);
   add_pairs_command(app, exit_status);
+  add_offline_command(app, exit_status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -129,7 +129,7 @@ void add_pairs_command(CLI::App& app, int& exit_status) {
   command->add_option("--payload", options->payload_bytes, "Bytes of a message")
       ->check(CLI::Range(std::uint32_t{kStampBytes}, 262'144U))
       ->capture_default_str();
-  command->add_option("--qos", options->qos, "0 or 1")->check(CLI::Range(0, 1));
+  command->add_option("--qos", options->qos, "0 or 1 (devices have no QoS 2)")->check(CLI::Range(0, 1));
   command->callback([options, &exit_status] { exit_status = Pairs(*options).run(); });
 }
 

@@ -118,7 +118,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   // The loop has ended, others have too, none is destroyed yet: lets go of everything that may tell another loop.
   void shut_down();
 
-  // A message of the server itself.
+  // A message of the server itself. Retained ones are kept in memory only: they are told anew by the next start.
   void publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain = false);
 
   // Administration, on this loop's own sessions. All are harmless for devices that are not here. True: it was

@@ -123,7 +123,7 @@ void Broker::publish_internal(std::string_view topic, std::string_view payload, 
   match_remote(topic);
   if (targets_.empty() && remote_targets_.empty() && share_hits_.empty() && !retain_it) return;
   flow.message = mqtt::Message::create(topic, base::as_bytes(payload), qos, retain_it);
-  if (retain_it) retain(flow);
+  if (retain_it) parts_.retained.set(flow.message, {});
   route(flow);
   finish(flow);
 }

@@ -176,6 +176,27 @@ const broker::ClientRules& LoopWorker::rules_of(const session::SessionKey& key) 
   return key.starts_with('d') ? mqtt_.device.rules : mqtt_.account.rules;
 }
 
+LoopReport LoopWorker::report() const {
+  return {broker_.counters(), broker_.session_count(), broker_.subscription_count()};
+}
+
+LoopReport& LoopReport::operator+=(const LoopReport& other) {
+  const broker::BrokerCounters& more = other.counters;
+  counters.published += more.published;
+  counters.delivered += more.delivered;
+  counters.dropped_congested += more.dropped_congested;
+  counters.dropped_queue_full += more.dropped_queue_full;
+  counters.dropped_offline += more.dropped_offline;
+  counters.dropped_expired += more.dropped_expired;
+  counters.refused_publishes += more.refused_publishes;
+  counters.refused_filters += more.refused_filters;
+  counters.store_failures += more.store_failures;
+  counters.connected += more.connected;
+  sessions += other.sessions;
+  subscriptions += other.subscriptions;
+  return *this;
+}
+
 void LoopWorker::on_timer(base::MonoMs now) {
   broker_.tick();
   loop_->timers().schedule(*this, now + kTickMs);

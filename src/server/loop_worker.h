@@ -34,6 +34,15 @@ struct SharedParts {
   session::LoopId device_loops;  // loops 0 .. device_loops-1 are homes of sessions
 };
 
+// What a loop tells of itself.
+struct LoopReport {
+  broker::BrokerCounters counters;
+  std::uint64_t sessions = 0;
+  std::uint64_t subscriptions = 0;  // devices' own ones not counted
+
+  LoopReport& operator+=(const LoopReport& other);
+};
+
 gateway::ConnectionLimits connection_limits(const Options& options);
 auth::SignInPolicy sign_in_policy(const Options& options);
 
@@ -59,6 +68,7 @@ class LoopWorker final : private net::Timer {
   void let_go();
   // All sessions are back: what that told other loops goes out. Before start().
   void restored() { bus_.flush(); }
+  LoopReport report() const;  // on the loop's thread
   // The rules under which a stored session is restored.
   const broker::ClientRules& rules_of(const session::SessionKey& key) const;
   // On the loop's thread: settings that a reload may change, for connections to come.

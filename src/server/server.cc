@@ -24,6 +24,7 @@
 #include "server/live_sessions.h"
 #include "server/loop_worker.h"
 #include "server/site.h"
+#include "server/system_topics.h"
 #include "server/worker_switch.h"
 #include "storage/rocks_session_store.h"
 
@@ -131,6 +132,7 @@ class Server final : private net::LoopClient, private net::Timer {
   WorkerSwitch switch_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
+  std::unique_ptr<SystemTopics> system_topics_;       // likewise
   std::unique_ptr<DeletedSessions> deleted_;          // on the main thread's loop
   net::UniqueFd signals_;
   Announcement announcement_;
@@ -150,6 +152,7 @@ base::Result<> Server::start(bool demo) {
     return watched;
   admin_->loop().timers().schedule(*this, clock_.mono_ms() + kCertificateCheckMs);
   for (const auto& worker : workers_) worker->start();
+  system_topics_->start();
   deleted_->drain();  // what was deleted while no server ran
   site_->set_ready(true);
   announce();
@@ -241,6 +244,7 @@ base::Result<> Server::make_loops() {
   }
   switch_.set_workers(all_workers());
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
+  system_topics_ = std::make_unique<SystemTopics>(*admin_, all_workers(), *store_, *retained_);
   live_->set_parts(all_workers(), *deleted_);
   registry_->start();
   return {};
@@ -449,6 +453,7 @@ void Server::end() {
   for (const auto& worker : workers_) worker->loop().stop();
   for (const auto& worker : workers_) worker->join();
   if (passwords_ != nullptr) passwords_->stop();
+  system_topics_.reset();
   // Ends the registry's and the store's threads while the loops they answer to still exist.
   if (registry_ != nullptr) registry_->stop();
   store_.reset();
