@@ -13,7 +13,7 @@ import selectors
 import socket
 import struct
 
-from fleet import answer_packet, publish_packet, without_properties
+from fleet import PACKET_ID_NOT_FOUND, answer_packet, publish_packet, without_properties
 from model import topic_matches
 from rawclient import (CONNECT, DISCONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBSCRIBE, packet, split_packets)
 
@@ -154,8 +154,9 @@ class FakeBroker:
         elif got.type == PUBLISH:
             self._on_publish(link, session, got)
         elif got.type == PUBREL:
+            known = got.packet_id in session.incoming or link.level != 5
             session.incoming.discard(got.packet_id)
-            link.outgoing += answer_packet(PUBCOMP, got.packet_id)
+            link.outgoing += answer_packet(PUBCOMP, got.packet_id, 0 if known else PACKET_ID_NOT_FOUND)
         elif got.type == PUBREC:
             session.in_flight[got.packet_id][3] = True
             link.outgoing += answer_packet(PUBREL, got.packet_id)

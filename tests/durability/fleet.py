@@ -20,6 +20,7 @@ from rawclient import (CONNACK, DISCONNECT, DISCONNECT_PACKET, PINGRESP, PUBACK,
 RETRY_S = 0.02
 HANDSHAKE_S = 10.0
 SESSION_EXPIRY_S = 7 * 24 * 3600
+PACKET_ID_NOT_FOUND = 0x92
 # CONNACK codes with which a server may ask to come back later, in MQTT 3.1.1 and 5.
 COME_BACK_CODES = {4: (3,), 5: (0x80, 0x83, 0x88, 0x89, 0x8B, 0x97, 0x9F)}
 
@@ -44,9 +45,10 @@ def subscribe_packet(level, packet_id, filters):
     return packet(0x82, body + b"".join(text(f) + bytes([q]) for f, q in filters))
 
 
-def answer_packet(kind, packet_id):
+def answer_packet(kind, packet_id, reason=0):
     """PUBACK, PUBREC, PUBREL or PUBCOMP; without a reason code the form is the same in both versions."""
-    return packet(kind << 4 | (2 if kind == PUBREL else 0), struct.pack(">H", packet_id))
+    body = struct.pack(">H", packet_id) + (bytes([reason]) if reason else b"")
+    return packet(kind << 4 | (2 if kind == PUBREL else 0), body)
 
 
 def without_properties(level, data):
@@ -66,6 +68,7 @@ class Outgoing:
     def __init__(self, serial, topic, qos, payload):
         self.serial, self.topic, self.qos, self.payload = serial, topic, qos, payload
         self.released = False  # PUBREC has come: PUBREL is what is sent from now on
+        self.recovering = False  # that PUBREL was sent on an earlier connection already
 
 
 class Client:
@@ -221,6 +224,7 @@ class Client:
     def _send_again(self):
         for number, message in self.in_flight.items():
             if message.released:
+                message.recovering = True
                 self._send(answer_packet(PUBREL, number))
                 continue
             self.model.published_again(self.name, message.serial)
@@ -234,6 +238,8 @@ class Client:
             assert got.type == PUBREC, f"{self.name}: {name} for the identifier {got.packet_id}, which is not in use"
             self._send(answer_packet(PUBREL, got.packet_id))  # an exchange that ended long ago; the server asks again
             return
+        if got.type == PUBCOMP and reason == PACKET_ID_NOT_FOUND and message.recovering:
+            reason = 0  # the server had finished, and its PUBCOMP was lost: no error then, says MQTT 5 section 3.7.2.1
         if reason >= 0x80:
             self.refused_codes.append(reason)
             self.model.refused(self.name, message.serial, f"{name} with reason 0x{reason:02x}")

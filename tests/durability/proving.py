@@ -143,7 +143,8 @@ class Proof:
         self.model.check()
         stuck = [c.name for c in self.fleet.clients if c.in_flight]
         assert not stuck, f"messages of {', '.join(stuck)} were never answered; {self.fleet.report()}"
-        refused = [c.name for c in self.fleet.clients if c.refused_codes]
+        refused = [f"{c.name} ({', '.join(f'0x{code:02x}' for code in c.refused_codes)})"
+                   for c in self.fleet.clients if c.refused_codes]
         assert not refused, f"{', '.join(refused)} were refused something"
 
     def summary(self):

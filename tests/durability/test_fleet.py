@@ -53,6 +53,8 @@ class Harbour:
             self.fleet.run(self.rng.uniform(0.02, 0.15))
             self.crash()
         self.fleet.settle(timeout=4.0)
+
+    def close(self):
         self.fleet.close()
         self.broker.close()
 
@@ -61,6 +63,7 @@ class Harbour:
 def test_a_good_broker_is_not_accused(seed):
     harbour = Harbour("", seed)
     harbour.sail(8)
+    harbour.close()
     harbour.model.check()
     counts = harbour.model.counts()
     assert counts["acknowledged"] > 100 and counts["arrived"] > 500, counts
@@ -69,7 +72,12 @@ def test_a_good_broker_is_not_accused(seed):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_found(fault):
     harbour = Harbour(fault, 5)
-    harbour.sail(6)
-    found = harbour.model.violations()
+    found = []
+    for _ in range(8):  # whether a crash meets the fault depends on the moment: a busy machine may need more of them
+        harbour.sail(6)
+        found = harbour.model.violations()
+        if found:
+            break
+    harbour.close()
     assert RULES[fault] & {v.rule for v in found}, (fault, [str(v) for v in found[:3]])
     assert all(v.text for v in found)
