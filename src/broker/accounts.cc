@@ -38,11 +38,13 @@ void Broker::close_account(std::string_view account, CloseCause cause) {
 }
 
 void Broker::narrow_account(std::string_view account, const Authorizer& authorizer) {
-  for (const session::SessionKey& key : sessions_of(account)) drop_forbidden(*sessions_.find(key)->second, authorizer);
+  for (const session::SessionKey& key : sessions_of(account)) {
+    LocalSession& home = *sessions_.find(key)->second;
+    if (drop_forbidden(home, authorizer) && home.recorded.any) save_now(home);
+  }
 }
 
-// What the store has is left as it is: it is looked through again when the client connects.
-void Broker::drop_forbidden(LocalSession& home, const Authorizer& authorizer) {
+bool Broker::drop_forbidden(LocalSession& home, const Authorizer& authorizer) {
   std::vector<std::string> forbidden;
   for (const session::SubscriptionRecord& subscription : home.session->subscriptions()) {
     const auto shared = mqtt::parse_shared_filter(subscription.filter);
@@ -54,6 +56,7 @@ void Broker::drop_forbidden(LocalSession& home, const Authorizer& authorizer) {
     drop_route(home, filter);
     home.session->unsubscribe(filter);
   }
+  return !forbidden.empty();
 }
 
 }  // namespace mooring::broker

@@ -124,7 +124,6 @@ void Broker::released(Client& client, const mqtt::Ack& packet) {
   using Received = session::Session::Received;
   const auto known = state.received(packet.packet_id);
   if (!known) {
-    count_acknowledged(client);
     client.sink->send_ack(PacketType::kPubcomp, packet.packet_id, ReasonCode::kPacketIdentifierNotFound);
     return;
   }

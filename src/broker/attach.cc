@@ -74,6 +74,15 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
     begin_connection(*found->second, client, done, true);
     return;
   }
+  const std::size_t bound = client->info.rules->max_lasting_sessions;
+  if (bound != 0 && client->info.kind == ClientKind::kAccount && client->info.session_expiry_s > 0) {
+    const auto count = account_sessions_.find(client->info.account);
+    if (count != account_sessions_.end() && count->second >= bound) {
+      parts_.directory.release(parts_.loop, client->key, epoch);
+      done(tl::unexpected(AttachError::kTooManySessions));
+      return;
+    }
+  }
   auto state = std::make_unique<session::Session>(client->key, epoch, epoch, client->info.rules->session);
   state->set_epoch(epoch);
   LocalSession& home = install(std::move(state));
@@ -161,6 +170,7 @@ LocalSession& Broker::install(std::unique_ptr<session::Session> state) {
     by_id_[home.id] = &home;
   }
   numbers_[home.session->number()] = &home;
+  if (const auto account = session::account_of_key(home.session->key())) ++account_sessions_[std::string(*account)];
   sessions_[home.session->key()] = std::move(owned);
   return home;
 }
@@ -206,6 +216,10 @@ void Broker::uninstall(LocalSession& home) {
   free_ids_.push_back(home.id);
   numbers_.erase(home.session->number());
   const session::SessionKey key = home.session->key();
+  if (const auto account = session::account_of_key(key)) {
+    const auto count = account_sessions_.find(std::string(*account));
+    if (--count->second == 0) account_sessions_.erase(count);
+  }
   sessions_.erase(key);
 }
 

@@ -57,6 +57,11 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
 }
 
 void Broker::shut_down() {
+  for (const auto& [key, home] : sessions_) {
+    if (home->client == nullptr) continue;
+    home->client->session = nullptr;
+    home->client->sink = nullptr;
+  }
   retries_.clear();
   shares_.clear();
   devices_.clear();

@@ -41,6 +41,7 @@ struct LocalSession {
   bool device_scope = false;     // ClientRules::subscriptions_outlive_clean_session, of a device
   routing::SubscriberId id = 0;  // in the trie
   std::uint64_t routed = 0;      // number of the last message that was matched; merges overlapping filters
+  std::uint32_t target = 0;      // where that message has its target
   std::uint32_t max_message_age_s = 0;
   base::WallMs expires_at_ms = 0;  // offline: when the session ends; 0: never
   base::WallMs counted_at_ms = 0;  // when its full queue was counted anew
@@ -70,7 +71,11 @@ struct BrokerCounters {
   std::uint64_t connected = 0;       // clients now
 };
 
-enum class AttachError : std::uint8_t { kUnavailable, kTakenOver };
+enum class AttachError : std::uint8_t {
+  kUnavailable,
+  kTakenOver,
+  kTooManySessions,  // of its account
+};
 struct AttachResult {
   bool session_present = false;
 };
@@ -191,7 +196,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void forget_here(const session::SessionKey& key, session::EvictReason reason, ForgetDone done);
   // accounts.cc
   std::vector<session::SessionKey> sessions_of(std::string_view account) const;
-  void drop_forbidden(LocalSession& home, const Authorizer& authorizer);
+  bool drop_forbidden(LocalSession& home, const Authorizer& authorizer);  // true: there were some
 
   bool turn_away(const std::function<bool(const Client&)>& is_meant, CloseCause cause);
   void end_connection(LocalSession& home, CloseCause cause);
@@ -245,7 +250,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery);
   void send_qos0(LocalSession& home, const session::Delivery& delivery);
   void store_message(LocalSession& home, Flow& flow, const session::Delivery& delivery, std::uint64_t sequence);
-  void deliver_when_stored(const LocalSession& home, Flow& flow, const session::Delivery& delivery);
+  void deliver_when_stored(LocalSession& home, Flow& flow, const session::Delivery& delivery);
   void measure(LocalSession& home);
   void look_for_expired(LocalSession& home);
   void send_waiting(LocalSession& home);
@@ -273,6 +278,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   BrokerCounters counters_;
   boost::unordered_flat_map<session::SessionKey, std::unique_ptr<LocalSession>> sessions_;
   boost::unordered_flat_map<session::SessionNumber, LocalSession*> numbers_;
+  boost::unordered_flat_map<std::string, std::size_t> account_sessions_;  // of each account, here
   boost::unordered_flat_map<base::DeviceKey, LocalSession*, base::DeviceKeyHash, base::DeviceKeyEqual> devices_;
   std::vector<std::weak_ptr<Client>> waiting_;  // from attach() until it is decided, in no order; tidied now and then
   std::size_t waiting_tidy_at_ = 64;

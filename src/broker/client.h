@@ -37,9 +37,13 @@ struct ClientRules {
   std::size_t max_filters_per_subscribe = 8;  // 0 = no limit, as in every field
   std::size_t max_subscriptions = 100;
   std::uint8_t max_qos = 1;
-  bool retain_available = false;  // false: the flag is cleared and nothing is stored
-  bool shared_available = false;  // "$share/..." filters
-  bool wills_available = false;   // false: accepted and never published
+  std::size_t max_filter_levels = 1024;           // of one filter
+  std::size_t max_subscription_levels = 100'000;  // of all filters of a session: each is a node in every loop
+  std::size_t max_subscription_bytes = 2U << 20;  // likewise: they are stored together
+  std::size_t max_lasting_sessions = 0;           // of one account, on one loop
+  bool retain_available = false;                  // false: the flag is cleared and nothing is stored
+  bool shared_available = false;                  // "$share/..." filters
+  bool wills_available = false;                   // false: accepted and never published
   // PUBLISH packets of the client that are not acknowledged yet. MQTT 5: announced as Receive Maximum; MQTT 3.x: with
   // so many, no more are read.
   std::uint16_t max_received_in_flight = 100;
@@ -95,6 +99,7 @@ class Client {
   session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger
   base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
   std::uint64_t refused_publishes = 0;
+  std::uint64_t refused_filters = 0;
   std::uint32_t saves_under_way = 0;          // of its session's record: answers wait for those before them
   std::uint32_t session_expiry_s = 0;         // MQTT 5: DISCONNECT may change it
   std::unique_ptr<session::WillRecord> will;  // until its session has it
@@ -102,6 +107,7 @@ class Client {
   std::vector<RetainedReplay> replays;        // retained messages that its subscriptions still have to get
   // PUBLISH packets of this connection that are not acknowledged to the end; MQTT 5 section 4.9.
   std::uint32_t unacknowledged = 0;
+  std::size_t replays_done = 0;  // of replays; they go when all are done
   bool replay_posted = false;
   std::uint32_t input_holds = 0;  // reasons why nothing more of it is read
   bool input_paused = false;      // one of them: too much of it is not acknowledged

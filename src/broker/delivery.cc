@@ -222,9 +222,10 @@ void Broker::add_target(LocalSession& home, const routing::SubscriptionOptions& 
   Target* target = nullptr;
   if (home.routed != route_number_) {
     home.routed = route_number_;
+    home.target = static_cast<std::uint32_t>(targets_.size());
     target = &targets_.emplace_back(Target{&home, options.qos, options.retain_as_published, kNoId});
   } else {
-    target = &*std::find_if(targets_.begin(), targets_.end(), [&](const Target& t) { return t.session == &home; });
+    target = &targets_[home.target];
     target->qos = std::max(target->qos, options.qos);
     target->retain_as_published |= options.retain_as_published;
   }
@@ -325,22 +326,24 @@ void Broker::store_message(LocalSession& home, Flow& flow, const session::Delive
 }
 
 // Exactly once: what is not stored with everybody who keeps it, the publisher will send again. So those who keep
-// nothing must not have it before.
-void Broker::deliver_when_stored(const LocalSession& home, Flow& flow, const session::Delivery& delivery) {
+// nothing must not have it before; its place among their messages it has at once.
+void Broker::deliver_when_stored(LocalSession& home, Flow& flow, const session::Delivery& delivery) {
+  session::Delivery held = delivery;
+  held.held = true;
+  const auto admission = home.session->admit(held);
+  if (!admission.accepted) {
+    ++counters_.dropped_queue_full;
+    flow.totals.refused += 1;
+    return;
+  }
   flow.totals.receivers += 1;
   static_cast<Transaction&>(*flow.receipt)
-      .add(parts_.executor,
-           [this, number = home.session->number(), message = delivery.message, retain = delivery.retain,
-            ids = std::vector<std::uint32_t>(delivery.subscription_ids.begin(), delivery.subscription_ids.end())](
-               bool stored) {
-             LocalSession* found = stored ? find(number) : nullptr;
-             if (found == nullptr || found->client == nullptr) return;
-             if (!found->session->admit({message, 2, retain, ids}).accepted) {
-               ++counters_.dropped_queue_full;
-               return;
-             }
-             send_waiting(*found);
-           });
+      .add(parts_.executor, [this, number = home.session->number(), sequence = admission.sequence](bool stored) {
+        LocalSession* found = find(number);
+        if (found == nullptr) return;
+        found->session->let_go(sequence, !stored);
+        if (found->client != nullptr) send_waiting(*found);
+      });
 }
 
 // A full queue may be full of messages that have expired: the store removes them when it counts.

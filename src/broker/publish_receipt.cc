@@ -15,7 +15,7 @@ void Transaction::add(base::Executor& loop, Told told) {
 
 // With every share settled nobody else is here any more.
 void Transaction::all_settled(const routing::ReceiptTotals& totals) {
-  if (operations_.empty() || totals.failed) {
+  if (operations_.empty() || totals.failed || totals.receivers == 0) {
     finish(totals, !totals.failed);
     return;
   }

@@ -41,22 +41,24 @@ void Broker::retain(Flow& flow) {
 
 // A page at a time, and others get their turn between two pages.
 void Broker::pump_replays(Client& client) {
-  if (client.replay_posted || client.replays.empty()) return;
+  if (client.replay_posted || client.replays_done >= client.replays.size()) return;
   const auto is_full = [&] {
     return client.sink->congested() || client.session->session->queued_count() >= kMaxWaiting;
   };
   if (is_full()) return;  // goes on with resume_delivery()
-  const session::SubscriptionRecord subscription = client.replays.front().subscription;
-  std::string after = client.replays.front().after;
+  const session::SubscriptionRecord subscription = client.replays[client.replays_done].subscription;
+  std::string after = client.replays[client.replays_done].after;
   retained_page_.clear();
-  const bool more = parts_.retained.match_some(subscription.filter, after, kPageMessages, kPageVisits,
-                                               parts_.clock.wall_ms(), retained_page_);
+  const bool more =
+      !subscription.filter.empty() && parts_.retained.match_some(subscription.filter, after, kPageMessages, kPageVisits,
+                                                                 parts_.clock.wall_ms(), retained_page_);
   for (const mqtt::MessageRef& message : retained_page_) {
-    if (is_full()) {
+    const bool keeps_place = std::min(message->qos(), subscription.qos) > 0;
+    if (is_full() || (keeps_place && !client.session->session->accepts(message->memory_bytes()))) {
       retained_page_.clear();
       return;
     }
-    client.replays.front().after = message->topic();
+    client.replays[client.replays_done].after = message->topic();
     session::Delivery delivery;
     delivery.message = message;
     delivery.qos = std::min(message->qos(), subscription.qos);
@@ -68,11 +70,15 @@ void Broker::pump_replays(Client& client) {
   }
   retained_page_.clear();
   if (more) {
-    client.replays.front().after = std::move(after);
+    client.replays[client.replays_done].after = std::move(after);
   } else {
-    client.replays.erase(client.replays.begin());
+    ++client.replays_done;
   }
-  if (client.replays.empty()) return;
+  if (client.replays_done == client.replays.size()) {
+    client.replays = {};
+    client.replays_done = 0;
+    return;
+  }
   client.replay_posted = true;
   parts_.executor.post([this, weak = std::weak_ptr<Client>(client.session->client)] {
     const std::shared_ptr<Client> still = weak.lock();

@@ -31,6 +31,7 @@ void Broker::go_offline(Client& client, OfflineReason reason) {
   state.connection_lost();
   set_shares_online(home, false);
   client.replays.clear();
+  client.replays_done = 0;
   if (reason == OfflineReason::kDeviceDisconnect && !client.wants_will) state.will = nullptr;  // [MQTT-3.14.4-3]
   announce(client, false, reason);
   settle_offline(home, client);

@@ -13,6 +13,8 @@ namespace {
 
 using mqtt::ReasonCode;
 
+constexpr std::size_t kMaxReplays = 10'000;  // of one connection, not finished
+
 ReasonCode granted(std::uint8_t qos) {
   return static_cast<ReasonCode>(qos);
 }
@@ -100,8 +102,9 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
   const session::Session& state = *client.session->session;
   const auto refuse = [&](ReasonCode code, std::string_view why) {
     ++counters_.refused_filters;
-    base::log_info("broker", "{}: subscription to '{}' refused: {}", client.label(), base::printable(entry.filter, 160),
-                   why);
+    if (++client.refused_filters <= 20 || client.refused_filters % 1000 == 0)
+      base::log_info("broker", "{}: subscription to '{}' refused: {}", client.label(),
+                     base::printable(entry.filter, 160), why);
     return code;
   };
   if (rules.max_filters_per_subscribe != 0 && index >= rules.max_filters_per_subscribe) {
@@ -111,6 +114,13 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
   if (shared && !rules.shared_available) {
     return refuse(ReasonCode::kSharedSubscriptionsNotSupported, "shared subscriptions are not available");
   }
+  const std::size_t levels = mqtt::level_count(entry.filter);
+  if (rules.max_filter_levels != 0 && levels > rules.max_filter_levels) {
+    return refuse(ReasonCode::kTopicFilterInvalid, "too many levels");
+  }
+  if (client.replays.size() - client.replays_done >= kMaxReplays) {
+    return refuse(ReasonCode::kQuotaExceeded, "too many subscriptions still wait for their retained messages");
+  }
   switch (client.authorizer->may_subscribe(shared ? shared->filter : entry.filter)) {
     case Authorizer::Verdict::kAllowed:
       break;
@@ -119,8 +129,12 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
     case Authorizer::Verdict::kTooLong:
       return refuse(ReasonCode::kTopicFilterInvalid, "topic too long or too many levels");
   }
-  if (rules.max_subscriptions != 0 && state.subscriptions().size() >= rules.max_subscriptions &&
-      state.find_subscription(entry.filter) == nullptr) {
+  const bool too_many =
+      (rules.max_subscriptions != 0 && state.subscriptions().size() >= rules.max_subscriptions) ||
+      (rules.max_subscription_levels != 0 && state.subscription_levels() + levels > rules.max_subscription_levels) ||
+      (rules.max_subscription_bytes != 0 &&
+       state.subscription_bytes() + entry.filter.size() > rules.max_subscription_bytes);
+  if (too_many && state.find_subscription(entry.filter) == nullptr) {
     return refuse(ReasonCode::kQuotaExceeded, "too many subscriptions");
   }
   return granted(std::min(entry.qos, rules.max_qos));
@@ -137,7 +151,9 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
     if (!existed) continue;
     changed = true;
     drop_route(home, filter);
-    std::erase_if(client.replays, [&](const RetainedReplay& replay) { return replay.subscription.filter == filter; });
+    for (std::size_t i = client.replays_done; i < client.replays.size(); ++i) {
+      if (client.replays[i].subscription.filter == filter) client.replays[i].subscription.filter.clear();  // over
+    }
   }
   const bool recorded = home.recorded.any || wants_record(home);
   if (!recorded || (!changed && client.saves_under_way == 0)) {

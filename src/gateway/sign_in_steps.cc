@@ -254,6 +254,9 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
     machine_.close();
     if (result.error() == broker::AttachError::kUnavailable) {
       refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable));
+    } else if (result.error() == broker::AttachError::kTooManySessions) {
+      refuse(mqtt::ReasonCode::kQuotaExceeded, mqtt::ConnackCode::kServerUnavailable,
+             "the account has too many lasting sessions (limits.sessions_per_account)");
     } else {
       writer_.finish(ws::CloseCode::kPolicyViolation, "taken over by a newer connection");
     }

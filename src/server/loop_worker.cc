@@ -10,9 +10,10 @@ namespace {
 
 constexpr base::MonoMs kTickMs = 250;
 constexpr std::uint16_t kTopicAliasMaximum = 32;
-constexpr std::uint32_t kDeviceSessionExpiryS = 604'800;   // connection.md 8: capped at 7 days
-constexpr std::size_t kStandardControlBytes = 512 * 1024;  // SUBSCRIBE with filters of 65,535 bytes
-constexpr std::size_t kPublicBodyBytes = 8 * 1024;         // no page that strangers reach takes more
+constexpr std::uint32_t kDeviceSessionExpiryS = 604'800;    // connection.md 8: capped at 7 days
+constexpr std::size_t kStandardFiltersPerSubscribe = 1000;  // bounds what one packet costs
+constexpr std::size_t kStandardControlBytes = 512 * 1024;   // SUBSCRIBE with filters of 65,535 bytes
+constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // no page that strangers reach takes more
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
                                     gateway::AccountSignIn& account_sign_in, const SharedParts& shared,
@@ -121,7 +122,7 @@ gateway::Standing standard_standing(const Options& options) {
 
   broker::ClientRules& rules = standing.rules;
   rules = device_standing(options).rules;
-  rules.max_filters_per_subscribe = 0;
+  rules.max_filters_per_subscribe = kStandardFiltersPerSubscribe;
   rules.max_subscriptions = options.limits.subscriptions_per_account_session;
   rules.max_qos = 2;
   rules.retain_available = true;
@@ -139,6 +140,9 @@ void LoopWorker::apply(const Options& options) {
   mqtt_.stranger_limits = packet_limits(options, 0);
   mqtt_.device = device_standing(options);
   mqtt_.account = standard_standing(options);
+  // Accounts' clients spread evenly over the loops.
+  const std::size_t loops = std::max<std::size_t>(mqtt_.loops, 1);
+  mqtt_.account.rules.max_lasting_sessions = (options.limits.sessions_per_account + loops - 1) / loops;
   mqtt_.standard_device = mqtt_.account;
   mqtt_.standard_device.rules.max_subscriptions = options.limits.subscriptions_per_device;
   mqtt_.local_operator = mqtt_.account;

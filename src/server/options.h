@@ -81,6 +81,7 @@ struct LimitsOptions {
   std::uint32_t connects_per_device_per_minute = 5;
   std::uint32_t refusals_per_address_per_minute = 20;
   std::uint32_t subscriptions_per_device = 100;
+  std::uint32_t sessions_per_account = 100'000;  // that outlive their connection
   std::uint32_t subscriptions_per_account_session = 10'000;
   std::uint32_t filters_per_subscribe = 8;
   std::uint32_t topic_bytes = 128;

@@ -37,6 +37,8 @@ using SessionKey = std::string;
 
 SessionKey device_session_key(std::string_view product_key, std::string_view device_name, std::uint32_t life);
 SessionKey account_session_key(std::string_view account, std::uint32_t life, std::string_view client_id);
+// The account whose session it is; nothing: another kind of session.
+std::optional<std::string_view> account_of_key(std::string_view key);
 // The client identifier in the key of an account's session.
 std::string_view client_id_of_account_key(std::string_view account, std::string_view key);
 

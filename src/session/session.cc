@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "mqtt/topic.h"
 
 namespace mooring::session {
 namespace {
@@ -31,6 +32,12 @@ SessionKey account_session_key(std::string_view account, std::uint32_t life, std
   return key.append(client_id);
 }
 
+std::optional<std::string_view> account_of_key(std::string_view key) {
+  if (!key.starts_with('a')) return std::nullopt;
+  const std::string_view rest = key.substr(std::min<std::size_t>(key.size(), 2));
+  return rest.substr(0, rest.find('\0'));
+}
+
 std::string_view client_id_of_account_key(std::string_view account, std::string_view key) {
   return key.substr(std::min(key.size(), 7 + account.size()));
 }
@@ -43,6 +50,7 @@ Session::Session(SessionKey key, SessionNumber number, std::uint64_t sequence, S
 Session::Session(SessionRecord record, std::uint64_t sequence, SessionLimits limits)
     : Session(std::move(record.key), record.number, sequence, limits) {
   subscriptions_ = std::move(record.subscriptions);
+  count_subscriptions();
   expiry_s = record.expiry_s;
   offline_since_ms = record.offline_since_ms;
   if (record.will) will = std::make_unique<WillRecord>(std::move(*record.will));
@@ -73,36 +81,81 @@ void Session::restart(SessionNumber number, bool with_subscriptions) {
   will.reset();
   if (with_subscriptions && !subscriptions_.empty()) {
     subscriptions_.clear();
+    count_subscriptions();
     ++revision_;
   }
 }
 
 // ---- Subscriptions --------------------------------------------------------------------------------------------------
 
+std::size_t Session::place_of(std::string_view filter) const {
+  if (subscription_index_ != nullptr) {
+    const auto found = subscription_index_->find(std::string(filter));
+    return found == subscription_index_->end() ? kNowhere : found->second;
+  }
+  for (std::size_t i = 0; i < subscriptions_.size(); ++i) {
+    if (subscriptions_[i].filter == filter) return i;
+  }
+  return kNowhere;
+}
+
+// After all of them changed.
+void Session::count_subscriptions() {
+  subscription_index_.reset();
+  subscription_levels_ = 0;
+  subscription_bytes_ = 0;
+  if (subscriptions_.size() > kIndexedSubscriptions) {
+    subscription_index_ = std::make_unique<boost::unordered_flat_map<std::string, std::size_t>>();
+  }
+  for (std::size_t i = 0; i < subscriptions_.size(); ++i) {
+    const std::string& filter = subscriptions_[i].filter;
+    subscription_levels_ += mqtt::level_count(filter);
+    subscription_bytes_ += filter.size();
+    if (subscription_index_ != nullptr) subscription_index_->emplace(filter, i);
+  }
+}
+
 const SubscriptionRecord* Session::find_subscription(std::string_view filter) const {
-  const auto at = std::find_if(subscriptions_.begin(), subscriptions_.end(),
-                               [filter](const SubscriptionRecord& record) { return record.filter == filter; });
-  return at == subscriptions_.end() ? nullptr : &*at;
+  const std::size_t at = place_of(filter);
+  return at == kNowhere ? nullptr : &subscriptions_[at];
 }
 
 bool Session::subscribe(SubscriptionRecord subscription) {
-  const SubscriptionRecord* found = find_subscription(subscription.filter);
-  if (found == nullptr) {
-    subscriptions_.push_back(std::move(subscription));
+  const std::size_t at = place_of(subscription.filter);
+  if (at != kNowhere) {
+    if (subscriptions_[at] == subscription) return false;
+    subscriptions_[at] = std::move(subscription);
     ++revision_;
     return true;
   }
-  if (*found == subscription) return false;
-  subscriptions_[static_cast<std::size_t>(found - subscriptions_.data())] = std::move(subscription);
+  subscription_levels_ += mqtt::level_count(subscription.filter);
+  subscription_bytes_ += subscription.filter.size();
+  if (subscription_index_ != nullptr) subscription_index_->emplace(subscription.filter, subscriptions_.size());
+  subscriptions_.push_back(std::move(subscription));
+  if (subscription_index_ == nullptr && subscriptions_.size() > kIndexedSubscriptions) count_subscriptions();
   ++revision_;
   return true;
 }
 
 bool Session::unsubscribe(std::string_view filter) {
-  const auto removed =
-      std::erase_if(subscriptions_, [filter](const SubscriptionRecord& record) { return record.filter == filter; });
-  if (removed > 0) ++revision_;
-  return removed > 0;
+  const std::size_t at = place_of(filter);
+  if (at == kNowhere) return false;
+  const std::string gone = subscriptions_[at].filter;  // `filter` may be its own
+  subscription_levels_ -= mqtt::level_count(gone);
+  subscription_bytes_ -= gone.size();
+  if (subscription_index_ == nullptr) {
+    subscriptions_.erase(subscriptions_.begin() + static_cast<std::ptrdiff_t>(at));
+  } else {
+    subscription_index_->erase(gone);
+    if (at + 1 != subscriptions_.size()) {
+      subscriptions_[at] = std::move(subscriptions_.back());
+      (*subscription_index_)[subscriptions_[at].filter] = at;
+    }
+    subscriptions_.pop_back();
+    if (subscriptions_.empty()) subscription_index_.reset();
+  }
+  ++revision_;
+  return true;
 }
 
 SessionRecord Session::record() const {
@@ -124,7 +177,8 @@ bool Session::exceeds_bounds(std::uint64_t more_bytes) const {
 }
 
 bool Session::has_room() const {
-  return connected_ && !backlog_ && unsent_ == outgoing_.size() && unsent_ < limits_.max_in_flight;
+  return connected_ && !backlog_ && unsent_ == outgoing_.size() && unsent_ < limits_.max_in_flight &&
+         in_flight_bytes_ < limits_.max_queued_bytes;
 }
 
 Session::Admission Session::admit(const Delivery& delivery) {
@@ -148,6 +202,7 @@ Session::Admission Session::admit(const Delivery& delivery) {
   message.qos = delivery.qos;
   message.retain = delivery.retain;
   message.counted = true;
+  message.held = delivery.held;
   outgoing_.push_back(std::move(message));
   return {true, sequence};
 }
@@ -193,7 +248,9 @@ Outgoing* Session::next_to_send(bool only_stored) {
   if (next.sequence - outgoing_.front().sequence >= 65'535 && is_in_flight(next.packet_id())) return nullptr;
   if (std::find(leaving_.begin(), leaving_.end(), next.packet_id()) != leaving_.end()) return nullptr;
   if (next.progress == Outgoing::Progress::kReleased) return durable_ && !next.stored ? nullptr : &next;
-  if (unsent_ >= limits_.max_in_flight) return nullptr;
+  if (unsent_ >= limits_.max_in_flight || next.held) return nullptr;
+  // A client that reads and never acknowledges: what it holds here has a bound in bytes as well.
+  if (unsent_ > 0 && in_flight_bytes_ + next.cost_bytes > limits_.max_queued_bytes) return nullptr;
   if (next.progress == Outgoing::Progress::kSent) return &next;
   if ((next.qos == 2 || only_stored) && durable_ && !next.stored) return nullptr;
   return &next;
@@ -203,7 +260,23 @@ void Session::sent_next() {
   Outgoing& sent = outgoing_[unsent_];
   if (sent.progress == Outgoing::Progress::kWaiting) sent.progress = Outgoing::Progress::kSent;
   uncount(sent);
+  if (sent.progress != Outgoing::Progress::kReleased) in_flight_bytes_ += sent.cost_bytes;
   ++unsent_;
+}
+
+void Session::let_go(std::uint64_t sequence, bool give_up) {
+  const std::size_t index = find_sequence(sequence);
+  if (index == kNowhere) return;
+  if (give_up) {
+    remove_at(index);
+  } else {
+    outgoing_[index].held = false;
+  }
+}
+
+// Of a message that was sent on this connection.
+void Session::leave_window(const Outgoing& message) {
+  in_flight_bytes_ -= std::min<std::uint64_t>(in_flight_bytes_, message.cost_bytes);
 }
 
 Session::Removed Session::drop_next() {
@@ -247,6 +320,7 @@ Session::Release Session::release(std::uint16_t packet_id, std::uint64_t& sequen
   if (message.progress == Outgoing::Progress::kReleased) {
     return durable_ && !message.stored ? Release::kUnderWay : Release::kNow;
   }
+  if (index < unsent_) leave_window(message);
   message.progress = Outgoing::Progress::kReleased;
   message.message = mqtt::MessageRef();
   if (!durable_) return Release::kNow;
@@ -270,6 +344,7 @@ void Session::connection_made() {
 void Session::connection_lost() {
   connected_ = false;
   unsent_ = 0;
+  in_flight_bytes_ = 0;
   if (reading_) page_is_stale_ = true;
   park();
 }
@@ -284,6 +359,7 @@ void Session::discard_messages() {
   leaving_.clear();
   outgoing_.clear();
   unsent_ = 0;
+  in_flight_bytes_ = 0;
   backlog_ = false;
   if (reading_) page_is_stale_ = true;
   measured_ = true;
@@ -459,6 +535,7 @@ Session::Removed Session::remove_at(std::size_t index) {
   removed.found = true;
   removed.sequence = outgoing_[index].sequence;
   uncount(outgoing_[index]);
+  if (index < unsent_ && outgoing_[index].progress != Outgoing::Progress::kReleased) leave_window(outgoing_[index]);
   outgoing_.erase(index);
   if (index < unsent_) --unsent_;
   if (outgoing_.empty()) outgoing_.free_if_large();

@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -52,6 +53,8 @@ struct Delivery {
   std::uint8_t qos = 1;
   bool retain = false;
   std::span<const std::uint32_t> subscription_ids;
+  // It has its place, and is not sent before let_go(): others have to store it first.
+  bool held = false;
 };
 
 // One message of QoS 1 or 2 towards the client.
@@ -70,6 +73,7 @@ struct Outgoing {
   Progress progress = Progress::kWaiting;
   bool stored = false;   // durable sessions: its present state is on disk
   bool counted = false;  // among the waiting
+  bool held = false;     // Delivery::held
 
   std::uint16_t packet_id() const { return packet_id_of(sequence); }
 };
@@ -102,10 +106,13 @@ class Session {
   base::WallMs offline_since_ms = 0;
   std::unique_ptr<WillRecord> will;
 
-  // Subscriptions, in the order they were made. subscribe() returns true when something changed (new filter or other
-  // options): then the record must be saved; so does unsubscribe(). Not bounded here: the broker asks for the count.
+  // Subscriptions; while they are few, in the order they were made. subscribe() returns true when something changed
+  // (new filter or other options): then the record must be saved; so does unsubscribe(). Not bounded here: the broker
+  // asks for the count.
   const std::vector<SubscriptionRecord>& subscriptions() const { return subscriptions_; }
   const SubscriptionRecord* find_subscription(std::string_view filter) const;
+  std::size_t subscription_levels() const { return subscription_levels_; }  // of all filters together
+  std::size_t subscription_bytes() const { return subscription_bytes_; }
   bool subscribe(SubscriptionRecord subscription);
   bool unsubscribe(std::string_view filter);
   SessionRecord record() const;
@@ -126,6 +133,8 @@ class Session {
   void storing(QueueItemRef item, routing::ReceiptRef receipt);
   // The store's answer. True: something may be sent now that could not before.
   bool stored(std::uint64_t sequence);
+  // Of a held message: it may be sent now, or it is given up.
+  void let_go(std::uint64_t sequence, bool give_up);
   void store_failed(std::uint64_t sequence);
 
   // The next thing that the present connection has to carry, in order: a PUBLISH (DUP when progress is kSent), or a
@@ -182,7 +191,8 @@ class Session {
   std::size_t in_flight_count() const;
   std::uint64_t queued_count() const { return waiting_count_; }
   std::uint64_t queued_bytes() const { return waiting_bytes_; }
-  bool has_room() const;   // a message given now would be sent at once
+  bool has_room() const;  // a message given now would be sent at once
+  bool accepts(std::uint64_t bytes) const { return has_room() || !exceeds_bounds(bytes); }
   bool has_state() const;  // anything worth keeping: a subscription or a message
   bool has_backlog() const { return backlog_; }
 
@@ -208,11 +218,16 @@ class Session {
   static constexpr std::uint64_t kMaxWaitingBytes = 512 << 10;  // likewise
   static constexpr std::size_t kLowWaiting = 64;                // with fewer waiting the next page is read
 
+  static constexpr std::size_t kIndexedSubscriptions = 32;
+
+  std::size_t place_of(std::string_view filter) const;
+  void count_subscriptions();
   std::size_t find_in_window(std::uint16_t packet_id) const;
   bool is_in_flight(std::uint16_t packet_id) const;
   std::size_t find_sequence(std::uint64_t sequence) const;
   std::size_t find_uncommitted(std::uint64_t sequence) const;
   Removed remove_at(std::size_t index);
+  void leave_window(const Outgoing& message);
   Removed leave(std::size_t index);
   bool leave_store(std::uint64_t sequence);
   void count_waiting(std::uint64_t bytes);
@@ -231,6 +246,10 @@ class Session {
   std::uint64_t revision_ = 0;
   std::uint64_t saved_revision_ = 0;
   std::vector<SubscriptionRecord> subscriptions_;
+  // Place of each filter, once there are so many that looking for one costs something.
+  std::unique_ptr<boost::unordered_flat_map<std::string, std::size_t>> subscription_index_;
+  std::size_t subscription_levels_ = 0;
+  std::size_t subscription_bytes_ = 0;
 
   Ring<Outgoing> outgoing_;             // by sequence; the first unsent_ are in the window of this connection
   Ring<Uncommitted> uncommitted_;       // in the order given to the store
@@ -242,6 +261,7 @@ class Session {
   std::uint64_t page_limit_ = 0;     // the page under way certainly holds what is before this; more of it is not used
   std::uint64_t sent_until_ = 0;     // messages up to here that are read back have been sent before
   std::uint64_t waiting_bytes_ = 0;
+  std::uint64_t in_flight_bytes_ = 0;  // of the messages in the window
   std::uint32_t waiting_count_ = 0;
   bool durable_ = false;
   bool connected_ = false;
