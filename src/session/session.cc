@@ -266,7 +266,7 @@ void Session::sent_next() {
 
 void Session::let_go(std::uint64_t sequence, bool give_up) {
   const std::size_t index = find_sequence(sequence);
-  if (index == kNowhere) return;
+  if (index == kNowhere || !outgoing_[index].held) return;
   if (give_up) {
     remove_at(index);
   } else {

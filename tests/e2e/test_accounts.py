@@ -381,6 +381,23 @@ def test_the_number_of_subscriptions_is_bounded(make_server):
         assert client.subscribe("f/0") == [1]
 
 
+def test_the_number_of_lasting_sessions_is_bounded(make_server):
+    server = make_server({"limits.sessions_per_account": "3", "server.threads": "1"}, devices=0)
+    make_account(server, "one", "all:#")
+    make_account(server, "two", "all:#")
+    for i in range(3):
+        sign_in(server, "one", client_id=f"c{i}", clean=False).close()
+    sign_in(server, "one", client_id="c3", clean=False, code=3).wait_closed()
+    assert "limits.sessions_per_account" in server.log()
+    sign_in(server, "one", client_id="c2", clean=False).close()
+    sign_in(server, "one", client_id="c3", clean=True).close()
+    sign_in(server, "two", client_id="c3", clean=False).close()
+    server.restart()
+    sign_in(server, "one", client_id="c3", clean=False, code=3).wait_closed()
+    sign_in(server, "one", client_id="c1", clean=True).close()  # ends it
+    sign_in(server, "one", client_id="c3", clean=False).close()
+
+
 # ---- sessions --------------------------------------------------------------------------------------------------------
 
 
@@ -468,6 +485,14 @@ def test_changed_permissions_take_effect(server):
             assert awake.expect_publish().payload == b"for you"
             awake.expect_silence(0.3)
     client.close()
+    # What was taken away has left the disk, too: wider permissions do not bring it back.
+    server.cli("account", "update", "narrow", "--allow", "all:#")
+    server.restart(hard=True)
+    with sign_in(server, "wide") as publisher, sign_in(server, "narrow", client_id="sleeper", clean=False) as awake:
+        publisher.publish("a/1", b"secret", qos=1)
+        publisher.publish("b/1", b"for you", qos=1)
+        assert awake.expect_publish().payload == b"for you"
+        awake.expect_silence(0.3)
 
 
 def test_permissions_changed_while_the_server_is_down_count_for_stored_sessions(make_server):

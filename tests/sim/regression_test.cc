@@ -137,5 +137,110 @@ TEST(Regression, DisabledWhileAttaching) {
   });
 }
 
+// ---- Bounds and orders that a hostile reader found missing
+// -----------------------------------------------------------
+
+AccountOptions lasting() {
+  AccountOptions options;
+  options.clean_session = false;
+  options.session_expiry_s = mqtt::kNeverExpires;
+  return options;
+}
+
+// A QoS 2 message waited outside the session's queue until it was stored elsewhere, and later ones overtook it.
+TEST(Regression, AMessageThatOthersStoreKeepsItsPlace) {
+  in_many_worlds([](World& world) {
+    TestClient& keeper = world.connected_account("keeper", lasting());
+    world.subscribed(keeper, {{"t", 2}});
+    TestClient& passing = world.connected_account("passing");
+    world.subscribed(passing, {{"t", 2}});
+    TestClient& publisher = world.connected_account("pub");
+    world.store.hold();
+    world.publish(publisher, "t", "1", 2);
+    world.publish(publisher, "t", "2", 1);
+    world.settle();
+    EXPECT_THAT(passing.payloads(), testing::IsEmpty());
+    world.store.go_on();
+    world.settle();
+    EXPECT_THAT(passing.payloads(), ElementsAre("1", "2"));
+  });
+}
+
+// When it cannot be stored it goes to nobody, and what is behind it moves up.
+TEST(Regression, AMessageThatNobodyStoredIsGivenUp) {
+  in_many_worlds([](World& world) {
+    AccountOptions v5;
+    v5.version = mqtt::Version::k5;
+    TestClient& keeper = world.connected_account("keeper", lasting());
+    world.subscribed(keeper, {{"t", 2}});
+    TestClient& passing = world.connected_account("passing");
+    world.subscribed(passing, {{"t", 2}});
+    TestClient& publisher = world.connected_account("pub", v5);
+    world.store.memory.fail_writes(true);
+    world.publish(publisher, "t", "1", 2);
+    world.settle();
+    world.store.memory.commit();
+    world.settle();
+    world.store.memory.fail_writes(false);
+    ASSERT_EQ(publisher.acks.size(), 1U);
+    EXPECT_EQ(publisher.acks[0].reason, mqtt::ReasonCode::kQuotaExceeded);
+    world.publish(publisher, "t", "2", 2);
+    world.settle();
+    EXPECT_THAT(passing.payloads(), ElementsAre("2"));
+  });
+}
+
+TEST(Regression, LastingSessionsOfAnAccountAreBounded) {
+  in_many_worlds([](World& world) {
+    broker::ClientRules rules = world.account_rules;
+    rules.max_lasting_sessions = 2;
+    AccountOptions options = lasting();
+    options.rules = &rules;
+    std::size_t refused = 0;
+    for (int i = 0; i < 30; ++i) {
+      TestClient& client = world.connect_account("c" + std::to_string(i), options);
+      world.settle();
+      if (client.refused) {
+        EXPECT_EQ(client.refused, broker::AttachError::kTooManySessions);
+        ++refused;
+      } else {
+        world.disconnect(client);
+        world.settle();
+      }
+    }
+    EXPECT_EQ(refused, 30 - 2 * world.loop_count());
+    AccountOptions passing;
+    passing.rules = &rules;
+    EXPECT_TRUE(world.connected_account("c99", passing).online()) << "what ends with its connection is no matter";
+  });
+}
+
+TEST(Regression, FiltersAreBoundedInLevelsAndBytes) {
+  in_many_worlds([](World& world) {
+    broker::ClientRules rules = world.account_rules;
+    rules.max_filter_levels = 10;
+    rules.max_subscription_levels = 20;
+    rules.max_subscription_bytes = 100;
+    AccountOptions options;
+    options.version = mqtt::Version::k5;
+    options.rules = &rules;
+    const auto codes = [&](TestClient& client, const World::Filters& filters) {
+      const auto id = world.subscribe(client, filters);
+      world.settle();
+      return client.codes(id);
+    };
+    TestClient& deep = world.connected_account("deep", options);
+    EXPECT_THAT(codes(deep, {{"1/2/3/4/5/6/7/8/9/10/11", 0}}), ElementsAre(0x8F));
+    EXPECT_THAT(codes(deep, {{"1/2/3/4/5/6/7/8/9/10", 0}, {"a/2/3/4/5/6/7/8/9/10", 0}}), ElementsAre(0, 0));
+    EXPECT_THAT(codes(deep, {{"one", 0}, {"1/2/3/4/5/6/7/8/9/10", 1}}), ElementsAre(0x97, 1));
+    world.unsubscribe(deep, "a/2/3/4/5/6/7/8/9/10");
+    world.settle();
+    EXPECT_THAT(codes(deep, {{"one", 0}}), ElementsAre(0));
+    TestClient& longish = world.connected_account("longish", options);
+    EXPECT_THAT(codes(longish, {{std::string(60, 'x'), 0}, {std::string(40, 'y'), 0}}), ElementsAre(0, 0));
+    EXPECT_THAT(codes(longish, {{"z", 0}}), ElementsAre(0x97));
+  });
+}
+
 }  // namespace
 }  // namespace mooring::sim

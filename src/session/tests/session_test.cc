@@ -157,6 +157,13 @@ std::vector<std::string> send(Session& session) {
   return out;
 }
 
+TEST(Session, TheAccountInAKey) {
+  EXPECT_EQ(account_of_key(account_session_key("one", 7, "c")), "one");
+  EXPECT_EQ(account_of_key(account_session_key("one", 7, "")), "one");
+  EXPECT_EQ(account_of_key(device_session_key("pk", "dn", 7)), std::nullopt);
+  EXPECT_EQ(account_of_key(""), std::nullopt);
+}
+
 TEST(Session, KeysOfDevicesAndAccounts) {
   EXPECT_EQ(device_session_key("pk", "dn", 0), std::string("d\0pk\0dn", 7));
   EXPECT_EQ(device_session_key("pk", "dn", 0x0102f3ffU), std::string("d\0pk\0dn\0\x01\x02\xf3\xff", 12));
@@ -196,6 +203,36 @@ TEST(Session, Subscriptions) {
   EXPECT_TRUE(other.unsubscribe("a"));
   EXPECT_FALSE(other.unsubscribe("a"));
   EXPECT_EQ(other.subscriptions().size(), 1U);
+}
+
+// From some number on they are found by an index, and keep no order.
+TEST(Session, ManySubscriptions) {
+  Session session("k", 7, 0, {});
+  const auto filter = [](int i) { return "f/" + std::to_string(i); };
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(session.subscribe({filter(i), 0}));
+  EXPECT_EQ(session.subscription_levels(), 400U);
+  EXPECT_EQ(session.subscription_bytes(), 10 * 3U + 90 * 4U + 100 * 5U);
+  for (int i = 0; i < 200; ++i) EXPECT_FALSE(session.subscribe({filter(i), 0}));
+  EXPECT_TRUE(session.subscribe({filter(77), 1}));
+  EXPECT_EQ(session.find_subscription(filter(77))->qos, 1);
+
+  Session other(session.record(), 100, {});
+  EXPECT_EQ(other.subscription_levels(), 400U);
+  for (int i = 0; i < 200; i += 2) EXPECT_TRUE(other.unsubscribe(filter(i)));
+  EXPECT_FALSE(other.unsubscribe(filter(0)));
+  EXPECT_EQ(other.subscriptions().size(), 100U);
+  EXPECT_EQ(other.subscription_levels(), 200U);
+  for (int i = 1; i < 200; i += 2) {
+    const SubscriptionRecord* found = other.find_subscription(filter(i));
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->filter, filter(i));
+    EXPECT_TRUE(other.unsubscribe(found->filter)) << "a view of its own";
+  }
+  EXPECT_EQ(other.subscription_levels(), 0U);
+  EXPECT_EQ(other.subscription_bytes(), 0U);
+  EXPECT_FALSE(other.has_state());
+  EXPECT_TRUE(other.subscribe({"a", 0}));
+  EXPECT_NE(other.find_subscription("a"), nullptr);
 }
 
 TEST(Session, TheRecordHoldsWhatSurvives) {
@@ -279,6 +316,55 @@ TEST(Session, BoundsInMessagesAndBytes) {
   EXPECT_NE(give(bytes, large), 0U);
   EXPECT_NE(give(bytes, large), 0U);
   EXPECT_EQ(give(bytes, large), 0U);
+}
+
+// A client that reads everything and acknowledges nothing.
+TEST(Session, TheWindowIsBoundedInBytes) {
+  Session session("k", 1, 0, {.max_in_flight = 100, .max_queued_messages = 100, .max_queued_bytes = 3000});
+  session.connection_made();
+  const std::string large(1200, 'x');
+  const auto give_two = [&] { return give(session, large) != 0 && give(session, large) != 0; };
+  EXPECT_TRUE(give_two());
+  EXPECT_EQ(send(session).size(), 2U);
+  EXPECT_TRUE(give_two());
+  EXPECT_EQ(send(session).size(), 0U);
+  EXPECT_FALSE(session.has_room());
+  EXPECT_EQ(give(session, large), 0U);
+  EXPECT_TRUE(session.acknowledge(1).found);
+  EXPECT_EQ(send(session).size(), 1U);
+  EXPECT_TRUE(session.acknowledge(2).found);
+  EXPECT_EQ(send(session).size(), 1U);
+  EXPECT_TRUE(session.acknowledge(3).found);
+  EXPECT_TRUE(session.acknowledge(4).found);
+  EXPECT_TRUE(session.has_room());
+  EXPECT_NE(give(session, std::string(9000, 'y')), 0U) << "one message goes, however large";
+  EXPECT_EQ(send(session).size(), 1U);
+  session.connection_lost();
+  session.connection_made();
+  EXPECT_EQ(send(session).size(), 1U) << "the bytes of an ended connection do not count";
+}
+
+// It has its place at once; those behind it do not overtake it.
+TEST(Session, AHeldMessageKeepsItsPlace) {
+  Session session("k", 1, 0, {});
+  session.connection_made();
+  const auto hold = [&](const std::string& text) {
+    Delivery held = delivery(message(text));
+    held.held = true;
+    return session.admit(held).sequence;
+  };
+  give(session, "1");
+  const std::uint64_t second = hold("2");
+  const std::uint64_t third = hold("3");
+  give(session, "4");
+  EXPECT_THAT(send(session), ElementsAre("1"));
+  session.let_go(third, true);
+  EXPECT_THAT(send(session), IsEmpty());
+  session.let_go(second, false);
+  EXPECT_THAT(send(session), ElementsAre("2", "4"));
+  session.let_go(second, true);  // on its way: it is not taken back
+  session.let_go(999, true);
+  EXPECT_EQ(session.in_flight_count(), 3U);
 }
 
 TEST(Session, QosTwoIsReleasedAndThenComplete) {
