@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "auth/psk_identity.h"
 #include "auth/signature.h"
 #include "base/assert.h"
 #include "base/text.h"
@@ -81,6 +82,8 @@ constexpr RefusalRow kRefusals[] = {
     {RefusalReason::kNoSecret, kBadCredentials, "no-secret", "No secret was issued to the device yet."},
     {RefusalReason::kWrongSignature, kBadCredentials, "wrong-signature",
      "The signature does not fit the device's secret and the announced method."},
+    {RefusalReason::kOtherPskIdentity, kBadCredentials, "other-psk-identity",
+     "The TLS-PSK identity of the connection is that of another device."},
     {RefusalReason::kSecureModeMismatch, kNotAuthorised, "securemode-mismatch",
      "The announced securemode does not fit the transport."},
     {RefusalReason::kTlsRequired, kNotAuthorised, "tls-required", "The product admits encrypted connections only."},
@@ -222,6 +225,7 @@ Outcome begin_device(const ConnectAttempt& attempt, const SignInPolicy& policy) 
   PendingSignIn pending = make_pending(attempt, *id, *method);
   if (const auto reason = check_keep_alive(pending, attempt.keep_alive_s, policy)) return refuse(*reason);
   if (const auto reason = check_credential_kind(*type, *mode, password)) return refuse(*reason);
+  if (!fits_psk_identity(attempt)) return refuse(RefusalReason::kOtherPskIdentity);
   pending.secure_mode_mismatch = mode->announces_tls && *mode->announces_tls != attempt.tls;
   return pending;
 }
@@ -279,6 +283,13 @@ std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_nam
     return std::nullopt;
   }
   return base::DeviceKeyView(product_key, device_name);
+}
+
+bool fits_psk_identity(const ConnectAttempt& attempt) {
+  if (attempt.psk_identity.empty()) return true;
+  const auto identity = parse_psk_identity(attempt.psk_identity);
+  const auto device = device_of_user_name(attempt.user_name.value_or(""));
+  return identity && device && identity->device == *device;
 }
 
 tl::expected<PendingSignIn, Refusal> begin(const ConnectAttempt& attempt, const SignInPolicy& policy) {

@@ -36,7 +36,8 @@ struct ConnectAttempt {
   bool tls = false;  // the transport as the server sees it
   bool websocket = false;
   std::string_view peer_address;
-  bool rate_limited = false;  // row 3, asked of auth/connect_limiter.h by the caller
+  std::string_view psk_identity;  // of TLS-PSK (auth/psk_identity.h); empty: none
+  bool rate_limited = false;      // row 3, asked of auth/connect_limiter.h by the caller
 };
 
 enum class KeepAliveOverMax { kReject, kClamp };
@@ -86,6 +87,7 @@ enum class RefusalReason : std::uint8_t {
   kUnknownDevice,
   kNoSecret,
   kWrongSignature,
+  kOtherPskIdentity,    // of TLS-PSK
   kSecureModeMismatch,  // strict mode only
   kTlsRequired,
   kForeignInstance,
@@ -143,6 +145,9 @@ struct SignedIn {
 tl::expected<PendingSignIn, Refusal> begin(const ConnectAttempt& attempt, const SignInPolicy& policy);
 tl::expected<SignedIn, Refusal> finish(PendingSignIn&& pending, const SignInPolicy& policy,
                                        const CredentialRecord* record);
+
+// A client that proved to be a device by TLS-PSK may sign in as that device only.
+bool fits_psk_identity(const ConnectAttempt& attempt);
 
 // The device a user name "dn&pk" names; nothing for every other form. For the rate limit of row 3 and for log lines of
 // refused attempts. Borrows from the user name.

@@ -8,6 +8,8 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "crypto/hmac.h"
 #include "gateway/first_bytes.h"
 #include "net/proxy_protocol.h"
 
@@ -109,6 +111,8 @@ bool Connection::step() {
       return step_first_bytes();
     case Stage::kTlsHandshake:
       return step_handshake();
+    case Stage::kPskLookup:
+      return false;
     case Stage::kConversation:
     case Stage::kFinishing:
     case Stage::kLingering:
@@ -191,12 +195,39 @@ bool Connection::step_handshake() {
       readable_ = false;
       if (peer_ended_) end(TransportEnd::kPeerClosed, "closed during the TLS handshake");
       return false;
+    case net::Stream::Handshake::kWantsPsk:
+      look_up_psk();
+      return stage_ == Stage::kTlsHandshake;
     case net::Stream::Handshake::kFailed:
+      if (const std::string_view psk = stream_.psk_identity(); !psk.empty()) {
+        base::log_info("gateway", "{}: TLS-PSK: the key of the client is not that of identity '{}'",
+                       peer_.address.to_text(), base::printable(psk, 128));
+        owner_->psk_failed(peer_);
+      }
       base::log_info("gateway", "{}: TLS handshake failed: {}", peer_.address.to_text(), stream_.tls_failure());
       end(TransportEnd::kBroken, "TLS handshake failed");
       return false;
   }
   return false;
+}
+
+void Connection::look_up_psk() {
+  stage_ = Stage::kPskLookup;
+  awaits_psk_ = std::make_shared<Connection*>(this);
+  owner_->find_psk_key(stream_.psk_identity(), peer_,
+                       [self = std::weak_ptr<Connection*>(awaits_psk_)](std::string key) {
+                         if (const auto alive = self.lock()) (*alive)->psk_found(std::move(key));
+                       });
+}
+
+void Connection::psk_found(std::string key) {
+  if (stage_ != Stage::kPskLookup) return;
+  awaits_psk_.reset();
+  stream_.set_psk_key(base::as_bytes(key));
+  crypto::cleanse({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
+  stage_ = Stage::kTlsHandshake;
+  readable_ = true;
+  loop_->call_again(*this);
 }
 
 bool Connection::step_read() {

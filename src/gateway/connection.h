@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/intrusive_list.h"
+#include "base/unique_function.h"
 #include "gateway/connection_budget.h"
 #include "gateway/transport.h"
 #include "net/loop.h"
@@ -54,6 +55,10 @@ class ConnectionOwner {
   virtual std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) = 0;
   // The connection has left its loop: hand it, and the ownership, to the owner on `loop`.
   virtual void send_away(Connection& connection, session::LoopId loop) = 0;
+  // The key of a TLS-PSK identity, empty when there is none; at once or later on this loop.
+  using PskFound = base::UniqueFunction<void(std::string key)>;
+  virtual void find_psk_key(std::string_view, const PeerFacts&, PskFound found) { found({}); }
+  virtual void psk_failed(const PeerFacts&) {}  // that key was not the client's
   // The connection is closed: hand it to Loop::destroy_later.
   virtual void closed(Connection& connection) = 0;
 };
@@ -76,6 +81,7 @@ class Connection final : public net::LoopClient,
   // Transport
   net::Loop& loop() override { return *loop_; }
   const PeerFacts& peer() const override { return peer_; }
+  std::string_view psk_identity() const override { return stream_.psk_identity(); }
   void write(base::ByteView bytes) override;
   std::uint8_t* reserve(std::size_t bytes) override;
   void commit(std::size_t bytes) override;
@@ -95,6 +101,7 @@ class Connection final : public net::LoopClient,
     kProxyHeader,
     kFirstBytes,  // of the socket
     kTlsHandshake,
+    kPskLookup,     // of the handshake
     kConversation,  // or, when there is none yet, first bytes of the plaintext
     kFinishing,     // our last bytes are leaving
     kLingering,     // waiting for the peer's end
@@ -113,6 +120,8 @@ class Connection final : public net::LoopClient,
   bool step_proxy_header();
   bool step_first_bytes();
   bool step_handshake();
+  void look_up_psk();
+  void psk_found(std::string key);
   bool step_read();
   void end_of_input();
   void start_finishing();
@@ -137,7 +146,8 @@ class Connection final : public net::LoopClient,
   base::MonoMs setup_deadline_ms_;          // also the deadline of lingering
   base::MonoMs last_progress_ms_ = 0;       // when the peer last took bytes while some were waiting
   PeerFacts peer_;
-  std::optional<session::LoopId> move_to_;  // nothing is read any more; at the end of the turn it leaves
+  std::shared_ptr<Connection*> awaits_psk_;  // while the look-up is under way
+  std::optional<session::LoopId> move_to_;   // nothing is read any more; at the end of the turn it leaves
   std::uint32_t lingered_bytes_ = 0;
   Stage stage_;
   bool established_ = false;

@@ -36,6 +36,14 @@ class DeviceSignIn {
   using Done = base::UniqueFunction<void(tl::expected<SignInResult, auth::Refusal>)>;
   void authenticate(const auth::ConnectAttempt& attempt, Done done);
 
+  // The key of a TLS-PSK identity (connection.md 2.5), empty when there is none; cached devices at once, others later
+  // on this loop. Whether the device may sign in is for its CONNECT to find out. Nobody can tell from the time or from
+  // what follows why there is no key.
+  using PskFound = base::UniqueFunction<void(std::string key)>;
+  void find_psk_key(std::string_view identity, const std::string& address, PskFound found);
+  // A sign-in that failed before there was a CONNECT.
+  void count_refused(std::string_view address) { limiter_.count_refused(address, clock_.mono_ms()); }
+
   void set_policy(auth::SignInPolicy policy) { policy_ = std::move(policy); }
   CredentialCache& cache() { return cache_; }
 

@@ -81,6 +81,14 @@ void Gateway::adopt(std::unique_ptr<Connection> arriving) {
   }
 }
 
+void Gateway::find_psk_key(std::string_view identity, const PeerFacts& peer, PskFound found) {
+  mqtt_.sign_in.find_psk_key(identity, peer.address.host(), std::move(found));
+}
+
+void Gateway::psk_failed(const PeerFacts& peer) {
+  mqtt_.sign_in.count_refused(peer.address.host());
+}
+
 void Gateway::closed(Connection& connection) {
   static_cast<base::ListHook<ConnectionListTag>&>(connection).unlink();
   loop_.destroy_later(std::unique_ptr<net::LoopClient>(&connection));

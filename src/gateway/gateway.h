@@ -37,6 +37,8 @@ class Gateway final : public ConnectionOwner {
   std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext& context) override;
   std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) override;
   void send_away(Connection& connection, session::LoopId loop) override;
+  void find_psk_key(std::string_view identity, const PeerFacts& peer, PskFound found) override;
+  void psk_failed(const PeerFacts& peer) override;
   void closed(Connection& connection) override;
 
  private:

@@ -73,9 +73,14 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
   attempt.tls = peer.tls;
   attempt.websocket = writer_.websocket();
   attempt.peer_address = address;
+  attempt.psk_identity = transport_.psk_identity();
   attempt.rate_limited = services_->sign_in.rate_limited(attempt);
   const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
   if (anonymous || AccountSignIn::is_for_account(attempt)) {
+    if (!attempt.psk_identity.empty()) {
+      refuse(auth::Refusal::of(auth::RefusalReason::kOtherPskIdentity));
+      return;
+    }
     sign_in_account(attempt, anonymous);
   } else {
     sign_in_device(attempt);

@@ -42,6 +42,8 @@ class Transport {
   virtual ~Transport() = default;
   virtual net::Loop& loop() = 0;
   virtual const PeerFacts& peer() const = 0;
+  // Who the client is by its pre-shared key of TLS (connection.md 2.5); empty: it used none. Any bytes.
+  virtual std::string_view psk_identity() const { return {}; }
   // What a trusted proxy says of the client; ignored when it is no address.
   virtual void set_client_address(std::string_view address) = 0;
 

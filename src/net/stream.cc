@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "net/tls_psk.h"
 
 namespace mooring::net {
 namespace {
@@ -102,9 +103,14 @@ Stream::Handshake Stream::handshake() {
   ERR_clear_error();
   errno = 0;
   const int result = SSL_do_handshake(ssl_.get());
-  if (result == 1) return Handshake::kDone;
+  if (result == 1) {
+    end_psk(ssl_.get());
+    offered_psk_.reset();
+    return Handshake::kDone;
+  }
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
+      return psk_wanted(ssl_.get()) ? await_psk() : Handshake::kAgain;
     case SSL_ERROR_WANT_WRITE:
       return Handshake::kAgain;
     default:
@@ -114,6 +120,23 @@ Stream::Handshake Stream::handshake() {
   const char* text = code != 0 ? ERR_reason_error_string(code) : nullptr;
   tls_failure_ = text != nullptr ? text : "the peer closed the connection during the handshake";
   return Handshake::kFailed;
+}
+
+Stream::Handshake Stream::await_psk() {
+  if (offered_psk_ == nullptr) offered_psk_ = std::make_unique<std::string>();
+  return peek_psk_identity(ssl_.get(), *offered_psk_) ? Handshake::kWantsPsk : Handshake::kAgain;
+}
+
+void Stream::set_psk_key(base::ByteView key) {
+  MOORING_ASSERT(offered_psk_ != nullptr);
+  net::set_psk_key(ssl_.get(), *offered_psk_, key);
+}
+
+std::string_view Stream::psk_identity() const {
+  if (offered_psk_ != nullptr) return *offered_psk_;
+  if (ssl_ == nullptr) return {};
+  const char* identity = SSL_get_psk_identity(ssl_.get());
+  return identity != nullptr ? std::string_view(identity) : std::string_view();
 }
 
 const char* Stream::tls_version() const {

@@ -52,7 +52,8 @@ class Stream {
 
   // Server side of TLS from here on.
   void start_tls(const TlsContext& context);
-  enum class Handshake { kDone, kAgain, kFailed };
+  // kWantsPsk: the client named itself, see psk_identity(); the handshake goes on after set_psk_key().
+  enum class Handshake { kDone, kAgain, kFailed, kWantsPsk };
   Handshake handshake();
   // Why the handshake failed, for the log: what the peer offered or what was wrong.
   const char* tls_failure() const { return tls_failure_; }
@@ -63,6 +64,12 @@ class Stream {
   bool tls_resumed() const;
   std::string_view server_name() const;  // SNI; empty when none was sent
 
+  // TLS-PSK. Before the handshake is done: who the client says it is, any bytes, at most 256. Afterwards: who it is,
+  // also when the session was resumed. Empty: it does not use a pre-shared key.
+  std::string_view psk_identity() const;
+  // At most 64 bytes; empty: nobody has this identity, which ends as a wrong key does.
+  void set_psk_key(base::ByteView key);
+
   // Ends our side: close_notify, then FIN. The peer can still be read.
   void shutdown_write();
   void close();
@@ -72,10 +79,12 @@ class Stream {
     void operator()(ssl_st* ssl) const;
   };
   IoResult after_tls_call(int result);
+  Handshake await_psk();
 
   UniqueFd fd_;
   std::unique_ptr<ssl_st, FreeSsl> ssl_;
   const char* tls_failure_ = "";
+  std::unique_ptr<std::string> offered_psk_;  // identity, until the handshake is done
 };
 
 }  // namespace mooring::net

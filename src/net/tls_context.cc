@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "base/assert.h"
+#include "net/tls_psk.h"
 
 namespace mooring::net {
 namespace {
@@ -86,6 +87,10 @@ void apply_rules(SSL_CTX* context, const TlsOptions& options) {
   SSL_CTX_set_min_proto_version(context, native_version(options.minimum));
   std::string ciphers = kModernCiphers;
   if (options.legacy) ciphers += kLegacyCiphers;
+  if (options.legacy && options.psk) {
+    ciphers += kPskCiphers;
+    offer_psk(context);
+  }
   MOORING_ASSERT(SSL_CTX_set_cipher_list(context, ciphers.c_str()) == 1);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);

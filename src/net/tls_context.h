@@ -28,6 +28,7 @@ struct TlsOptions {
   std::vector<CertificatePair> certificates;  // one per key type at most: RSA and ECDSA
   TlsVersion minimum = TlsVersion::k12;
   bool legacy = true;  // also RSA key exchange and CBC, for firmware of small TLS libraries (connection.md 2.4)
+  bool psk = false;  // with `legacy`: also TLS-PSK up to TLS 1.2, for firmware without certificates (connection.md 2.5)
   TicketKeys ticket_keys{};
 };
 

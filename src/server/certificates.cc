@@ -114,6 +114,7 @@ base::Result<> Certificates::build() {
   net::TlsOptions tls;
   tls.minimum = to_net(options_.minimum_version);
   tls.ticket_keys = ticket_keys_;
+  tls.psk = options_.psk;
   for (const auto& [certificate, key] : files_) {
     auto certificate_pem = read_file(certificate);
     if (!certificate_pem) return tl::unexpected(certificate_pem.error());

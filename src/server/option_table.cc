@@ -255,6 +255,8 @@ const OptionRow kRows[] = {
    .default_text = "localhost, the host name, 127.0.0.1, ::1 and the machine's addresses", .check = check_not_empty},
   {.name = "tls.minimum_version", .field = at<&O::tls, &TlsO::minimum_version>, .reload = kRestart,
    .text = "Lowest version of TLS that is accepted; 1.0 and 1.1 are unsafe", .words = kTlsVersionWords},
+  {.name = "tls.psk", .field = at<&O::tls, &TlsO::psk>, .reload = kReload,
+   .text = "Offer TLS-PSK with device secrets, up to TLS 1.2, on listeners with legacy_tls"},
 
   {.name = "log.level", .field = at<&O::log, &LogOptions::level>, .reload = kReload,
    .text = "Least important lines that are logged", .words = kLogLevelWords},

@@ -108,6 +108,7 @@ struct TlsOptions {
   std::vector<std::string> key;
   std::vector<std::string> names;  // for the built-in authority's certificate; empty = this machine's names
   TlsVersion minimum_version = TlsVersion::k12;
+  bool psk = true;
 };
 
 struct LogOptions {
