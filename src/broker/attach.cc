@@ -95,6 +95,7 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   const ClientRules& rules = *client->info.rules;
   session::Session& state = *home.session;
   home.device_scope = client->is_device() && rules.subscriptions_outlive_clean_session;
+  home.reached_unasked = client->is_device() && rules.reached_unasked;
   unschedule(home);
   const bool present = resume_or_restart(home, *client, existed);
 
@@ -118,7 +119,11 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   // Its permissions may have been others when it subscribed.
   if (client->info.kind == ClientKind::kAccount) drop_forbidden(home, *client->authorizer);
   set_shares_online(home, true);
-  save_if_changed(home);
+  if (client->info.auto_subscribe && home.reached_unasked && state.give_automatic() && wants_record(home)) {
+    save_now(home);
+  } else {
+    save_if_changed(home);
+  }
 
   done(AttachResult{present});
   if (!client->connected()) return;

@@ -39,6 +39,7 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   if (is_device) set_device(home, device_of_key(session.key()));
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
   home.device_scope = is_device && rules.subscriptions_outlive_clean_session;
+  home.reached_unasked = is_device && rules.reached_unasked;
   home.max_message_age_s = rules.max_message_age_s;
   home.recorded = {has_number,       session.durable(), session.will != nullptr,
                    session.number(), session.expiry_s,  session.offline_since_ms};

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -39,6 +40,7 @@ struct LocalSession {
   bool is_device = false;
   bool at_publishers_qos = true;
   bool device_scope = false;     // ClientRules::subscriptions_outlive_clean_session, of a device
+  bool reached_unasked = false;  // ClientRules::reached_unasked, of a device
   routing::SubscriberId id = 0;  // in the trie
   std::uint64_t routed = 0;      // number of the last message that was matched; merges overlapping filters
   std::uint32_t target = 0;      // where that message has its target
@@ -216,7 +218,11 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void save_now(LocalSession& home);
 
   // subscriptions.cc
-  mqtt::ReasonCode admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::size_t index);
+  mqtt::ReasonCode admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::uint32_t subscription_id,
+                                std::size_t index);
+  static std::optional<std::size_t> automatic_number(const LocalSession& home, const mqtt::SubscribeEntry& entry,
+                                                     std::uint32_t subscription_id);
+  static bool leave_automatic(LocalSession& home, std::string_view filter);
   void finish_suback(const std::shared_ptr<PendingSuback>& pending);
   bool add_route(LocalSession& home, const session::SubscriptionRecord& subscription);
   void drop_route(LocalSession& home, std::string_view filter);
@@ -243,7 +249,13 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void finish(Flow& flow);
   mqtt::MessageRef make_message(const mqtt::Publish& packet, const Client& from);
   bool may_hear_itself(const Client& from, std::string_view topic) const;
-  void match_local(std::string_view topic, std::uint64_t publisher);
+  // Who published: number of the session, 0 for nobody's; whether it was the platform.
+  struct Origin {
+    std::uint64_t publisher = 0;
+    bool platform = false;
+  };
+  void match_local(std::string_view topic, const Origin& origin);
+  void match_device(LocalSession& home, std::string_view topic, const Origin& origin);
   void match_remote(std::string_view topic);
   void add_target(LocalSession& home, const routing::SubscriptionOptions& options);
   void deliver_to_targets(Flow& flow);

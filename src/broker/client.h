@@ -51,6 +51,7 @@ struct ClientRules {
   std::uint32_t max_message_age_s = 604'800;         // of stored messages
   bool deliver_at_publishers_qos = true;  // connection.md 6.1; false: min(publisher, subscription), MQTT 3.1.1 3.8.4
   bool subscriptions_outlive_clean_session = true;  // connection.md 6.3; false: as the standard has it
+  bool reached_unasked = true;  // devices: automatic subscriptions and what is pushed, connection.md 6.6
   session::SessionLimits session;
 };
 
@@ -74,6 +75,8 @@ struct ClientInfo {
   std::uint32_t session_expiry_s = 0;  // as granted. MQTT 3.x: 0 with clean session 1, else the maximum
   std::uint16_t receive_maximum = 0;   // the client's; 0: none
   bool wants_notify = false;           // ext bit 2: the kick notice of connection.md 6.5
+  bool custom_rrpc = false;            // ext bit 1: takes part in RRPC on custom topics (/ext/rrpc/...)
+  bool auto_subscribe = false;         // _ss=1: connection.md 6.6
   const ClientRules* rules = nullptr;
 };
 

@@ -9,6 +9,7 @@
 #include "mqtt/property_block.h"
 #include "mqtt/topic.h"
 #include "routing/device_topic.h"
+#include "session/automatic_topics.h"
 
 namespace mooring::broker {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 constexpr std::size_t kPageMessages = 100;
 constexpr std::size_t kPageBytes = 512 << 10;
 constexpr base::WallMs kCountAgainMs = 60'000;
+constexpr std::string_view kCustomRrpcPrefix = "/ext/rrpc/";
 
 // A client in a tight loop of forbidden publishes must not fill the log: the first ones are told, then every 1,000th.
 bool worth_a_line(std::uint64_t count) {
@@ -85,7 +87,7 @@ void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
     flow.receipt = std::move(transaction);
   }
   const bool retained = packet.retain && client.info.rules->retain_available;
-  match_local(packet.topic, state.number());
+  match_local(packet.topic, {state.number(), client.info.kind == ClientKind::kOperator});
   if (client.session->routed == route_number_ && !may_hear_itself(client, packet.topic)) {
     std::erase_if(targets_, [&](const Target& target) { return target.session == client.session; });
   }
@@ -105,6 +107,7 @@ mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client&
   fields.qos = packet.qos;
   fields.retain = packet.retain && from.info.rules->retain_available;
   fields.publisher = from.session->session->number();
+  fields.from_platform = from.info.kind == ClientKind::kOperator;
   if (packet.message_expiry_s) {
     fields.expires_at_ms = parts_.clock.wall_ms() + std::int64_t{*packet.message_expiry_s} * 1000;
   }
@@ -119,10 +122,14 @@ mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client&
 void Broker::publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
   ++counters_.published;
   Flow flow;
-  match_local(topic, 0);
+  match_local(topic, {0, true});
   match_remote(topic);
   if (targets_.empty() && remote_targets_.empty() && share_hits_.empty() && !retain_it) return;
-  flow.message = mqtt::Message::create(topic, base::as_bytes(payload), qos, retain_it);
+  mqtt::MessageFields fields;
+  fields.qos = qos;
+  fields.retain = retain_it;
+  fields.from_platform = true;
+  flow.message = mqtt::Message::create(topic, base::as_bytes(payload), fields);
   if (retain_it) parts_.retained.set(flow.message, {});
   route(flow);
   finish(flow);
@@ -159,13 +166,13 @@ void Broker::on_remote_message(const mqtt::MessageRef& message, routing::Receipt
   Flow flow;
   flow.message = message;
   flow.receipt = std::move(receipt);
-  match_local(message->topic(), message->publisher());
+  match_local(message->topic(), {message->publisher(), message->from_platform()});
   share_hits_.clear();  // the publisher's loop has chosen
   deliver_to_targets(flow);
   finish(flow);
 }
 
-void Broker::match_local(std::string_view topic, std::uint64_t publisher) {
+void Broker::match_local(std::string_view topic, const Origin& origin) {
   ++route_number_;
   targets_.clear();
   target_ids_.clear();
@@ -173,11 +180,7 @@ void Broker::match_local(std::string_view topic, std::uint64_t publisher) {
   if (!devices_.empty()) {
     if (const auto device = routing::device_of_topic(topic)) {
       if (const auto found = devices_.find(*device); found != devices_.end()) {
-        for (const session::SubscriptionRecord& own : found->second->session->subscriptions()) {
-          if (!mqtt::matches(own.filter, topic)) continue;
-          if (own.no_local && publisher == found->second->session->number()) continue;
-          add_target(*found->second, {own.qos, own.no_local, own.retain_as_published, own.subscription_id});
-        }
+        match_device(*found->second, topic, origin);
       }
     }
   }
@@ -186,7 +189,7 @@ void Broker::match_local(std::string_view topic, std::uint64_t publisher) {
     local_trie_.match(topic, matches_);
     for (const routing::Match& match : matches_) {
       LocalSession& home = *by_id_[match.subscriber];
-      if (match.options.no_local && publisher == home.session->number()) continue;  // [MQTT-3.8.3-3]
+      if (match.options.no_local && origin.publisher == home.session->number()) continue;  // [MQTT-3.8.3-3]
       add_target(home, match.options);
     }
   }
@@ -195,6 +198,26 @@ void Broker::match_local(std::string_view topic, std::uint64_t publisher) {
     share_trie_.match(topic, matches_);
     for (const routing::Match& match : matches_) share_hits_.push_back(match.subscriber);
   }
+}
+
+// A topic of the device itself.
+void Broker::match_device(LocalSession& home, std::string_view topic, const Origin& origin) {
+  const session::Session& state = *home.session;
+  // What an earlier connection subscribed is nothing for one that did not announce it (connection.md 4.2).
+  if (home.client != nullptr && !home.client->info.custom_rrpc && topic.starts_with(kCustomRrpcPrefix)) return;
+  for (const session::SubscriptionRecord& own : state.subscriptions()) {
+    if (!mqtt::matches(own.filter, topic)) continue;
+    if (own.no_local && origin.publisher == state.number()) continue;
+    add_target(home, {own.qos, own.no_local, own.retain_as_published, own.subscription_id});
+  }
+  if (!home.reached_unasked) return;
+  constexpr routing::SubscriptionOptions kUnasked{1, false, false, 0};
+  // Of what it publishes itself a device hears only what it asked for.
+  if (state.is_automatic() && origin.publisher != state.number()) {
+    const auto number = session::automatic_topic_number(home.device, topic);
+    if (number && state.has_automatic(*number)) add_target(home, kUnasked);
+  }
+  if (origin.platform && session::is_pushed_topic(home.device, topic)) add_target(home, kUnasked);
 }
 
 void Broker::match_remote(std::string_view topic) {

@@ -167,7 +167,7 @@ void Broker::publish_will(LocalSession& home) {
   }
   ++counters_.published;
   Flow flow;
-  match_local(will->topic, fields.publisher);
+  match_local(will->topic, {fields.publisher, false});
   match_remote(will->topic);
   flow.message = mqtt::Message::create(will->topic, will->payload, fields);
   if (will->retain) retain(flow);

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "mqtt/topic.h"
 #include "routing/device_topic.h"
+#include "session/automatic_topics.h"
 
 namespace mooring::broker {
 namespace {
@@ -26,7 +27,8 @@ struct Broker::PendingSuback {
   std::weak_ptr<Client> client;
   std::uint16_t packet_id = 0;
   std::vector<ReasonCode> codes;
-  std::vector<std::string> added;  // new ones, taken back when they cannot be stored
+  std::vector<std::string> added;     // new ones, taken back when they cannot be stored
+  std::vector<std::size_t> rejoined;  // likewise, of the automatic ones
   std::vector<RetainedReplay> replays;
   unsigned waits = 1;  // the caller's own
   bool stored = true;
@@ -43,9 +45,15 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
   bool new_interest = false;
   std::size_t index = 0;
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
-    const ReasonCode code = admit_filter(client, entry, index++);
+    const ReasonCode code = admit_filter(client, entry, packet.subscription_id, index++);
     pending->codes.push_back(code);
     if (mqtt::is_error(code)) continue;
+    if (const auto automatic = automatic_number(home, entry, packet.subscription_id)) {
+      if (!home.session->join_automatic(*automatic)) continue;  // it was there all along
+      changed = true;
+      pending->rejoined.push_back(*automatic);
+      continue;
+    }
     session::SubscriptionRecord wanted{std::string(entry.filter), static_cast<std::uint8_t>(code), entry.no_local,
                                        entry.retain_as_published, packet.subscription_id};
     const bool is_new = home.session->find_subscription(entry.filter) == nullptr;
@@ -85,7 +93,11 @@ void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
   if (!pending->stored) {
     std::fill(pending->codes.begin(), pending->codes.end(), ReasonCode::kUnspecifiedError);
     // A later save under way carries the same filters: it decides whether they stay.
-    if (client->saves_under_way > 0) pending->added.clear();
+    if (client->saves_under_way > 0) {
+      pending->added.clear();
+      pending->rejoined.clear();
+    }
+    for (const std::size_t number : pending->rejoined) client->session->session->leave_automatic(number);
     for (const std::string& filter : pending->added) {
       if (client->session->session->unsubscribe(filter)) drop_route(*client->session, filter);
     }
@@ -96,8 +108,19 @@ void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
   pump_replays(*client);
 }
 
+// A device asks for what it has automatically, or had: that is not another subscription, and not counted. With options
+// that the automatic one does not have it is.
+std::optional<std::size_t> Broker::automatic_number(const LocalSession& home, const mqtt::SubscribeEntry& entry,
+                                                    std::uint32_t subscription_id) {
+  if (!home.reached_unasked || !home.session->is_automatic()) return std::nullopt;
+  if (subscription_id != 0 || entry.no_local || entry.retain_as_published) return std::nullopt;
+  if (home.session->find_subscription(entry.filter) != nullptr) return std::nullopt;
+  return session::automatic_filter_number(home.device, entry.filter);
+}
+
 // The granted QoS, or why not. Refused filters leave the connection open (connection.md 13).
-ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::size_t index) {
+ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::uint32_t subscription_id,
+                                std::size_t index) {
   const ClientRules& rules = *client.info.rules;
   const session::Session& state = *client.session->session;
   const auto refuse = [&](ReasonCode code, std::string_view why) {
@@ -134,7 +157,8 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
       (rules.max_subscription_levels != 0 && state.subscription_levels() + levels > rules.max_subscription_levels) ||
       (rules.max_subscription_bytes != 0 &&
        state.subscription_bytes() + entry.filter.size() > rules.max_subscription_bytes);
-  if (too_many && state.find_subscription(entry.filter) == nullptr) {
+  if (too_many && state.find_subscription(entry.filter) == nullptr &&
+      !automatic_number(*client.session, entry, subscription_id)) {
     return refuse(ReasonCode::kQuotaExceeded, "too many subscriptions");
   }
   return granted(std::min(entry.qos, rules.max_qos));
@@ -146,10 +170,11 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
   std::vector<ReasonCode> codes;
   bool changed = false;
   for (const std::string_view filter : packet.filters) {
-    const bool existed = home.session->unsubscribe(filter);
-    codes.push_back(existed ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted);
-    if (!existed) continue;
-    changed = true;
+    const bool own = home.session->unsubscribe(filter);
+    const bool automatic = leave_automatic(home, filter);
+    codes.push_back(own || automatic ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted);
+    changed |= own || automatic;
+    if (!own) continue;
     drop_route(home, filter);
     for (std::size_t i = client.replays_done; i < client.replays.size(); ++i) {
       if (client.replays[i].subscription.filter == filter) client.replays[i].subscription.filter.clear();  // over
@@ -166,6 +191,12 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
     waiting.sink->send_unsuback(id, codes);
     release_input(waiting);
   });
+}
+
+bool Broker::leave_automatic(LocalSession& home, std::string_view filter) {
+  if (!home.is_device || !home.session->is_automatic()) return false;
+  const auto number = session::automatic_filter_number(home.device, filter);
+  return number && home.session->leave_automatic(*number);
 }
 
 void Broker::save_then(Client& client, SavedDone done) {

@@ -123,6 +123,8 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
       std::move(device.facts.language), std::move(device.facts.sdk_version), std::move(device.facts.system),
       device.facts.module_id.empty() ? std::move(device.facts.partner_id) : std::move(device.facts.module_id)};
   info.wants_notify = (device.ext_bits & auth::kExtNotify) != 0;
+  info.custom_rrpc = (device.ext_bits & auth::kExtCustomRrpc) != 0;
+  info.auto_subscribe = device.auto_subscribe;
   session::SessionKey key =
       session::device_session_key(device.device.product_key, device.device.device_name, result->life);
   attach(std::move(info), std::move(key), standard ? services_->standard_device : services_->device);

@@ -30,6 +30,7 @@ struct MessageFields {
   base::WallMs expires_at_ms = 0;
   // Number of the publisher's session, for No Local (MQTT 5 3.8.3.1); 0 = the server itself.
   std::uint64_t publisher = 0;
+  bool from_platform = false;  // by the server itself or the local operator, who reach devices unasked
   // Encoded properties that are forwarded, without their length (3.3.2.3): payload format, content type, response
   // topic, correlation data, user properties, in the order received [MQTT-3.3.2-17]. See forwarded_properties().
   base::ByteView properties{};
@@ -51,6 +52,7 @@ class Message {
   bool retain() const { return retain_; }
   base::WallMs expires_at_ms() const { return expires_at_ms_; }
   std::uint64_t publisher() const { return publisher_; }
+  bool from_platform() const { return from_platform_; }
   // What holding it costs, for bounds on queues.
   std::size_t memory_bytes() const { return sizeof(Message) + 2 + topic_bytes_ + payload_bytes_ + property_bytes_; }
 
@@ -66,7 +68,8 @@ class Message {
         publisher_(fields.publisher),
         topic_bytes_(static_cast<std::uint16_t>(topic.size())),
         qos_(fields.qos),
-        retain_(fields.retain) {
+        retain_(fields.retain),
+        from_platform_(fields.from_platform) {
     std::uint8_t* out = storage();
     out[0] = static_cast<std::uint8_t>(topic.size() >> 8);
     out[1] = static_cast<std::uint8_t>(topic.size() & 0xFF);
@@ -92,6 +95,7 @@ class Message {
   std::uint16_t topic_bytes_;
   std::uint8_t qos_;
   bool retain_;
+  bool from_platform_;
 };
 
 class MessageRef {

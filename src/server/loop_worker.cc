@@ -131,6 +131,7 @@ gateway::Standing standard_standing(const Options& options) {
   rules.max_session_expiry_s = options.session.max_expiry_s;
   rules.deliver_at_publishers_qos = false;
   rules.subscriptions_outlive_clean_session = false;
+  rules.reached_unasked = false;
   return standing;
 }
 

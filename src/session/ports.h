@@ -125,6 +125,9 @@ struct SessionRecord {
   base::WallMs offline_since_ms = 0;     // 0: it was connected when this was written
   bool keeps_messages = true;            // QoS 1 and 2 wait for the client while it is offline
   std::optional<WillRecord> will;        // of the present connection, or delayed
+  // Automatic subscriptions (connection.md 6.6): whether the device has them, and a bit for each that it unsubscribed.
+  bool automatic = false;
+  std::uint64_t automatic_left = 0;
 };
 
 // One message for one session. Made by the session's loop, read by the store's thread, which takes it when it builds

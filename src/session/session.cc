@@ -51,6 +51,8 @@ Session::Session(SessionRecord record, std::uint64_t sequence, SessionLimits lim
     : Session(std::move(record.key), record.number, sequence, limits) {
   subscriptions_ = std::move(record.subscriptions);
   count_subscriptions();
+  automatic_ = record.automatic;
+  automatic_left_ = record.automatic_left;
   expiry_s = record.expiry_s;
   offline_since_ms = record.offline_since_ms;
   if (record.will) will = std::make_unique<WillRecord>(std::move(*record.will));
@@ -79,9 +81,11 @@ void Session::restart(SessionNumber number, bool with_subscriptions) {
   reading_ = page_is_stale_ = false;  // an answer to the old number finds nobody
   number_ = number;
   will.reset();
-  if (with_subscriptions && !subscriptions_.empty()) {
+  if (with_subscriptions && (!subscriptions_.empty() || automatic_)) {
     subscriptions_.clear();
     count_subscriptions();
+    automatic_ = false;
+    automatic_left_ = 0;
     ++revision_;
   }
 }
@@ -158,6 +162,27 @@ bool Session::unsubscribe(std::string_view filter) {
   return true;
 }
 
+bool Session::give_automatic() {
+  if (automatic_) return false;
+  automatic_ = true;
+  ++revision_;
+  return true;
+}
+
+bool Session::leave_automatic(std::size_t number) {
+  if (!has_automatic(number)) return false;
+  automatic_left_ |= std::uint64_t{1} << number;
+  ++revision_;
+  return true;
+}
+
+bool Session::join_automatic(std::size_t number) {
+  if (!automatic_ || has_automatic(number)) return false;
+  automatic_left_ &= ~(std::uint64_t{1} << number);
+  ++revision_;
+  return true;
+}
+
 SessionRecord Session::record() const {
   SessionRecord out;
   out.key = key_;
@@ -166,6 +191,8 @@ SessionRecord Session::record() const {
   out.expiry_s = expiry_s;
   out.offline_since_ms = offline_since_ms;
   out.keeps_messages = durable_;
+  out.automatic = automatic_;
+  out.automatic_left = automatic_left_;
   if (will != nullptr) out.will = *will;
   return out;
 }
@@ -487,7 +514,7 @@ std::size_t Session::in_flight_count() const {
 }
 
 bool Session::has_state() const {
-  return !subscriptions_.empty() || !outgoing_.empty() || backlog_ || received_count() > 0;
+  return !subscriptions_.empty() || automatic_ || !outgoing_.empty() || backlog_ || received_count() > 0;
 }
 
 // Only what has been sent has an identifier that the client knows.

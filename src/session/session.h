@@ -115,6 +115,13 @@ class Session {
   std::size_t subscription_bytes() const { return subscription_bytes_; }
   bool subscribe(SubscriptionRecord subscription);
   bool unsubscribe(std::string_view filter);
+  // Automatic subscriptions (connection.md 6.6; numbers: automatic_topics.h). Once given, the whole list stays until
+  // single ones are left, and those stay away until they are joined again. Each returns true when something changed.
+  bool give_automatic();
+  bool leave_automatic(std::size_t number);
+  bool join_automatic(std::size_t number);  // false as well when there is no list
+  bool is_automatic() const { return automatic_; }
+  bool has_automatic(std::size_t number) const { return automatic_ && ((automatic_left_ >> number) & 1U) == 0; }
   SessionRecord record() const;
   // Whether the store has the subscriptions as they are now; saved() tells which revision it took.
   std::uint64_t revision() const { return revision_; }
@@ -250,6 +257,7 @@ class Session {
   std::unique_ptr<boost::unordered_flat_map<std::string, std::size_t>> subscription_index_;
   std::size_t subscription_levels_ = 0;
   std::size_t subscription_bytes_ = 0;
+  std::uint64_t automatic_left_ = 0;
 
   Ring<Outgoing> outgoing_;             // by sequence; the first unsent_ are in the window of this connection
   Ring<Uncommitted> uncommitted_;       // in the order given to the store
@@ -263,6 +271,7 @@ class Session {
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t in_flight_bytes_ = 0;  // of the messages in the window
   std::uint32_t waiting_count_ = 0;
+  bool automatic_ = false;
   bool durable_ = false;
   bool connected_ = false;
   bool backlog_ = false;

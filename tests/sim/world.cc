@@ -158,7 +158,7 @@ void TestClient::close(broker::CloseCause cause) {
 bool TestClient::is_own(std::string_view topic) const {
   const base::DeviceKey& device = client->info.device;
   const std::string own = "/" + device.product_key + "/" + device.device_name + "/";
-  return topic.starts_with(own) || topic.starts_with("/sys" + own);
+  return topic.starts_with(own) || topic.starts_with("/sys" + own) || topic.starts_with("/ext/rrpc/");
 }
 
 broker::Authorizer::Verdict TestClient::may_publish(std::string_view topic) const {
@@ -380,6 +380,8 @@ TestClient& World::connect(const std::string& name, const DeviceOptions& options
   info.clean_session = options.clean_session;
   info.session_expiry_s = options.clean_session ? 0 : mqtt::kNeverExpires;
   info.wants_notify = options.wants_notify;
+  info.auto_subscribe = options.auto_subscribe;
+  info.custom_rrpc = options.custom_rrpc;
   info.rules = options.rules != nullptr ? options.rules : &rules;
   return attach(home_of(name), std::move(info), session_key(name));
 }

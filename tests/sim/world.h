@@ -180,6 +180,8 @@ class PresenceLog final : public broker::PresenceListener {
 struct DeviceOptions {
   bool clean_session = false;
   bool wants_notify = false;
+  bool auto_subscribe = false;
+  bool custom_rrpc = false;
   const broker::ClientRules* rules = nullptr;  // null: those of the world
 };
 

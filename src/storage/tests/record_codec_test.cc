@@ -31,6 +31,8 @@ void expect_same(const SessionRecord& left, const SessionRecord& right) {
   EXPECT_EQ(left.offline_since_ms, right.offline_since_ms);
   EXPECT_EQ(left.keeps_messages, right.keeps_messages);
   EXPECT_EQ(left.will, right.will);
+  EXPECT_EQ(left.automatic, right.automatic);
+  EXPECT_EQ(left.automatic_left, right.automatic_left);
 }
 
 TEST(RecordCodec, BytesOfTheFormat) {
