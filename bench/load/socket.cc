@@ -22,9 +22,24 @@ void FreeTlsContext::operator()(ssl_ctx_st* context) const {
   SSL_CTX_free(context);
 }
 
+void FreeTlsSession::operator()(ssl_session_st* session) const {
+  SSL_SESSION_free(session);
+}
+
 void Socket::FreeTls::operator()(ssl_st* tls) const {
   SSL_free(tls);
 }
+
+namespace {
+
+int keep_session(SSL* tls, SSL_SESSION* session) {
+  auto* const kept = static_cast<TlsSession*>(SSL_get_app_data(tls));
+  if (kept == nullptr) return 0;
+  kept->reset(session);
+  return 1;
+}
+
+}  // namespace
 
 Result<TlsClientContext> make_tls_client_context(const std::string& ca_file) {
   TlsClientContext context(SSL_CTX_new(TLS_client_method()));
@@ -32,7 +47,8 @@ Result<TlsClientContext> make_tls_client_context(const std::string& ca_file) {
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_mode(context.get(),
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+  SSL_CTX_sess_set_new_cb(context.get(), keep_session);
   if (ca_file.empty()) {
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
     return context;
@@ -45,13 +61,18 @@ Result<TlsClientContext> make_tls_client_context(const std::string& ca_file) {
   return context;
 }
 
-Result<Socket> Socket::connect(const net::SocketAddress& address) {
+Result<Socket> Socket::connect(const net::SocketAddress& address, const net::SocketAddress* source) {
   Socket socket;
   socket.fd_ = net::UniqueFd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.fd_) return base::fail(Errc::kIo, fmt::format("socket: {}", std::strerror(errno)));
   if (address.family() != AF_UNIX) {
     const int on = 1;
     setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // The port is chosen when the other end is known, so that each source address has all ports for each target.
+    if (source != nullptr) setsockopt(socket.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  }
+  if (source != nullptr && ::bind(socket.fd(), source->data(), source->size()) != 0) {
+    return base::fail(Errc::kIo, fmt::format("bind to {}: {}", source->host(), std::strerror(errno)));
   }
   if (::connect(socket.fd(), address.data(), address.size()) != 0 && errno != EINPROGRESS) {
     return base::fail(Errc::kIo, fmt::format("connect: {}", std::strerror(errno)));
@@ -66,9 +87,15 @@ int Socket::connect_error() const {
   return error;
 }
 
-bool Socket::start_tls(ssl_ctx_st* context) {
+bool Socket::start_tls(ssl_ctx_st* context, TlsSession* session) {
   tls_.reset(SSL_new(context));
-  return tls_ != nullptr && SSL_set_fd(tls_.get(), fd()) == 1;
+  if (tls_ == nullptr || SSL_set_fd(tls_.get(), fd()) != 1) return false;
+  SSL_set_app_data(tls_.get(), session);
+  return session == nullptr || *session == nullptr || SSL_set_session(tls_.get(), session->get()) == 1;
+}
+
+bool Socket::tls_resumed() const {
+  return tls_ != nullptr && SSL_session_reused(tls_.get()) == 1;
 }
 
 Socket::Handshake Socket::handshake() {
@@ -126,6 +153,13 @@ IoResult Socket::after_tls_call(int result, std::size_t bytes) {
     default:
       return {IoStatus::kError};
   }
+}
+
+void Socket::reset() {
+  const linger at_once{1, 0};
+  setsockopt(fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  tls_.reset();
+  fd_.reset();
 }
 
 void Socket::close() {

@@ -15,6 +15,7 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct ssl_session_st;
 
 namespace mooring::bench {
 
@@ -23,20 +24,27 @@ struct FreeTlsContext {
 };
 using TlsClientContext = std::unique_ptr<ssl_ctx_st, FreeTlsContext>;
 
-// With an empty `ca_file` the server's certificate is not checked. Sessions are never resumed: each connection pays for
-// a whole handshake, as a device that was switched on does.
+struct FreeTlsSession {
+  void operator()(ssl_session_st* session) const;
+};
+// What a connection keeps to resume its TLS session the next time; empty until the server gave a ticket.
+using TlsSession = std::unique_ptr<ssl_session_st, FreeTlsSession>;
+
+// With an empty `ca_file` the server's certificate is not checked.
 base::Result<TlsClientContext> make_tls_client_context(const std::string& ca_file);
 
 class Socket {
  public:
-  // Begins to connect; writable when that is decided.
-  static base::Result<Socket> connect(const net::SocketAddress& address);
+  // Begins to connect; writable when that is decided. `source` is the address to come from, or null.
+  static base::Result<Socket> connect(const net::SocketAddress& address, const net::SocketAddress* source);
 
   int fd() const { return fd_.get(); }
   int connect_error() const;  // errno of the attempt, 0 when connected
 
-  // `context` must outlive the socket.
-  bool start_tls(ssl_ctx_st* context);
+  // `context` must outlive the socket, and so must `session`. Without one the connection pays for a whole handshake, as
+  // a device that was switched on does; with one the session in it is resumed, and the server's next ticket put there.
+  bool start_tls(ssl_ctx_st* context, TlsSession* session);
+  bool tls_resumed() const;
   enum class Handshake { kDone, kAgain, kFailed };
   Handshake handshake();
   std::string handshake_failure() const;
@@ -45,6 +53,7 @@ class Socket {
   net::IoResult write(base::ByteView bytes);
   // Ends our side, then the connection.
   void close();
+  void reset();  // ends it at once: the peer sees RST
 
  private:
   struct FreeTls {

@@ -14,11 +14,11 @@ struct Target {
   net::SocketAddress address;
   bool websocket = false;
   TlsClientContext tls;   // nothing: plain
-  std::string scheme;     // ws, wss, mqtt, mqtts, unix
+  std::string scheme;     // ws, wss, tcp, tls, unix
   std::string authority;  // for the Host header
 };
 
-// ws://, wss://, mqtt:// or mqtts://, a literal address or "localhost", and a port.
+// ws://, wss://, tcp:// (also mqtt://) or tls:// (also mqtts://), a literal address or "localhost", and a port.
 base::Result<Target> parse_target(std::string_view url, const std::string& ca_file);
 // The operator's socket in the data folder of a running server: plain MQTT, any topic.
 base::Result<Target> operator_target(const std::string& data_folder);

@@ -15,13 +15,14 @@ using base::Result;
 
 namespace {
 
-constexpr std::string_view kSchemes[] = {"ws", "wss", "mqtt", "mqtts"};
+constexpr std::string_view kSchemes[] = {"ws", "wss", "tcp", "tls", "mqtt", "mqtts"};
 
 }  // namespace
 
 Result<Target> parse_target(std::string_view url, const std::string& ca_file) {
-  const auto bad = base::fail(Errc::kInvalidArgument,
-                              fmt::format("\"{}\" is not (ws|wss|mqtt|mqtts)://ADDRESS:PORT", base::printable(url)));
+  const auto bad =
+      base::fail(Errc::kInvalidArgument,
+                 fmt::format("\"{}\" is not (ws|wss|tcp|tls|mqtt|mqtts)://ADDRESS:PORT", base::printable(url)));
   const std::size_t colon = url.find("://");
   if (colon == url.npos) return bad;
   Target target;
@@ -40,7 +41,9 @@ Result<Target> parse_target(std::string_view url, const std::string& ca_file) {
   if (!address) return bad;
   target.address = *address;
   target.websocket = target.scheme.starts_with("ws");
-  if (target.scheme == "wss" || target.scheme == "mqtts") {
+  if (target.scheme == "mqtt") target.scheme = "tcp";
+  if (target.scheme == "mqtts") target.scheme = "tls";
+  if (target.scheme == "wss" || target.scheme == "tls") {
     auto context = make_tls_client_context(ca_file);
     if (!context) return tl::unexpected(context.error());
     target.tls = std::move(*context);
