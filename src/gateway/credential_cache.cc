@@ -46,6 +46,7 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
     cached.record.disabled = !credential.device->enabled;
     cached.iot_id = credential.device->iot_id;
     cached.life = credential.device->life;
+    cached.used_in_browser = credential.device->used_in_browser;
     cached.product = generation == generation_ ? rules_of(*credential.product) : make_rules(*credential.product);
   }
   if (generation != generation_) {
@@ -60,6 +61,12 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
     order_.pop_back();
   }
   return order_.front().credential;
+}
+
+bool CredentialCache::note_browser(const base::DeviceKeyView& key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return true;
+  return !std::exchange(found->second->credential.used_in_browser, true);
 }
 
 std::shared_ptr<ProductRules> CredentialCache::rules_of(const registry::Product& product) {

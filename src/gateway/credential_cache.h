@@ -29,6 +29,7 @@ struct CachedCredential {
   auth::CredentialRecord record;
   std::string iot_id;
   std::uint32_t life = 0;  // registry::DeviceCredential
+  bool used_in_browser = false;
   std::shared_ptr<ProductRules> product;
 };
 
@@ -41,6 +42,9 @@ class CredentialCache {
   const CachedCredential& put(const base::DeviceKey& key, const registry::Credential& credential,
                               std::uint64_t generation);
   std::uint64_t generation() const { return generation_; }
+
+  // The device's secret was used in a page. True: nobody knew that before.
+  bool note_browser(const base::DeviceKeyView& key);
 
   void forget(const base::DeviceKeyView& key);
   void forget_product(std::string_view product_key);

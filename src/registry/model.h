@@ -90,6 +90,8 @@ struct Device {
   base::WallMs last_offline_ms = 0;
   std::string last_address;
   SdkFacts facts;
+  // Where a browser first used the secret that the device has now; empty: none did.
+  std::string browser_origin = {};
 
   DeviceStatus status() const {
     if (!enabled) return DeviceStatus::kDisable;
@@ -109,6 +111,7 @@ struct DeviceCredential {
   // session) is kept under name and life, so that a later device of the name does not find it. 0: made before lives
   // were recorded.
   std::uint32_t life = 0;
+  bool used_in_browser = false;  // Device::browser_origin is known
 };
 // A device that is gone, until all that was kept for it elsewhere is gone too.
 struct DeletedDevice {

@@ -132,6 +132,10 @@ base::Result<TopicClass> parse_topic_class(std::string_view text) {
 }
 
 base::Result<> check_account_name(std::string_view name) {
+  if (name.starts_with(kTicketNamePrefix)) {
+    return invalid(fmt::format("account name '{}': names that begin with '{}' are those of tickets",
+                               base::printable(name, 80), kTicketNamePrefix));
+  }
   const auto forbidden = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f || c == '&' || c == '|'; };
   const bool fits = !name.empty() && base::is_utf8(name) && base::utf8_length(name) <= kAccountNameCharactersMax &&
                     std::ranges::none_of(name, forbidden);

@@ -28,7 +28,10 @@ base::Result<> check_topic_classes(const std::vector<TopicClass>& topic_classes)
 // "user/echo:all" -> class; checked.
 base::Result<TopicClass> parse_topic_class(std::string_view text);
 
-// 1-64 characters of UTF-8. Without '&', because that is how a user name says that it is a device's ("dn&pk"), without
+// What the MQTT user name of a ticket begins with.
+inline constexpr std::string_view kTicketNamePrefix = "ticket:";
+// 1-64 characters of UTF-8, not beginning with kTicketNamePrefix. Without '&', because that is how a user name says
+// that it is a device's ("dn&pk"), without
 // '|', which ends a device's client identifier, and without control characters, so that a line of a log stays one.
 base::Result<> check_account_name(std::string_view name);
 // At most 100, none twice; every filter is a text of 1 to 65,535 bytes. Whether it is a filter by the rules of MQTT is

@@ -9,12 +9,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "registry/api_tokens.h"
 #include "registry/model.h"
+#include "registry/tickets.h"
 
 namespace mooring::registry {
 
@@ -111,8 +114,9 @@ struct PresenceEvent {
   base::WallMs at_ms = 0;
   // Tells connections of one device apart: an end counts only if no other connection began since. 0 = counts always.
   std::uint64_t connection = 0;
-  std::string address;  // of the peer; online only
-  SdkFacts facts;       // online only
+  std::string address;              // of the peer; online only
+  SdkFacts facts;                   // online only
+  std::string browser_origin = {};  // online only: of a page that used the device's secret; kept if it is the first
 };
 
 // What changed, told after the commit. Devices of a deleted product are not named one by one.
@@ -130,19 +134,22 @@ struct Change {
     kAccountPermissionsChanged,
     kAccountPasswordChanged,
     kAccountDeleted,
+    kTicketRevoked,
+    kApiTokenCreated,
+    kApiTokenDeleted,
   };
   Kind kind;
   base::DeviceKey key;
   std::string account = {};  // name, in the changes of accounts
+  std::string ticket = {};   // id
+  std::shared_ptr<const ApiToken> api_token = {};
 };
 // Runs on the thread that made the change, before the changing call returns and before any later change; it must be
 // quick and must not call the registry.
 using ChangeListener = std::function<void(std::span<const Change>)>;
 
-class Registry {
+class Registry : public Tickets, public ApiTokens {
  public:
-  virtual ~Registry() = default;
-
   virtual base::Result<Product> create_product(const NewProduct& product) = 0;
   virtual base::Result<Product> get_product(std::string_view product_key) = 0;
   virtual base::Result<Page<Product>> list_products(const ProductFilter& filter, const PageRequest& page) = 0;

@@ -231,8 +231,9 @@ void RegistryService::find_account(std::string name, base::Executor& reply_to, A
 }
 
 bool RegistryService::record_online(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection,
-                                    std::string address, SdkFacts facts) {
-  return impl_->add_presence({std::move(key), true, at_ms, connection, std::move(address), std::move(facts)});
+                                    std::string address, SdkFacts facts, std::string browser_origin) {
+  return impl_->add_presence(
+      {std::move(key), true, at_ms, connection, std::move(address), std::move(facts), std::move(browser_origin)});
 }
 
 bool RegistryService::record_offline(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection) {

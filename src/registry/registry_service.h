@@ -60,7 +60,7 @@ class RegistryService {
   // `connection` tells connections of one device apart (PresenceEvent). False: too many events are waiting, and
   // this one was dropped and counted.
   bool record_online(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection, std::string address,
-                     SdkFacts facts);
+                     SdkFacts facts, std::string browser_origin = {});
   bool record_offline(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection);
 
   // Runs `operation` (Result<T>(Registry&)) on the writer thread, or on a reader thread for run_read, which must only

@@ -34,14 +34,6 @@ void load_permissions(SqliteConnection& connection, Account& account) {
   }
 }
 
-std::optional<Account> load_account(SqliteConnection& connection, std::string_view name) {
-  Query query(connection, kSelectAccount, name);
-  if (!query.step()) return std::nullopt;
-  Account account = account_of(query);
-  load_permissions(connection, account);
-  return account;
-}
-
 void store_permissions(SqliteConnection& connection, const Account& account) {
   Query(connection, "DELETE FROM account_permission WHERE account = ?", account.name).run();
   std::int64_t position = 0;
@@ -58,6 +50,14 @@ base::Result<> check_password_hash(std::string_view hash) {
 }
 
 }  // namespace
+
+std::optional<Account> load_account(SqliteConnection& connection, std::string_view name) {
+  Query query(connection, kSelectAccount, name);
+  if (!query.step()) return std::nullopt;
+  Account account = account_of(query);
+  load_permissions(connection, account);
+  return account;
+}
 
 base::Result<Account> SqliteRegistry::create_account(const NewAccount& wanted) {
   if (auto ok = check_account_name(wanted.name); !ok) return tl::unexpected(ok.error());
@@ -114,6 +114,8 @@ base::Result<Account> SqliteRegistry::update_account(std::string_view name, cons
       account->password_hash = *wanted.password_hash;
       Query(connection, "UPDATE account SET password_hash = ? WHERE name = ?", account->password_hash, name).run();
       changes.push_back({Change::Kind::kAccountPasswordChanged, {}, account->name});
+      // Whoever knew the old password may have minted them.
+      revoke_account_tickets(connection, name, clock_.wall_ms(), changes);
     }
     if (wanted.permissions && *wanted.permissions != account->permissions) {
       account->permissions = *wanted.permissions;

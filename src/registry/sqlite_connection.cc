@@ -77,6 +77,49 @@ CREATE TABLE account_permission (
   PRIMARY KEY (account, position)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+CREATE TABLE ticket (
+  id                  TEXT    NOT NULL PRIMARY KEY,
+  secret_hash         TEXT    NOT NULL,
+  product_key         TEXT,
+  device_name         TEXT,
+  account             TEXT    REFERENCES account (name) ON DELETE CASCADE,
+  side                INTEGER NOT NULL,
+  origins             TEXT    NOT NULL,
+  client_id           TEXT    NOT NULL,
+  client_id_is_prefix INTEGER NOT NULL,
+  session_s           INTEGER NOT NULL,
+  minted_by           TEXT    NOT NULL,
+  created_ms          INTEGER NOT NULL,
+  expires_ms          INTEGER NOT NULL,
+  revoked_ms          INTEGER NOT NULL DEFAULT 0,
+  FOREIGN KEY (product_key, device_name) REFERENCES device (product_key, device_name) ON DELETE CASCADE,
+  CHECK ((account IS NULL) = (device_name IS NOT NULL) AND (product_key IS NULL) = (device_name IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ticket_device  ON ticket (product_key, device_name);
+CREATE INDEX ticket_account ON ticket (account);
+CREATE INDEX ticket_expiry  ON ticket (expires_ms);
+
+CREATE TABLE ticket_permission (
+  ticket       TEXT    NOT NULL REFERENCES ticket (id) ON DELETE CASCADE,
+  position     INTEGER NOT NULL,
+  rights       INTEGER NOT NULL,
+  topic_filter TEXT    NOT NULL,
+  PRIMARY KEY (ticket, position)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE device ADD COLUMN browser_origin TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE api_token (
+  name        TEXT    NOT NULL PRIMARY KEY,
+  id          TEXT    NOT NULL UNIQUE,
+  role        INTEGER NOT NULL,
+  secret_hash TEXT    NOT NULL,
+  created_ms  INTEGER NOT NULL,
+  expires_ms  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

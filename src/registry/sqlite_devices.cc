@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kColumns =
     "product_key, device_name, iot_id, device_secret, nickname, enabled, online, created_ms, activated_ms, "
-    "last_online_ms, last_offline_ms, last_address, sdk_lan, sdk_version, sdk_os, sdk_module";
+    "last_online_ms, last_offline_ms, last_address, sdk_lan, sdk_version, sdk_os, sdk_module, browser_origin";
 
 // Every list walks an index in key order, so a page costs the same wherever it begins. A status whose devices can be
 // few among many has an index of its own, named here so that the planner cannot prefer another.
@@ -63,6 +63,7 @@ Device device_of(const Query& row) {
   device.last_offline_ms = row.integer(10);
   device.last_address = row.text(11);
   device.facts = {row.text(12), row.text(13), row.text(14), row.text(15)};
+  device.browser_origin = row.text(16);
   return device;
 }
 
@@ -120,11 +121,13 @@ void write_online(SqliteConnection& connection, const PresenceEvent& event) {
   Query(connection,
         "UPDATE device SET online = 1, connection = ?3, last_online_ms = max(last_online_ms, ?4), "
         "activated_ms = CASE activated_ms WHEN 0 THEN ?4 ELSE activated_ms END, last_address = ?5, "
-        "sdk_lan = ?6, sdk_version = ?7, sdk_os = ?8, sdk_module = ?9 WHERE product_key = ?1 AND device_name = ?2",
+        "sdk_lan = ?6, sdk_version = ?7, sdk_os = ?8, sdk_module = ?9, "
+        "browser_origin = CASE browser_origin WHEN '' THEN ?10 ELSE browser_origin END "
+        "WHERE product_key = ?1 AND device_name = ?2",
         event.key.product_key, event.key.device_name, event.connection, event.at_ms,
         stored_text(event.address, kAddressBytesMax), stored_text(event.facts.lan, kFactBytesMax),
         stored_text(event.facts.version, kFactBytesMax), stored_text(event.facts.os, kFactBytesMax),
-        stored_text(event.facts.module, kFactBytesMax))
+        stored_text(event.facts.module, kFactBytesMax), stored_text(event.browser_origin, kTicketOriginBytesMax))
       .run();
 }
 
@@ -237,11 +240,15 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
     const Device before = *device;
     if (wanted.nickname) device->nickname = *wanted.nickname;
     if (wanted.device_secret) device->device_secret = *wanted.device_secret;
+    // No page has the new one yet.
+    if (device->device_secret != before.device_secret) device->browser_origin.clear();
     if (wanted.enabled) device->enabled = *wanted.enabled;
     if (*device == before) return device;
     Query(connection,
-          "UPDATE device SET nickname = ?, device_secret = ?, enabled = ? WHERE product_key = ? AND device_name = ?",
-          device->nickname, device->device_secret, device->enabled, key.product_key, key.device_name)
+          "UPDATE device SET nickname = ?, device_secret = ?, enabled = ?, browser_origin = ? "
+          "WHERE product_key = ? AND device_name = ?",
+          device->nickname, device->device_secret, device->enabled, device->browser_origin, key.product_key,
+          key.device_name)
         .run();
     if (device->enabled != before.enabled) {
       changes.push_back({device->enabled ? Change::Kind::kDeviceEnabled : Change::Kind::kDeviceDisabled, key});
@@ -270,35 +277,43 @@ base::Result<> SqliteRegistry::delete_device(const base::DeviceKey& key) {
   });
 }
 
+Credential load_credential(SqliteConnection& connection, ProductCache& products, const base::DeviceKey& key) {
+  Query query(connection,
+              "SELECT p.revision, d.iot_id, d.device_secret, d.enabled, d.activated_ms, p.product_secret, p.name, "
+              "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms, d.life, d.browser_origin <> '' "
+              "FROM product p LEFT JOIN device d ON d.product_key = p.product_key AND d.device_name = ?2 "
+              "WHERE p.product_key = ?1",
+              key.product_key, key.device_name);
+  Credential credential;
+  if (!query.step()) return credential;
+  if (!query.is_null(1)) {
+    credential.device = DeviceCredential{query.text(1),
+                                         query.text(2),
+                                         query.integer(3) != 0,
+                                         query.integer(4),
+                                         static_cast<std::uint32_t>(query.integer(11)),
+                                         query.integer(12) != 0};
+  }
+  const std::int64_t revision = query.integer(0);
+  credential.product = products.find(key.product_key, revision);
+  if (credential.product == nullptr) {
+    Product product{key.product_key,
+                    query.text(5),
+                    query.text(6),
+                    static_cast<Profile>(query.integer(7)),
+                    static_cast<DynamicRegistration>(query.integer(8)),
+                    topic_classes_from_text(query.text(9)),
+                    query.integer(10),
+                    0};
+    credential.product = std::make_shared<const Product>(std::move(product));
+    products.put(revision, credential.product);
+  }
+  return credential;
+}
+
 base::Result<Credential> SqliteRegistry::find_credential(const base::DeviceKey& key) {
   return read([&](SqliteConnection& connection) -> base::Result<Credential> {
-    Query query(connection,
-                "SELECT p.revision, d.iot_id, d.device_secret, d.enabled, d.activated_ms, p.product_secret, p.name, "
-                "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms, d.life "
-                "FROM product p LEFT JOIN device d ON d.product_key = p.product_key AND d.device_name = ?2 "
-                "WHERE p.product_key = ?1",
-                key.product_key, key.device_name);
-    Credential credential;
-    if (!query.step()) return credential;
-    if (!query.is_null(1)) {
-      credential.device = DeviceCredential{query.text(1), query.text(2), query.integer(3) != 0, query.integer(4),
-                                           static_cast<std::uint32_t>(query.integer(11))};
-    }
-    const std::int64_t revision = query.integer(0);
-    credential.product = products_.find(key.product_key, revision);
-    if (credential.product == nullptr) {
-      Product product{key.product_key,
-                      query.text(5),
-                      query.text(6),
-                      static_cast<Profile>(query.integer(7)),
-                      static_cast<DynamicRegistration>(query.integer(8)),
-                      topic_classes_from_text(query.text(9)),
-                      query.integer(10),
-                      0};
-      credential.product = std::make_shared<const Product>(std::move(product));
-      products_.put(revision, credential.product);
-    }
-    return credential;
+    return load_credential(connection, products_, key);
   });
 }
 

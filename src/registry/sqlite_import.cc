@@ -34,7 +34,9 @@ class SqliteRegistry::Importer {
     if (existing.text(0) == row.device_secret && row.nickname.value_or(nickname) == nickname) {
       return {ImportOutcome::kUnchanged, {}};
     }
-    Query(connection_, "UPDATE device SET device_secret = ?, nickname = ? WHERE product_key = ? AND device_name = ?",
+    Query(connection_,
+          "UPDATE device SET browser_origin = CASE device_secret WHEN ?1 THEN browser_origin ELSE '' END, "
+          "device_secret = ?1, nickname = ?2 WHERE product_key = ?3 AND device_name = ?4",
           row.device_secret, row.nickname.value_or(nickname), row.product_key, row.device_name)
         .run();
     changes_.push_back({Change::Kind::kDeviceChanged, {row.product_key, row.device_name}});

@@ -89,6 +89,16 @@ class SqliteRegistry final : public Registry {
   base::Result<> renew_password_hash(std::string_view name, std::string_view old_hash,
                                      std::string_view new_hash) override;
   base::Result<> mark_all_offline(base::WallMs at_ms) override;
+  base::Result<Ticket> create_ticket(const NewTicket& ticket) override;
+  base::Result<std::optional<Ticket>> find_ticket(std::string_view id) override;
+  base::Result<TicketCredential> find_ticket_credential(std::string_view id) override;
+  base::Result<std::vector<Ticket>> list_tickets(const TicketHolder& holder, std::string_view after, std::size_t limit,
+                                                 bool all) override;
+  base::Result<Ticket> revoke_ticket(std::string_view id) override;
+  base::Result<std::size_t> revoke_tickets(const TicketHolder& holder) override;
+  base::Result<ApiToken> create_api_token(const NewApiToken& token) override;
+  base::Result<std::vector<ApiToken>> list_api_tokens() override;
+  base::Result<> delete_api_token(std::string_view name) override;
   void set_change_listener(ChangeListener listener) override { listener_ = std::move(listener); }
 
  private:
@@ -143,6 +153,12 @@ bool product_exists(SqliteConnection& connection, std::string_view product_key);
 void add_to_device_count(SqliteConnection& connection, std::string_view product_key, std::int64_t difference);
 std::string topic_classes_to_text(const std::vector<TopicClass>& topic_classes);
 std::vector<TopicClass> topic_classes_from_text(std::string_view text);
+// Absence is an answer.
+Credential load_credential(SqliteConnection& connection, ProductCache& products, const base::DeviceKey& key);
+std::optional<Account> load_account(SqliteConnection& connection, std::string_view name);
+// Within the transaction of another change; tells of each.
+std::size_t revoke_account_tickets(SqliteConnection& connection, std::string_view account, base::WallMs now_ms,
+                                   std::vector<Change>& changes);
 base::Result<> check_page(const PageRequest& page);
 base::Error no_such_product(std::string_view product_key);
 base::Error no_such_device(const base::DeviceKey& key);

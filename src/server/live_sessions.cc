@@ -74,6 +74,14 @@ void LiveSessions::on_change(const registry::Change& change) {
     case Kind::kAccountDeleted:
       on_account_change(change);
       return;
+    case Kind::kTicketRevoked:
+      for (LoopWorker* worker : workers_) {
+        worker->loop().post([worker, id = change.ticket] { worker->close_ticket(id); });
+      }
+      return;
+    case Kind::kApiTokenCreated:
+    case Kind::kApiTokenDeleted:
+      return;
     case Kind::kDeviceCreated:
     case Kind::kDeviceChanged:
     case Kind::kDeviceEnabled:

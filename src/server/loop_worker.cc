@@ -4,6 +4,7 @@
 
 #include "gateway/authorizers.h"
 #include "gateway/mqtt_websocket.h"
+#include "registry/names.h"
 
 namespace mooring::server {
 namespace {
@@ -175,6 +176,10 @@ void LoopWorker::update_account(const registry::Account& account) {
   rules.permissions = gateway::AccountCache::compile(account);
   const gateway::AccountAuthorizer authorizer(std::make_shared<const gateway::AccountRules>(std::move(rules)));
   broker_.narrow_account(account.name, authorizer);
+}
+
+void LoopWorker::close_ticket(const std::string& id) {
+  broker_.close_account(std::string(registry::kTicketNamePrefix) + id, broker::CloseCause::kDeleted);
 }
 
 const broker::ClientRules& LoopWorker::rules_of(const session::SessionKey& key) const {

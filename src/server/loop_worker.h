@@ -60,6 +60,7 @@ class LoopWorker final : private net::Timer {
   void forget_account(const std::string& name);
   void close_account(const std::string& name, broker::CloseCause cause);  // with forget_account
   void update_account(const registry::Account& account);
+  void close_ticket(const std::string& id);  // it was revoked
 
   void run();    // on the calling thread, until the loop is stopped
   void start();  // on a thread of its own

@@ -18,7 +18,7 @@ NewProduct product_named(std::string product_key) {
   return product;
 }
 
-void execute(const std::filesystem::path& file, const char* sql) {
+void execute(const std::filesystem::path& file, const std::string& sql) {
   SQLite::Database database(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   database.exec(sql);
 }
@@ -69,6 +69,11 @@ TEST(SqliteRegistry, refuses_files_of_others) {
       base::Errc::kIo);
 }
 
+// Back before the step of the schema that brought tickets.
+const std::string kDropTickets =
+    "DROP TABLE ticket_permission; DROP TABLE ticket; DROP TABLE api_token; ALTER TABLE device DROP COLUMN "
+    "browser_origin; ";
+
 TEST(SqliteRegistry, an_empty_file_gets_the_whole_schema) {
   SqliteFixture fixture;
   std::ofstream(fixture.folder / "registry.db").close();
@@ -86,9 +91,9 @@ TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number)
     ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
   }
   execute(fixture.folder / "registry.db",
-          "DROP TABLE account_permission; DROP TABLE account; DROP TABLE deleted_device; ALTER TABLE device DROP "
-          "COLUMN life; "
-          "DELETE FROM schema_version WHERE version > 1");
+          kDropTickets +
+              "DROP TABLE account_permission; DROP TABLE account; DROP TABLE deleted_device; ALTER TABLE device DROP "
+              "COLUMN life; DELETE FROM schema_version WHERE version > 1");
   auto registry = fixture.open();
   EXPECT_EQ(registry->find_credential(key)->device->life, 0U);
   ASSERT_TRUE(registry->delete_device(key));
@@ -105,8 +110,9 @@ TEST(SqliteRegistry, a_registry_of_the_second_schema_takes_accounts_and_keeps_it
     ASSERT_TRUE(registry->create_product(product_named("pk")));
     created = registry->create_devices("pk", std::vector<NewDevice>(1))->front();
   }
-  execute(fixture.folder / "registry.db",
-          "DROP TABLE account_permission; DROP TABLE account; DELETE FROM schema_version WHERE version > 2");
+  execute(
+      fixture.folder / "registry.db",
+      kDropTickets + "DROP TABLE account_permission; DROP TABLE account; DELETE FROM schema_version WHERE version > 2");
   auto registry = fixture.open();
   EXPECT_EQ(*registry->get_device(created.key), created);
   ASSERT_TRUE(registry->create_account({"console", "$hash", {{AccountRight::kAll, "#"}}}));
