@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -19,6 +17,7 @@
 
 #include "base/clock.h"
 #include "crypto/random.h"
+#include "http_response.h"
 #include "registry/sqlite_registry.h"
 
 namespace mooring::app {
@@ -27,9 +26,7 @@ namespace {
 using base::Errc;
 using base::fail;
 using base::Result;
-namespace http = boost::beast::http;
 
-constexpr std::size_t kResponseBytesMax = 64 * 1024 * 1024;
 constexpr auto kRetryPause = std::chrono::milliseconds(50);
 
 class Descriptor {
@@ -83,30 +80,13 @@ Result<> send_all(int fd, std::string_view bytes) {
 }
 
 Result<api::AdminResponse> read_response(int fd) {
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(kResponseBytesMax);
-  std::string pending;
-  char buffer[65536];
-  boost::beast::error_code error;
-  while (!parser.is_done()) {
-    const ssize_t received = ::recv(fd, buffer, sizeof buffer, 0);
-    if (received < 0 && errno == EINTR) continue;
-    if (received < 0) return fail(Errc::kUnavailable, fmt::format("the server did not answer: {}", why()));
-    if (received == 0) {
-      parser.put_eof(error);
-      if (error || !parser.is_done()) return fail(Errc::kUnavailable, "the server ended before it answered");
-      break;
+  return read_http_response([fd](base::MutableBytes buffer) -> Result<std::size_t> {
+    for (;;) {
+      const ssize_t received = ::recv(fd, buffer.data(), buffer.size(), 0);
+      if (received >= 0) return static_cast<std::size_t>(received);
+      if (errno != EINTR) return fail(Errc::kUnavailable, fmt::format("the server did not answer: {}", why()));
     }
-    pending.append(buffer, static_cast<std::size_t>(received));
-    while (!pending.empty() && !parser.is_done()) {
-      const std::size_t used = parser.put(boost::asio::const_buffer(pending.data(), pending.size()), error);
-      pending.erase(0, used);
-      if (error == http::error::need_more) break;
-      if (error) return fail(Errc::kUnavailable, fmt::format("the server's answer is no HTTP: {}", error.message()));
-    }
-    error = {};
-  }
-  return api::AdminResponse{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
+  });
 }
 
 // A connection per request: on the same machine that costs nothing, and no connection can go stale.
@@ -116,11 +96,8 @@ class SocketClient final : public AdminClient {
   Result<api::AdminResponse> request(std::string_view method, std::string_view target, std::string_view body) override {
     const auto connection = connect_socket(path_);
     if (!connection) return tl::unexpected(connection.error());
-    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method, target);
-    if (!body.empty()) head += "Content-Type: application/json\r\n";
-    head += fmt::format("Content-Length: {}\r\n\r\n", body.size());
-    if (auto ok = send_all(connection->get(), head); !ok) return tl::unexpected(ok.error());
-    if (auto ok = send_all(connection->get(), body); !ok) return tl::unexpected(ok.error());
+    const std::string request = http_request(method, target, "localhost", {}, body);
+    if (auto ok = send_all(connection->get(), request); !ok) return tl::unexpected(ok.error());
     return read_response(connection->get());
   }
 

@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/text.h"
 #include "client_options.h"
@@ -50,7 +51,22 @@ std::string text_of(const boost::json::value& value) {
 }  // namespace
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
-  command.add_option("--data", options.data, "Data folder of the server")->capture_default_str();
+  CLI::Option* data = command.add_option("--data", options.data, "Data folder of the server")->capture_default_str();
+  const auto remote = "A server elsewhere";
+  CLI::Option* server = command.add_option("--server", options.remote.url, "https://HOST[:PORT], in place of --data")
+                            ->type_name("URL")
+                            ->group(remote)
+                            ->excludes(data);
+  command.add_option("--token", options.remote.token, "Its API token; better in MOORING_TOKEN")
+      ->type_name("TOKEN")
+      ->group(remote)
+      ->needs(server);
+  command.add_option("--cafile", options.remote.ca_file, "PEM file with the root certificate to trust")
+      ->group(remote)
+      ->needs(server);
+  command.add_flag("--insecure", options.remote.insecure, "Do not check the server's certificate")
+      ->group(remote)
+      ->needs(server);
   command.add_flag("--json", options.json, "One JSON document on stdout");
 }
 
@@ -160,9 +176,21 @@ void ListPrinter::finish() {
   if (!json_ && empty_) fmt::print(stderr, "nothing found\n");
 }
 
+namespace {
+
+Result<std::unique_ptr<AdminClient>> open_client(const CommonOptions& options, DataFolder folder) {
+  if (options.remote.url.empty()) return open_admin_client(options.data, folder);
+  RemoteServer server = options.remote;
+  const char* token = std::getenv("MOORING_TOKEN");
+  if (server.token.empty() && token != nullptr) server.token = token;
+  return open_remote_client(server);
+}
+
+}  // namespace
+
 int run_with_client(const CommonOptions& options, DataFolder folder,
                     const std::function<Result<>(AdminClient&)>& body) {
-  const auto client = open_admin_client(options.data, folder);
+  const auto client = open_client(options, folder);
   if (!client) return report_failure(client.error());
   const auto done = body(**client);
   if (!done) return report_failure(done.error());

@@ -11,6 +11,7 @@
 
 #include "admin_client.h"
 #include "base/result.h"
+#include "remote_client.h"
 
 namespace CLI {
 class App;
@@ -20,6 +21,7 @@ namespace mooring::app {
 
 struct CommonOptions {
   std::string data = "./mooring-data";
+  RemoteServer remote;  // its URL is empty: the data folder
   bool json = false;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);

@@ -5,11 +5,11 @@
 
 #include "api/admin_json.h"
 #include "api/admin_operations.h"
+#include "api/admin_permissions.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
 #include "crypto/password_hash.h"
 #include "crypto/random.h"
-#include "mqtt/topic.h"
 #include "registry/names.h"
 
 namespace mooring::api {
@@ -17,41 +17,6 @@ namespace {
 
 constexpr std::size_t kPasswordBytesMax = 1024;
 constexpr std::size_t kGeneratedPasswordCharacters = 24;  // 142 bits: nobody has to remember it
-constexpr std::string_view kSharePrefix = "$share/";
-
-ApiResult<registry::AccountPermission> read_permission(const boost::json::value& item) {
-  if (!item.is_string()) return refuse(400, "bad_request", "'permissions' must be an array of texts");
-  auto permission = registry::parse_account_permission({item.as_string().data(), item.as_string().size()});
-  if (!permission) return refuse(permission.error());
-  const std::string shown = base::printable(permission->filter, 160);
-  if (!mqtt::is_valid_filter(permission->filter)) {
-    return refuse(400, "invalid",
-                  fmt::format("'{}' is no topic filter: '+' must fill a whole level and '#' the last one", shown));
-  }
-  if (permission->filter.starts_with(kSharePrefix)) {
-    return refuse(400, "invalid",
-                  fmt::format("'{}': name the filter without $share and group; who may subscribe to a filter may also "
-                              "share it",
-                              shown));
-  }
-  return std::move(*permission);
-}
-
-using Permissions = std::vector<registry::AccountPermission>;
-ApiResult<std::optional<Permissions>> read_permissions(const boost::json::object& object) {
-  const boost::json::value* value = object.if_contains("permissions");
-  if (value == nullptr || value->is_null()) return std::optional<Permissions>();
-  if (!value->is_array()) return refuse(400, "bad_request", "'permissions' must be an array of texts");
-  Permissions permissions;
-  for (const boost::json::value& item : value->as_array()) {
-    auto permission = read_permission(item);
-    if (!permission) return tl::unexpected(permission.error());
-    permissions.push_back(std::move(*permission));
-  }
-  if (auto ok = registry::check_account_permissions(permissions); !ok) return refuse(ok.error());
-  return std::optional<Permissions>(std::move(permissions));
-}
-
 // Holds a password for as long as it is needed.
 class Password {
  public:
@@ -109,8 +74,8 @@ ApiResult<Reply> create_account(AdminContext& context, const AdminRequest& reque
                                     : std::move(**given));
   auto hash = hash_of(password);
   if (!hash) return tl::unexpected(hash.error());
-  const auto created =
-      context.registry.create_account({**name, std::move(*hash), std::move(*permissions).value_or(Permissions())});
+  const auto created = context.registry.create_account(
+      {**name, std::move(*hash), std::move(*permissions).value_or(std::vector<registry::AccountPermission>())});
   if (!created) return refuse(created.error());
   boost::json::object body = to_json(*created);
   if (generated) body["password"] = password.text();

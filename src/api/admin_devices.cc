@@ -43,6 +43,9 @@ ApiResult<ListWanted> read_list(const AdminRequest& request, std::string product
 }
 
 ApiResult<Reply> list_page(AdminContext& context, const ListWanted& wanted) {
+  if (wanted.secrets == Secrets::kShow && context.device_secrets() == Secrets::kHide) {
+    return refuse(403, "forbidden", "secrets of devices take the role operator");
+  }
   const auto page = context.registry.list_devices(wanted.filter, wanted.page);
   if (!page) return refuse(page.error());
   // An empty list of a product that is not there would hide a slip of the pen.
@@ -152,7 +155,7 @@ ApiResult<Reply> show_device(AdminContext& context, const AdminRequest& request)
   if (!device) return refuse(device.error());
   // The stored state follows by a moment; the broker knows better.
   if (context.sessions != nullptr) device->online = context.sessions->is_online(device->key);
-  return Reply{to_json(*device, Secrets::kShow)};
+  return Reply{to_json(*device, context.device_secrets())};
 }
 
 ApiResult<Reply> update_device(AdminContext& context, const AdminRequest& request) {
@@ -167,7 +170,7 @@ ApiResult<Reply> update_device(AdminContext& context, const AdminRequest& reques
   change.device_secret = std::move(*secret);
   const auto device = context.registry.update_device(key_of(request), change);
   if (!device) return refuse(device.error());
-  return Reply{to_json(*device, Secrets::kShow)};
+  return Reply{to_json(*device, context.device_secrets())};
 }
 
 ApiResult<Reply> delete_device(AdminContext& context, const AdminRequest& request) {

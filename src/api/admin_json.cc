@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <chrono>
 
+#include "api/ticket_text.h"
 #include "registry/names.h"
 
 namespace mooring::api {
@@ -12,6 +13,23 @@ namespace {
 
 boost::json::string text(std::string_view value) {
   return boost::json::string(boost::json::string_view(value.data(), value.size()));
+}
+
+boost::json::array texts(const std::vector<std::string>& items) {
+  boost::json::array out;
+  for (const std::string& item : items) out.push_back(text(item));
+  return out;
+}
+
+boost::json::array permissions_json(const std::vector<registry::AccountPermission>& permissions) {
+  boost::json::array out;
+  for (const registry::AccountPermission& permission : permissions) out.push_back(text(registry::to_text(permission)));
+  return out;
+}
+
+std::string_view state_of(const registry::Ticket& ticket, base::WallMs now_ms) {
+  if (ticket.revoked_ms != 0) return "revoked";
+  return ticket.expires_ms <= now_ms ? "expired" : "valid";
 }
 
 }  // namespace
@@ -62,18 +80,49 @@ boost::json::object to_json(const registry::Device& device, Secrets secrets) {
                                      {"version", device.facts.version},
                                      {"os", device.facts.os},
                                      {"module", device.facts.module}});
+  // A page that holds the secret gives it to everybody who opens it.
+  json["secretUsedInBrowser"] = device.browser_origin.empty() ? boost::json::value() : text(device.browser_origin);
   return json;
 }
 
 boost::json::object to_json(const registry::Account& account) {
   boost::json::object json;
   json["name"] = account.name;
-  boost::json::array permissions;
-  for (const registry::AccountPermission& permission : account.permissions) {
-    permissions.push_back(text(registry::to_text(permission)));
-  }
-  json["permissions"] = std::move(permissions);
+  json["permissions"] = permissions_json(account.permissions);
   json["created"] = time_json(account.created_ms);
+  return json;
+}
+
+boost::json::object to_json(const registry::Ticket& ticket, base::WallMs now_ms) {
+  boost::json::object json;
+  json["id"] = ticket.id;
+  json["username"] = ticket_user_name(ticket.id);
+  if (ticket.of_device()) {
+    json["productKey"] = ticket.device.product_key;
+    json["deviceName"] = ticket.device.device_name;
+    json["as"] = ticket.side == registry::TicketSide::kDevice ? "device" : "app";
+  } else {
+    json["account"] = ticket.account;
+  }
+  json["permissions"] = permissions_json(ticket.permissions);
+  json["origins"] = texts(ticket.origins);
+  if (!ticket.client_id.empty()) json[ticket.client_id_is_prefix ? "clientIdPrefix" : "clientId"] = ticket.client_id;
+  json["session"] = ticket.session_s;
+  json["state"] = text(state_of(ticket, now_ms));
+  json["created"] = time_json(ticket.created_ms);
+  json["expires"] = time_json(ticket.expires_ms);
+  json["revoked"] = time_json(ticket.revoked_ms);
+  json["mintedBy"] = ticket.minted_by;
+  return json;
+}
+
+boost::json::object to_json(const registry::ApiToken& token) {
+  boost::json::object json;
+  json["name"] = token.name;
+  json["id"] = token.id;
+  json["role"] = text(registry::to_text(token.role));
+  json["created"] = time_json(token.created_ms);
+  json["expires"] = time_json(token.expires_ms);
   return json;
 }
 

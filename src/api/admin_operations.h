@@ -2,6 +2,7 @@
 // path that fits.
 #pragma once
 
+#include "api/admin_json.h"
 #include "api/admin_request.h"
 #include "api/admin_service.h"
 
@@ -10,6 +11,15 @@ namespace mooring::api {
 struct AdminContext {
   registry::Registry& registry;
   SessionControl* sessions;  // null while no server runs
+  const Caller& caller;
+  const AdminSettings& settings;
+
+  // A viewer sees no secrets; a product's is for administrators, for whoever has it can make devices.
+  Secrets device_secrets() const { return visible_to(registry::Role::kOperator); }
+  Secrets product_secrets() const { return visible_to(registry::Role::kAdmin); }
+
+ private:
+  Secrets visible_to(registry::Role role) const { return caller.at_least(role) ? Secrets::kShow : Secrets::kHide; }
 };
 using Operation = ApiResult<Reply> (*)(AdminContext&, const AdminRequest&);
 
@@ -39,5 +49,17 @@ ApiResult<Reply> create_account(AdminContext& context, const AdminRequest& reque
 ApiResult<Reply> show_account(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> update_account(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> delete_account(AdminContext& context, const AdminRequest& request);
+
+// tickets
+ApiResult<Reply> list_tickets(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> mint_ticket(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> show_ticket(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> revoke_ticket(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> revoke_tickets(AdminContext& context, const AdminRequest& request);
+
+// tokens
+ApiResult<Reply> list_tokens(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> create_token(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> revoke_token(AdminContext& context, const AdminRequest& request);
 
 }  // namespace mooring::api

@@ -74,6 +74,9 @@ ApiResult<Reply> list_products(AdminContext& context, const AdminRequest& reques
   if (!limit) return tl::unexpected(limit.error());
   const auto secrets = request.flag("secrets");
   if (!secrets) return tl::unexpected(secrets.error());
+  if (*secrets && context.product_secrets() == Secrets::kHide) {
+    return refuse(403, "forbidden", "secrets of products take the role admin");
+  }
   const auto page = context.registry.list_products({request.value("prefix")}, {request.value("cursor"), *limit});
   if (!page) return refuse(page.error());
   boost::json::array items;
@@ -108,7 +111,7 @@ ApiResult<Reply> create_product(AdminContext& context, const AdminRequest& reque
 ApiResult<Reply> show_product(AdminContext& context, const AdminRequest& request) {
   const auto product = context.registry.get_product(request.path[1]);
   if (!product) return refuse(product.error());
-  return Reply{to_json(*product, Secrets::kShow)};
+  return Reply{to_json(*product, context.product_secrets())};
 }
 
 ApiResult<Reply> update_product(AdminContext& context, const AdminRequest& request) {
@@ -119,7 +122,7 @@ ApiResult<Reply> update_product(AdminContext& context, const AdminRequest& reque
   if (!change) return tl::unexpected(change.error());
   const auto product = context.registry.update_product(request.path[1], *change);
   if (!product) return refuse(product.error());
-  return Reply{to_json(*product, Secrets::kShow)};
+  return Reply{to_json(*product, context.product_secrets())};
 }
 
 ApiResult<Reply> delete_product(AdminContext& context, const AdminRequest& request) {

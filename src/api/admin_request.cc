@@ -183,4 +183,16 @@ ApiResult<std::optional<bool>> read_bool(const boost::json::object& object, std:
   return std::optional<bool>(value->as_bool());
 }
 
+ApiResult<std::optional<std::uint32_t>> read_number(const boost::json::object& object, std::string_view name,
+                                                    std::uint32_t least, std::uint32_t most) {
+  const boost::json::value* value = object.if_contains({name.data(), name.size()});
+  if (value == nullptr || value->is_null()) return std::optional<std::uint32_t>();
+  boost::json::error_code error;
+  const auto number = value->is_number() ? value->to_number<std::int64_t>(error) : std::int64_t{-1};
+  if (error || number < std::int64_t{least} || number > std::int64_t{most}) {
+    return refuse(400, "invalid", fmt::format("'{}' must be a number from {} to {}", name, least, most));
+  }
+  return std::optional<std::uint32_t>(static_cast<std::uint32_t>(number));
+}
+
 }  // namespace mooring::api

@@ -59,5 +59,8 @@ ApiResult<void> check_keys(const boost::json::object& object, std::initializer_l
 // Readers of optional members: nothing when missing or null, an error when of another type.
 ApiResult<std::optional<std::string>> read_text(const boost::json::object& object, std::string_view name);
 ApiResult<std::optional<bool>> read_bool(const boost::json::object& object, std::string_view name);
+// A whole number from `least` to `most`.
+ApiResult<std::optional<std::uint32_t>> read_number(const boost::json::object& object, std::string_view name,
+                                                    std::uint32_t least, std::uint32_t most);
 
 }  // namespace mooring::api

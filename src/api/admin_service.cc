@@ -1,5 +1,7 @@
 #include "api/admin_service.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/json/serialize.hpp>
@@ -10,34 +12,54 @@
 namespace mooring::api {
 namespace {
 
+struct Access {
+  registry::Role least_role = registry::Role::kAdmin;
+  bool for_accounts = false;
+};
+constexpr Access kViewer{registry::Role::kViewer};
+constexpr Access kOperator{registry::Role::kOperator};
+constexpr Access kAdmin{registry::Role::kAdmin};
+constexpr Access kViewerOrAccount{registry::Role::kViewer, true};
+constexpr Access kOperatorOrAccount{registry::Role::kOperator, true};
+constexpr Access kAdminOrAccount{registry::Role::kAdmin, true};
+
 struct Route {
   std::string_view method;
   std::string_view path;  // segments joined by '/'; `*` stands for any one
   Operation operation;
+  Access access = {};  // left out: administrators only
 };
 
 constexpr std::array kRoutes{
-    Route{"GET", "products", list_products},
-    Route{"POST", "products", create_product},
-    Route{"GET", "products/*", show_product},
-    Route{"PATCH", "products/*", update_product},
-    Route{"DELETE", "products/*", delete_product},
-    Route{"GET", "products/*/devices", list_devices},
-    Route{"POST", "products/*/devices", create_devices},
-    Route{"GET", "products/*/devices/*", show_device},
-    Route{"PATCH", "products/*/devices/*", update_device},
-    Route{"DELETE", "products/*/devices/*", delete_device},
-    Route{"POST", "products/*/devices/*/enable", enable_device},
-    Route{"POST", "products/*/devices/*/disable", disable_device},
-    Route{"POST", "products/*/devices/*/kick", kick_device},
-    Route{"GET", "devices", list_all_devices},
-    Route{"GET", "devices:export", export_devices},
-    Route{"POST", "devices:import", import_devices},
-    Route{"GET", "accounts", list_accounts},
-    Route{"POST", "accounts", create_account},
-    Route{"GET", "accounts/*", show_account},
-    Route{"PATCH", "accounts/*", update_account},
-    Route{"DELETE", "accounts/*", delete_account},
+    Route{"GET", "products", list_products, kViewer},
+    Route{"POST", "products", create_product, kAdmin},
+    Route{"GET", "products/*", show_product, kViewer},
+    Route{"PATCH", "products/*", update_product, kAdmin},
+    Route{"DELETE", "products/*", delete_product, kAdmin},
+    Route{"GET", "products/*/devices", list_devices, kViewer},
+    Route{"POST", "products/*/devices", create_devices, kOperator},
+    Route{"GET", "products/*/devices/*", show_device, kViewer},
+    Route{"PATCH", "products/*/devices/*", update_device, kOperator},
+    Route{"DELETE", "products/*/devices/*", delete_device, kOperator},
+    Route{"POST", "products/*/devices/*/enable", enable_device, kOperator},
+    Route{"POST", "products/*/devices/*/disable", disable_device, kOperator},
+    Route{"POST", "products/*/devices/*/kick", kick_device, kOperator},
+    Route{"GET", "devices", list_all_devices, kViewer},
+    Route{"GET", "devices:export", export_devices, kOperator},
+    Route{"POST", "devices:import", import_devices, kAdmin},
+    Route{"GET", "accounts", list_accounts, kViewer},
+    Route{"POST", "accounts", create_account, kAdmin},
+    Route{"GET", "accounts/*", show_account, kViewer},
+    Route{"PATCH", "accounts/*", update_account, kAdmin},
+    Route{"DELETE", "accounts/*", delete_account, kAdmin},
+    Route{"GET", "tickets", list_tickets, kViewerOrAccount},
+    Route{"POST", "tickets", mint_ticket, kAdminOrAccount},
+    Route{"GET", "tickets/*", show_ticket, kViewerOrAccount},
+    Route{"DELETE", "tickets/*", revoke_ticket, kOperatorOrAccount},
+    Route{"POST", "tickets:revoke", revoke_tickets, kOperatorOrAccount},
+    Route{"GET", "tokens", list_tokens, kAdmin},
+    Route{"POST", "tokens", create_token, kAdmin},
+    Route{"DELETE", "tokens/*", revoke_token, kAdmin},
 };
 
 bool matches(std::string_view pattern, const std::vector<std::string>& path) {
@@ -52,11 +74,25 @@ bool matches(std::string_view pattern, const std::vector<std::string>& path) {
   return false;
 }
 
+ApiResult<void> check_access(const Access& access, const Caller& caller) {
+  if (caller.is_account()) {
+    if (access.for_accounts) return {};
+    return refuse(403, "forbidden", "an account may care for its own tickets only; the rest takes a token");
+  }
+  if (caller.at_least(access.least_role)) return {};
+  return refuse(403, "forbidden",
+                fmt::format("this takes the role {}; the token has the role {}", registry::to_text(access.least_role),
+                            registry::to_text(caller.role)));
+}
+
 ApiResult<Reply> dispatch(AdminContext& context, const AdminRequest& request) {
   bool path_exists = false;
   for (const Route& route : kRoutes) {
     if (!matches(route.path, request.path)) continue;
-    if (route.method == request.method) return route.operation(context, request);
+    if (route.method == request.method) {
+      if (auto ok = check_access(route.access, context.caller); !ok) return tl::unexpected(ok.error());
+      return route.operation(context, request);
+    }
     path_exists = true;
   }
   if (path_exists) return refuse(405, "method_not_allowed", "this address does not take this method");
@@ -80,12 +116,21 @@ AdminResponse handle_request(AdminContext& context, std::string_view method, std
 
 }  // namespace
 
-AdminService::AdminService(registry::Registry& registry, SessionControl* sessions)
-    : registry_(registry), sessions_(sessions) {}
+AdminService::AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings)
+    : registry_(registry), sessions_(sessions), settings_(settings) {}
 
-AdminResponse AdminService::handle(std::string_view method, std::string_view target, std::string_view body) {
+std::vector<AdminService::RouteInfo> AdminService::routes() {
+  std::vector<RouteInfo> all;
+  for (const Route& route : kRoutes) {
+    all.push_back({route.method, route.path, route.access.least_role, route.access.for_accounts});
+  }
+  return all;
+}
+
+AdminResponse AdminService::handle(std::string_view method, std::string_view target, std::string_view body,
+                                   const Caller& caller) {
   try {
-    AdminContext context{registry_, sessions_};
+    AdminContext context{registry_, sessions_, caller, settings_};
     return handle_request(context, method, target, body);
   } catch (const std::exception&) {  // only the JSON library throws here, and only for want of memory
     return {500, R"({"error":{"code":"internal","message":"the request could not be worked on"}})"};

@@ -2,8 +2,8 @@
 //
 // It blocks on the registry, so the server runs it on a registry thread (RegistryService::run for changes, run_read
 // when reads_only() says so), and the command line runs it in its own process when no server is running; both give the
-// same answers. Thread-safe as long as the Registry is. Who may call it is decided before it: whoever reaches handle()
-// is an administrator.
+// same answers. Thread-safe as long as the Registry is. Who calls is found out before it; what that caller may do is
+// decided here.
 //
 //   GET    products?prefix=&limit=&cursor=&secrets=
 //   POST   products {productKey?, productSecret?, name?, profile?, dynamicRegistration?, topicClasses?:
@@ -20,6 +20,19 @@
 //   GET    accounts/{name}
 //   PATCH  accounts/{name} {password?, permissions?}
 //   DELETE accounts/{name}
+//   GET    tickets?productKey=&deviceName=&account=&all=&limit=&cursor=
+//   POST   tickets {productKey, deviceName, as?: "app" | "device"} or {account}, with {permissions?, origins?,
+//   clientId?
+//                   or clientIdPrefix?, lifetime?: seconds, session?: seconds}
+//   GET    tickets/{id}
+//   DELETE tickets/{id}
+//   POST   tickets:revoke {productKey, deviceName} or {account}
+//   GET    tokens
+//   POST   tokens {name, role: "viewer" | "operator" | "admin", lifetime?: seconds}
+//   DELETE tokens/{name}
+//
+// Each address has the least role that may use it, in the table of admin_service.cc; one without is for administrators.
+// Accounts may care for their own tickets. Viewers get no secrets, operators none of products.
 //
 // A password that is left out is generated and stands in the answer to this one request; otherwise neither passwords
 // nor their hashes are ever answered. Hashing a password takes tens of milliseconds.
@@ -35,7 +48,9 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "api/caller.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "registry/registry.h"
@@ -58,6 +73,12 @@ class SessionControl {
   virtual bool is_online(const base::DeviceKey& key) = 0;
 };
 
+// What of the configuration the operations follow.
+struct AdminSettings {
+  std::uint32_t ticket_lifetime_max_s = 86'400;
+  std::size_t tickets_per_holder = 1000;
+};
+
 struct AdminResponse {
   int status = 200;  // as in HTTP
   std::string body;  // JSON text, never empty
@@ -66,17 +87,28 @@ struct AdminResponse {
 class AdminService {
  public:
   // `registry` and `sessions` must outlive it; `sessions` is null while no server runs.
-  AdminService(registry::Registry& registry, SessionControl* sessions);
+  AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings = {});
 
   // `target` is path and query, e.g. "/api/v1/products?limit=10". Never throws; every failure is a response.
-  AdminResponse handle(std::string_view method, std::string_view target, std::string_view body);
+  AdminResponse handle(std::string_view method, std::string_view target, std::string_view body,
+                       const Caller& caller = Caller::local_operator());
 
   // Whether such a request changes nothing, so that it may run beside changes.
   static bool reads_only(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
+  // Every address there is, and who may use it.
+  struct RouteInfo {
+    std::string_view method;
+    std::string_view path;      // behind /api/v1/; `*` stands for any one segment
+    registry::Role least_role;  // of tokens
+    bool for_accounts = false;  // also for accounts that sign in themselves
+  };
+  static std::vector<RouteInfo> routes();
+
  private:
   registry::Registry& registry_;
   SessionControl* sessions_;
+  AdminSettings settings_;
 };
 
 }  // namespace mooring::api

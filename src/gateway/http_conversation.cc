@@ -32,7 +32,8 @@ HttpConversation::HttpConversation(Transport& transport, const HttpServices& ser
     : transport_(transport),
       services_(services),
       trusted_proxies_(trusted_proxies),
-      parser_(limits_for(services, transport.peer())),
+      parser_(limits_for(services, transport.peer()),
+              [this](const http::Request& head) { return body_bytes_max(head); }),
       self_(std::make_shared<HttpConversation*>(this)) {}
 
 HttpConversation::~HttpConversation() = default;
@@ -61,12 +62,7 @@ std::size_t HttpConversation::receive(base::MutableBytes input) {
   return input.size();
 }
 
-void HttpConversation::handle(http::Request request) {
-  if (try_upgrade(request)) return;
-  waiting_ = true;
-  transport_.established();
-  keep_alive_ = request.keep_alive;
-  head_only_ = request.method == "HEAD";
+http::RequestSource HttpConversation::source() const {
   const PeerFacts& peer = transport_.peer();
   http::RequestSource source;
   source.address = peer.address.host();
@@ -74,7 +70,27 @@ void HttpConversation::handle(http::Request request) {
   source.local_socket = peer.local_socket;
   source.tls = peer.tls;
   source.executor = &transport_.loop();
-  services_.handler->handle(std::move(request), source,
+  return source;
+}
+
+// Who may send much also has the time for it.
+std::optional<std::size_t> HttpConversation::body_bytes_max(const http::Request& head) {
+  if (transport_.peer().local_socket) return std::nullopt;
+  const auto bytes = services_.handler->body_bytes_max(head, source());
+  if (bytes) {
+    deadline_ms_ = transport_.loop().now_ms() + services_.body_timeout_ms;
+    transport_.established();
+  }
+  return bytes;
+}
+
+void HttpConversation::handle(http::Request request) {
+  if (try_upgrade(request)) return;
+  waiting_ = true;
+  transport_.established();
+  keep_alive_ = request.keep_alive;
+  head_only_ = request.method == "HEAD";
+  services_.handler->handle(std::move(request), source(),
                             [self = std::weak_ptr<HttpConversation*>(self_)](const http::Response& response) {
                               if (const auto alive = self.lock()) (*alive)->respond(response);
                             });

@@ -21,6 +21,7 @@ struct HttpServices {
   http::ParserLimits limits;
   std::size_t local_body_bytes = 8 * 1024 * 1024;  // of requests over the local socket
   std::int64_t idle_timeout_ms = 10'000;           // from an answer to the end of the next head
+  std::int64_t body_timeout_ms = 60'000;           // of those who may send more than strangers
 };
 
 class HttpConversation final : public Conversation {
@@ -37,6 +38,8 @@ class HttpConversation final : public Conversation {
   void shut_down() override;
 
  private:
+  std::optional<std::size_t> body_bytes_max(const http::Request& head);
+  http::RequestSource source() const;
   void handle(http::Request request);
   bool try_upgrade(const http::Request& request);
   void respond(const http::Response& response);

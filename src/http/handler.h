@@ -1,6 +1,7 @@
 // Handler: who answers HTTP requests that are not upgrades. Implemented above the gateway.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/executor.h"
@@ -26,6 +27,9 @@ class Handler {
   virtual ~Handler() = default;
   // On the connection's loop; must not block it.
   virtual void handle(Request request, const RequestSource& source, Respond respond) = 0;
+  // How large a body may be that follows this head; nothing: what strangers may send. Asked on the connection's loop as
+  // soon as the head is there, before anything of the body is taken.
+  virtual std::optional<std::size_t> body_bytes_max(const Request&, const RequestSource&) const { return std::nullopt; }
 };
 
 }  // namespace mooring::http

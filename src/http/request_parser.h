@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "http/message.h"
@@ -17,7 +19,9 @@ struct ParserLimits {
 
 class RequestParser {
  public:
-  explicit RequestParser(const ParserLimits& limits);
+  // Another bound for the body of this request than ParserLimits::body_bytes, by its head; nothing: that one.
+  using ChooseBodyBytes = std::function<std::optional<std::size_t>(const Request& head)>;
+  explicit RequestParser(const ParserLimits& limits, ChooseBodyBytes choose_body_bytes = {});
   ~RequestParser();
 
   enum class Status {
@@ -33,8 +37,10 @@ class RequestParser {
  private:
   struct Impl;
   Status fail(int status);
+  bool body_is_bounded();
 
   ParserLimits limits_;
+  ChooseBodyBytes choose_body_bytes_;
   std::unique_ptr<Impl> impl_;
   base::Bytes pending_;  // the part of a head that the parser could not use yet
   int error_status_ = 400;

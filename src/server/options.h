@@ -86,6 +86,9 @@ struct LimitsOptions {
   std::uint32_t filters_per_subscribe = 8;
   std::uint32_t topic_bytes = 128;
   std::uint32_t topic_slashes = 7;  // custom topics
+  std::uint32_t ticket_lifetime_s = 86'400;
+  std::uint32_t tickets_per_holder = 1'000;
+  std::uint32_t sessions_per_ticket = 10;
   std::uint32_t max_connections = 100'000;
   std::uint64_t outgoing_bytes_per_connection = 2'097'152;
   std::uint32_t stalled_output_timeout_ms = 30'000;  // a peer that reads nothing for so long is disconnected

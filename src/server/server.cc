@@ -17,6 +17,7 @@
 #include "crypto/random.h"
 #include "registry/sqlite_registry.h"
 #include "server/announcement.h"
+#include "server/api_door.h"
 #include "server/certificates.h"
 #include "server/data_folder.h"
 #include "server/deleted_sessions.h"
@@ -83,6 +84,10 @@ base::Result<std::vector<net::SocketAddress>> addresses_of(const ListenerOptions
   return out;
 }
 
+api::AdminSettings admin_settings(const Options& options) {
+  return {options.limits.ticket_lifetime_s, options.limits.tickets_per_holder};
+}
+
 routing::RetainedMessages::Limits retained_limits(const Options& options) {
   return {options.mqtt.max_retained_messages, options.mqtt.max_retained_bytes, options.mqtt.account_payload_bytes};
 }
@@ -122,6 +127,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<storage::RocksSessionStore> store_;
   std::unique_ptr<registry::RegistryService> registry_;
   std::unique_ptr<LiveSessions> live_;
+  std::unique_ptr<ApiDoor> door_;
   std::unique_ptr<Site> site_;
   std::unique_ptr<auth::ConnectLimiter> limiter_;
   std::unique_ptr<gateway::PasswordChecker> passwords_;
@@ -197,8 +203,14 @@ base::Result<> Server::open_stores(bool demo) {
   warn_of_missing_accounts(**opened);
   registry_ = std::make_unique<registry::RegistryService>(std::move(*opened));
   live_ = std::make_unique<LiveSessions>(*registry_);
-  registry_->on_change([this](std::span<const registry::Change> changes) { live_->on_changes(changes); });
-  site_ = std::make_unique<Site>(*registry_, *live_, certificates_->root_pem());
+  door_ = std::make_unique<ApiDoor>(*registry_, *live_, clock_);
+  door_->set_settings(admin_settings(options_));
+  if (auto loaded = door_->load(registry_->registry()); !loaded) return loaded;
+  registry_->on_change([this](std::span<const registry::Change> changes) {
+    door_->on_changes(changes);
+    live_->on_changes(changes);
+  });
+  site_ = std::make_unique<Site>(*door_, certificates_->root_pem());
   return {};
 }
 
@@ -430,6 +442,7 @@ void Server::reload() {
                         options_.limits.connects_per_second});
   budget_.max = options_.limits.max_connections;
   retained_->set_limits(retained_limits(options_));
+  door_->set_settings(admin_settings(options_));
   for (LoopWorker* worker : all_workers()) {
     worker->loop().post([worker, options = options_] { worker->apply(options); });
   }
@@ -453,6 +466,7 @@ void Server::end() {
   for (const auto& worker : workers_) worker->loop().stop();
   for (const auto& worker : workers_) worker->join();
   if (passwords_ != nullptr) passwords_->stop();
+  if (door_ != nullptr) door_->stop();
   system_topics_.reset();
   // Ends the registry's and the store's threads while the loops they answer to still exist.
   if (registry_ != nullptr) registry_->stop();

@@ -5,8 +5,6 @@
 namespace mooring::server {
 namespace {
 
-constexpr std::string_view kAdminPrefix = "/api/v1/";
-
 constexpr char kLandingPage[] = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Mooring</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -38,13 +36,15 @@ http::Response landing_page() {
 
 }  // namespace
 
-Site::Site(registry::RegistryService& registry, api::SessionControl& sessions, std::string root_pem)
-    : registry_(registry), sessions_(sessions), root_pem_(std::move(root_pem)) {}
+Site::Site(ApiDoor& door, std::string root_pem) : door_(door), root_pem_(std::move(root_pem)) {}
+
+std::optional<std::size_t> Site::body_bytes_max(const http::Request& head, const http::RequestSource& source) const {
+  return ApiDoor::is_for_api(head.path()) ? door_.body_bytes_max(head, source) : std::nullopt;
+}
 
 void Site::handle(http::Request request, const http::RequestSource& source, http::Respond respond) {
-  // Who can open the socket in the data folder could change the registry's file as well.
-  if (source.local_socket && request.path().starts_with(kAdminPrefix)) {
-    administer(std::move(request), *source.executor, std::move(respond));
+  if (ApiDoor::is_for_api(request.path())) {
+    door_.handle(std::move(request), source, std::move(respond));
     return;
   }
   respond(page(request));
@@ -73,29 +73,6 @@ http::Response Site::page(const http::Request& request) const {
   certificate.fields.push_back({"Content-Disposition", "attachment; filename=\"mooring-ca.crt\""});
   certificate.body = root_pem_;
   return certificate;
-}
-
-void Site::administer(http::Request request, base::Executor& executor, http::Respond respond) {
-  const bool reads_only = api::AdminService::reads_only(request.method);
-  auto operation = [this, request = std::move(request)](registry::Registry& registry) {
-    api::AdminService service(registry, &sessions_);
-    return base::Result<api::AdminResponse>(service.handle(request.method, request.target, request.body));
-  };
-  auto done = [respond = std::move(respond)](base::Result<api::AdminResponse> result) mutable {
-    if (!result) {
-      respond(http::error_response(503, "unavailable", result.error().message));
-      return;
-    }
-    http::Response response;
-    response.status = result->status;
-    response.body = std::move(result->body);
-    respond(response);
-  };
-  if (reads_only) {
-    registry_.run_read<api::AdminResponse>(std::move(operation), executor, std::move(done));
-  } else {
-    registry_.run<api::AdminResponse>(std::move(operation), executor, std::move(done));
-  }
 }
 
 }  // namespace mooring::server

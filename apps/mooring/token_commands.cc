@@ -1,0 +1,86 @@
+#include "token_commands.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/array.hpp>
+#include <memory>
+
+#include "duration.h"
+#include "registry_output.h"
+
+namespace mooring::app {
+namespace {
+
+using base::Result;
+
+struct TokenOptions : CommonOptions {
+  std::string name;
+  std::string role;
+  std::string lifetime;
+};
+using Options = std::shared_ptr<TokenOptions>;
+using Body = Result<> (*)(const TokenOptions&, AdminClient&);
+
+Result<> print(const TokenOptions& options, const Result<boost::json::value>& answer) {
+  if (!answer) return tl::unexpected(answer.error());
+  options.json ? print_json(*answer) : print_members(answer->as_object());
+  return {};
+}
+
+Result<> create(const TokenOptions& options, AdminClient& client) {
+  boost::json::object body{{"name", options.name}, {"role", options.role}};
+  if (!options.lifetime.empty()) body["lifetime"] = parse_duration(options.lifetime).value();
+  return print(options, call(client, "POST", "tokens", body));
+}
+
+Result<> list(const TokenOptions& options, AdminClient& client) {
+  ListPrinter printer(options.json, {"name", "role", "created", "expires"});
+  const auto tokens = call(client, "GET", "tokens");
+  if (!tokens) return tl::unexpected(tokens.error());
+  printer.add(tokens->at("items").as_array());
+  printer.finish();
+  return {};
+}
+
+Result<> revoke(const TokenOptions& options, AdminClient& client) {
+  return print(options, call(client, "DELETE", "tokens/" + percent_encoded(options.name)));
+}
+
+std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
+                                          DataFolder folder, int& exit_status) {
+  auto options = std::make_shared<TokenOptions>();
+  CLI::App* command = parent.add_subcommand(name, help);
+  add_common_options(*command, *options);
+  command->callback([options, body, folder, &exit_status] {
+    exit_status = run_with_client(*options, folder, [&](AdminClient& client) { return body(*options, client); });
+  });
+  return {command, options};
+}
+
+}  // namespace
+
+void add_token_commands(CLI::App& app, int& exit_status) {
+  CLI::App& token = *app.add_subcommand("token", "Tokens for the API and for --server: create, list, revoke");
+  token.require_subcommand(1);
+  {
+    auto [command, options] = add_command(token, "create", "Create a token; it is printed this once", create,
+                                          DataFolder::kCreateIfMissing, exit_status);
+    command->add_option("name", options->name, "Name, for people")->type_name("NAME")->required();
+    command->add_option("--role", options->role, "viewer reads, operator operates devices too, admin does everything")
+        ->required()
+        ->check(CLI::IsMember({"viewer", "operator", "admin"}));
+    command
+        ->add_option("--lifetime", options->lifetime, "30m, 12h, 90d; without it the token lives until it is revoked")
+        ->type_name("TIME")
+        ->check([](const std::string& text) { return parse_duration(text) ? "" : "write it as 30m, 12h or 90d"; });
+  }
+  add_command(token, "list", "List tokens", list, DataFolder::kMustExist, exit_status);
+  {
+    auto [command, options] =
+        add_command(token, "revoke", "Revoke a token, at once", revoke, DataFolder::kMustExist, exit_status);
+    command->add_option("name", options->name, "Name")->type_name("NAME")->required();
+  }
+}
+
+}  // namespace mooring::app

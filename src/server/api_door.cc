@@ -1,0 +1,192 @@
+#include "server/api_door.h"
+
+#include <memory>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/hmac.h"
+#include "crypto/random.h"
+#include "registry/names.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr std::string_view kPrefix = "/api/v1/";
+constexpr std::string_view kImportPath = "/api/v1/devices:import";
+constexpr std::size_t kLimiterSlots = 4096;
+constexpr std::size_t kPasswordBytesMax = 1024;
+
+http::Response unauthorized(std::string_view message) {
+  http::Response response = http::error_response(401, "unauthorized", message);
+  response.fields.push_back({"WWW-Authenticate", "Bearer realm=\"mooring\""});
+  return response;
+}
+
+bool is_trusted_path(const http::RequestSource& source) {
+  return source.tls || source.loopback;
+}
+
+}  // namespace
+
+ApiDoor::ApiDoor(registry::RegistryService& registry, api::SessionControl& sessions, const base::Clock& clock)
+    : registry_(registry),
+      sessions_(sessions),
+      clock_(clock),
+      tokens_(clock),
+      limiter_({0, kWrongPerAddressPerMinute, 0}, crypto::system_random(), kLimiterSlots),
+      passwords_(limiter_, clock) {}
+
+base::Result<> ApiDoor::load(registry::Registry& registry) {
+  const auto tokens = registry.list_api_tokens();
+  if (!tokens) return tl::unexpected(tokens.error());
+  tokens_.load(*tokens);
+  return {};
+}
+
+void ApiDoor::on_changes(std::span<const registry::Change> changes) {
+  for (const registry::Change& change : changes) tokens_.on_change(change);
+}
+
+void ApiDoor::set_settings(const api::AdminSettings& settings) {
+  const std::lock_guard lock(mutex_);
+  settings_ = settings;
+}
+
+api::AdminSettings ApiDoor::settings() const {
+  const std::lock_guard lock(mutex_);
+  return settings_;
+}
+
+bool ApiDoor::is_for_api(std::string_view path) {
+  return path.starts_with(kPrefix);
+}
+
+std::optional<std::size_t> ApiDoor::body_bytes_max(const http::Request& head, const http::RequestSource& source) const {
+  const auto header = head.field("Authorization");
+  if (!header || !is_trusted_path(source) || limiter_.address_over_limit(source.address, clock_.mono_ms())) {
+    return std::nullopt;
+  }
+  const auto given = api::parse_authorization(*header);
+  if (!given || given->scheme != api::Authorization::Scheme::kBearer) return std::nullopt;
+  const auto caller = tokens_.find(given->token);
+  if (!caller) return std::nullopt;
+  const bool imports = head.path() == kImportPath && caller->at_least(registry::Role::kAdmin);
+  return imports ? kImportBytesMax : kBodyBytesMax;
+}
+
+void ApiDoor::handle(http::Request request, const http::RequestSource& source, http::Respond respond) {
+  if (source.local_socket) {
+    run(std::move(request), api::Caller::local_operator(), *source.executor, std::move(respond));
+  } else if (!is_trusted_path(source)) {
+    respond(
+        http::error_response(403, "tls_required", "the API answers over HTTPS, and over HTTP on this machine only"));
+  } else {
+    authenticate(std::move(request), source, std::move(respond));
+  }
+}
+
+void ApiDoor::authenticate(http::Request request, const http::RequestSource& source, http::Respond respond) {
+  if (limiter_.address_over_limit(source.address, clock_.mono_ms())) {
+    http::Response response = http::error_response(
+        429, "too_many_attempts", "too many wrong tokens or passwords from this address; wait a minute");
+    response.fields.push_back({"Retry-After", "60"});
+    respond(response);
+    return;
+  }
+  const auto header = request.field("Authorization");
+  if (!header) {
+    respond(
+        unauthorized("a token is needed: 'mooring token create' makes one; send it as 'Authorization: Bearer ...'"));
+    return;
+  }
+  auto given = api::parse_authorization(*header);
+  if (given && given->scheme == api::Authorization::Scheme::kBasic) {
+    check_password(std::move(request), std::move(*given), source, std::move(respond));
+    return;
+  }
+  auto caller = given ? tokens_.find(given->token) : std::nullopt;
+  if (!caller) {
+    respond(wrong(source, "the token is unknown, revoked or expired"));
+    return;
+  }
+  run(std::move(request), std::move(*caller), *source.executor, std::move(respond));
+}
+
+http::Response ApiDoor::wrong(const http::RequestSource& source, std::string_view message) {
+  limiter_.count_refused(source.address, clock_.mono_ms());
+  base::log_info("api", "request from {} refused: {}", source.address, message);
+  return unauthorized(message);
+}
+
+// An account that does not exist costs as much as a wrong password.
+void ApiDoor::check_password(http::Request request, api::Authorization given, const http::RequestSource& source,
+                             http::Respond respond) {
+  if (!registry::check_account_name(given.name) || given.password.empty() ||
+      given.password.size() > kPasswordBytesMax) {
+    respond(wrong(source, "user name or password is wrong"));
+    return;
+  }
+  struct Pending {
+    http::Request request;
+    api::Authorization given;
+    http::RequestSource source;
+    http::Respond respond;
+    ~Pending() { crypto::cleanse({reinterpret_cast<std::uint8_t*>(given.password.data()), given.password.size()}); }
+  };
+  auto pending = std::make_shared<Pending>();
+  pending->request = std::move(request);
+  pending->given = std::move(given);
+  pending->source = source;
+  pending->respond = std::move(respond);
+  base::Executor& executor = *source.executor;
+  registry_.find_account(
+      pending->given.name, executor, [this, pending, &executor](base::Result<std::optional<registry::Account>> found) {
+        if (!found) {
+          pending->respond(http::error_response(503, "unavailable", found.error().message));
+          return;
+        }
+        const std::string hash = *found ? (*found)->password_hash : std::string();
+        const bool taken = passwords_.check(
+            hash, pending->given.password, pending->source.address, executor,
+            [this, pending, &executor](gateway::PasswordChecker::Answer answer) {
+              using Verdict = gateway::PasswordChecker::Verdict;
+              if (answer.verdict == Verdict::kRight) {
+                run(std::move(pending->request), api::Caller::of_account(pending->given.name), executor,
+                    std::move(pending->respond));
+              } else if (answer.verdict == Verdict::kTooLate) {
+                pending->respond(http::error_response(503, "unavailable", "too busy to check a password"));
+              } else {
+                pending->respond(wrong(pending->source, "user name or password is wrong"));
+              }
+            });
+        if (!taken) pending->respond(http::error_response(503, "unavailable", "too busy to check a password"));
+      });
+}
+
+void ApiDoor::run(http::Request request, api::Caller caller, base::Executor& executor, http::Respond respond) {
+  const bool reads_only = api::AdminService::reads_only(request.method);
+  auto operation = [this, request = std::move(request), caller = std::move(caller),
+                    settings = settings()](registry::Registry& registry) {
+    api::AdminService service(registry, &sessions_, settings);
+    return base::Result<api::AdminResponse>(service.handle(request.method, request.target, request.body, caller));
+  };
+  auto done = [respond = std::move(respond)](base::Result<api::AdminResponse> result) mutable {
+    if (!result) {
+      respond(http::error_response(503, "unavailable", result.error().message));
+      return;
+    }
+    http::Response response;
+    response.status = result->status;
+    response.body = std::move(result->body);
+    response.fields.push_back({"Cache-Control", "no-store"});
+    respond(response);
+  };
+  if (reads_only) {
+    registry_.run_read<api::AdminResponse>(std::move(operation), executor, std::move(done));
+  } else {
+    registry_.run<api::AdminResponse>(std::move(operation), executor, std::move(done));
+  }
+}
+
+}  // namespace mooring::server

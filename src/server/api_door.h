@@ -1,0 +1,61 @@
+// ApiDoor: finds out on whose behalf a request of the admin API comes, and has it worked on.
+//
+// Over the data folder's socket everybody is the local operator. Elsewhere a request needs TLS, or must come from this
+// machine, and carries a token (Bearer), or an account's name and password (Basic), which are for its own tickets.
+// Tokens are checked at once, before the body of a request is read; passwords are hashed on a thread of their own.
+// Wrong ones are counted by address. Called on every loop; thread-safe.
+#pragma once
+
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "api/admin_service.h"
+#include "api/api_token_text.h"
+#include "api/token_book.h"
+#include "auth/connect_limiter.h"
+#include "gateway/password_checker.h"
+#include "http/handler.h"
+#include "registry/registry_service.h"
+
+namespace mooring::server {
+
+class ApiDoor {
+ public:
+  static constexpr std::uint32_t kWrongPerAddressPerMinute = 20;
+  static constexpr std::size_t kBodyBytesMax = 256 * 1024;
+  static constexpr std::size_t kImportBytesMax = api::kRequestBodyBytesMax;
+
+  ApiDoor(registry::RegistryService& registry, api::SessionControl& sessions, const base::Clock& clock);
+
+  // The tokens there are; before the first request.
+  base::Result<> load(registry::Registry& registry);
+  void on_changes(std::span<const registry::Change> changes);  // a registry::ChangeListener
+  void set_settings(const api::AdminSettings& settings);
+  // Nobody waits for a password any more. Before the loops end.
+  void stop() { passwords_.stop(); }
+
+  static bool is_for_api(std::string_view path);
+  // How large a body may be that follows this head. Nothing: as for any stranger.
+  std::optional<std::size_t> body_bytes_max(const http::Request& head, const http::RequestSource& source) const;
+  void handle(http::Request request, const http::RequestSource& source, http::Respond respond);
+
+ private:
+  void authenticate(http::Request request, const http::RequestSource& source, http::Respond respond);
+  void check_password(http::Request request, api::Authorization given, const http::RequestSource& source,
+                      http::Respond respond);
+  http::Response wrong(const http::RequestSource& source, std::string_view message);
+  void run(http::Request request, api::Caller caller, base::Executor& executor, http::Respond respond);
+  api::AdminSettings settings() const;
+
+  registry::RegistryService& registry_;
+  api::SessionControl& sessions_;
+  const base::Clock& clock_;
+  api::TokenBook tokens_;
+  auth::ConnectLimiter limiter_;
+  gateway::PasswordChecker passwords_;
+  mutable std::mutex mutex_;  // of settings_
+  api::AdminSettings settings_;
+};
+
+}  // namespace mooring::server
