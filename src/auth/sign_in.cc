@@ -48,6 +48,20 @@ constexpr RefusalRow kRefusals[] = {
      "The user name holds no '&' and is neither an account nor a known iotId; devices sign in as "
      "deviceName&productKey."},
     {RefusalReason::kWrongPassword, kBadCredentials, "wrong-password", "The password is not the account's."},
+    {RefusalReason::kTicketForm, kBadCredentials, "ticket-form",
+     "The user name begins with 'ticket:', but what follows is no id of a ticket, or there is no password."},
+    {RefusalReason::kTicketUnknown, kBadCredentials, "ticket-unknown",
+     "There is no such ticket: it never was, or ended long ago, or its device or account was deleted."},
+    {RefusalReason::kTicketSecret, kBadCredentials, "ticket-secret", "The password is not the ticket's."},
+    {RefusalReason::kTicketExpired, kBadCredentials, "ticket-expired", "The ticket has expired."},
+    {RefusalReason::kTicketRevoked, kBadCredentials, "ticket-revoked", "The ticket was revoked."},
+    {RefusalReason::kTicketNotFromPage, kBadCredentials, "ticket-not-from-page",
+     "The ticket is for pages of certain origins, and no browser sent an Origin over WebSocket."},
+    {RefusalReason::kTicketOrigin, kBadCredentials, "ticket-origin", "The ticket is for pages of other origins."},
+    {RefusalReason::kTicketClientId, kBadCredentials, "ticket-client-id",
+     "The ticket is for another client identifier."},
+    {RefusalReason::kTicketHolder, kBadCredentials, "ticket-holder",
+     "The ticket's device or account is disabled or gone."},
     {RefusalReason::kClientIdMissing, kBadClientId, "client-id-missing",
      "An empty client identifier needs clean session 1 and MQTT 3.1.1."},
     {RefusalReason::kAnonymousAccountMissing, kNotAuthorised, "anonymous-account-missing",
@@ -270,6 +284,8 @@ Refusal Refusal::of(RefusalReason reason) {
 }
 
 bool Refusal::counts_against_address() const {
+  // Whoever has the secret does not guess: a page with an old ticket must not lock out its whole office.
+  if (reason >= RefusalReason::kTicketExpired && reason <= RefusalReason::kTicketHolder) return false;
   return reason != RefusalReason::kRateLimited && reason != RefusalReason::kUnavailable &&
          reason != RefusalReason::kAnonymousAccountMissing;
 }

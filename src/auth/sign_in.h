@@ -66,8 +66,17 @@ enum class RefusalReason : std::uint8_t {
   kRateLimited,
   kCredentialsMissing,
   kUserNameForm,
-  kUnknownUser,              // a user name without '&' that is neither an account nor a known iotId
-  kWrongPassword,            // of an account
+  kUnknownUser,    // a user name without '&' that is neither an account nor a known iotId
+  kWrongPassword,  // of an account
+  kTicketForm,     // a ticket's user name without its id, or no password
+  kTicketUnknown,
+  kTicketSecret,
+  kTicketExpired,
+  kTicketRevoked,
+  kTicketNotFromPage,  // bound to origins, and there was none
+  kTicketOrigin,
+  kTicketClientId,
+  kTicketHolder,             // its device is disabled, or its account is gone
   kClientIdMissing,          // an account's client that wants to find its session again
   kAnonymousAccountMissing,  // the listener names an account that does not exist
   kClientIdTooLong,

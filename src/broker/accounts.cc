@@ -15,31 +15,39 @@ std::string Client::label() const {
          base::printable(session::client_id_of_account_key(info.account, key), 64) + "'";
 }
 
-std::vector<session::SessionKey> Broker::sessions_of(std::string_view account) const {
-  session::SessionKey prefix("a");
-  prefix.append(1, '\0').append(account).append(1, '\0');
+std::vector<session::SessionKey> Broker::sessions_of(const IsMeant& is_meant) const {
   std::vector<session::SessionKey> keys;
   for (const auto& [key, home] : sessions_) {
-    if (key.starts_with(prefix)) keys.push_back(key);
+    const auto account = session::account_of_key(key);
+    if (account && is_meant(*account)) keys.push_back(key);
   }
   return keys;
 }
 
 void Broker::close_account(std::string_view account, CloseCause cause) {
-  turn_away([&](const Client& client) { return !client.info.account.empty() && client.info.account == account; },
-            cause);
-  for (const session::SessionKey& key : sessions_of(account)) {
+  close_accounts([account](std::string_view other) { return other == account; }, cause);
+}
+
+void Broker::close_accounts(const IsMeant& is_meant, CloseCause cause) {
+  turn_away([&](const Client& client) { return !client.info.account.empty() && is_meant(client.info.account); }, cause);
+  for (const session::SessionKey& key : sessions_of(is_meant)) {
     const auto found = sessions_.find(key);
     if (found == sessions_.end()) continue;
     if (found->second->client != nullptr) end_connection(*found->second, cause);
-    if (cause != CloseCause::kDeleted) continue;
+    if (cause != CloseCause::kDeleted && cause != CloseCause::kRevoked) continue;
     if (const auto left = sessions_.find(key); left != sessions_.end()) end_session(*left->second);
   }
 }
 
 void Broker::narrow_account(std::string_view account, const Authorizer& authorizer) {
-  for (const session::SessionKey& key : sessions_of(account)) {
+  narrow_accounts([&](std::string_view other) { return other == account ? &authorizer : nullptr; });
+}
+
+void Broker::narrow_accounts(const std::function<const Authorizer*(std::string_view)>& authorizer_of) {
+  for (const session::SessionKey& key :
+       sessions_of([&](std::string_view account) { return authorizer_of(account) != nullptr; })) {
     LocalSession& home = *sessions_.find(key)->second;
+    const Authorizer& authorizer = *authorizer_of(*session::account_of_key(key));
     if (drop_forbidden(home, authorizer) && home.recorded.any) save_now(home);
   }
 }

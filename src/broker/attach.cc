@@ -20,6 +20,7 @@ OfflineReason reason_for(CloseCause cause) {
     case CloseCause::kDeleted:
       return OfflineReason::kDeleted;
     case CloseCause::kKicked:
+    case CloseCause::kRevoked:
       return OfflineReason::kKicked;
     case CloseCause::kTooSlow:
       return OfflineReason::kTooSlow;

@@ -135,8 +135,13 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void close_product(std::string_view product_key);  // deleted: close_device() for each of its devices
   // Likewise for the connections of an account; with kDeleted its sessions end as well.
   void close_account(std::string_view account, CloseCause cause);
+  // The same for many in one walk over all sessions. With kDeleted and kRevoked their sessions end as well.
+  using IsMeant = std::function<bool(std::string_view account)>;
+  void close_accounts(const IsMeant& is_meant, CloseCause cause);
   // Its permissions changed: ends the subscriptions that they no longer cover.
   void narrow_account(std::string_view account, const Authorizer& authorizer);
+  // Likewise for many; null: not meant.
+  void narrow_accounts(const std::function<const Authorizer*(std::string_view account)>& authorizer_of);
   // Removes a deleted device's session, wherever it lives and from the store. `done` comes later on this loop; false:
   // the store did not take it, ask again later.
   using ForgetDone = base::UniqueFunction<void(bool erased)>;
@@ -197,7 +202,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void drop_subscriptions(LocalSession& home);
   void forget_here(const session::SessionKey& key, session::EvictReason reason, ForgetDone done);
   // accounts.cc
-  std::vector<session::SessionKey> sessions_of(std::string_view account) const;
+  std::vector<session::SessionKey> sessions_of(const IsMeant& is_meant) const;
   bool drop_forbidden(LocalSession& home, const Authorizer& authorizer);  // true: there were some
 
   bool turn_away(const std::function<bool(const Client&)>& is_meant, CloseCause cause);

@@ -69,7 +69,8 @@ struct ClientInfo {
   base::DeviceKey device;  // empty names for everybody else
   std::string account;     // of an account
   std::string iot_id;
-  std::string peer_address;  // without port
+  std::string peer_address;         // without port
+  std::string browser_origin = {};  // of the page that has the device's secret; empty: no browser
   ClientFacts facts;
   bool clean_session = false;
   std::uint32_t session_expiry_s = 0;  // as granted. MQTT 3.x: 0 with clean session 1, else the maximum

@@ -19,6 +19,7 @@ enum class CloseCause : std::uint8_t {
   kDisabled,
   kDeleted,
   kKicked,          // by an operator
+  kRevoked,         // what it signed in with; its sessions end as well
   kTooSlow,         // does not read what it subscribed to
   kReceiveMaximum,  // more unacknowledged PUBLISH packets than it was told (MQTT 5 0x93)
   kProtocolError,   // MQTT 5 0x82

@@ -449,6 +449,10 @@ void Connection::set_client_address(std::string_view address) {
   if (auto parsed = net::SocketAddress::parse(address, 0)) peer_.address = *parsed;
 }
 
+void Connection::set_origin(std::string origin) {
+  peer_.origin = std::make_shared<const std::string>(std::move(origin));
+}
+
 void Connection::input_wanted() {
   input_wanted_ = true;
   loop_->call_again(*this);

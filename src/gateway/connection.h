@@ -89,6 +89,7 @@ class Connection final : public net::LoopClient,
   std::size_t unsent_bytes() const override { return out_.size(); }
   bool congested() const override { return out_.size() >= context_->limits.outgoing_bytes; }
   void set_client_address(std::string_view address) override;
+  void set_origin(std::string origin) override;
   void input_wanted() override;
   void established() override;
   void replace_conversation(std::unique_ptr<Conversation> next) override;

@@ -11,12 +11,21 @@ namespace mooring::gateway {
 namespace {
 
 constexpr std::size_t kMaxUnreadBytes = 64 * 1024;
+constexpr std::size_t kMaxOriginBytes = 256;
 
 std::vector<ws::HeaderField> header_fields(const http::Request& request) {
   std::vector<ws::HeaderField> out;
   out.reserve(request.fields.size());
   for (const http::Field& f : request.fields) out.push_back({f.name, f.value});
   return out;
+}
+
+// One that is too long or comes twice is nobody's origin, but it is one.
+std::string origin_of(const http::Request& request) {
+  const auto is_origin = [](const http::Field& field) { return base::iequals(field.name, "Origin"); };
+  const std::string_view origin = *request.field("Origin");
+  const bool twice = std::count_if(request.fields.begin(), request.fields.end(), is_origin) > 1;
+  return twice || origin.size() > kMaxOriginBytes ? std::string("null") : std::string(origin);
 }
 
 http::ParserLimits limits_for(const HttpServices& services, const PeerFacts& peer) {
@@ -126,6 +135,7 @@ bool HttpConversation::try_upgrade(const http::Request& request) {
         base::trim(comma == std::string_view::npos ? *forwarded : forwarded->substr(comma + 1));
     if (trusted) transport_.set_client_address(last);
   }
+  if (origin) transport_.set_origin(origin_of(request));
   transport_.write(base::as_bytes(ws::build_response(*accepted)));
   upgraded_ = true;
   transport_.replace_conversation(services_.make_websocket(transport_));

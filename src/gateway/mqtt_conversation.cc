@@ -244,6 +244,8 @@ Farewell farewell(broker::CloseCause cause) {
       return {mqtt::ReasonCode::kAdministrativeAction, "the device was disabled (6208)"};
     case broker::CloseCause::kDeleted:
       return {mqtt::ReasonCode::kAdministrativeAction, "the device or account was deleted"};
+    case broker::CloseCause::kRevoked:
+      return {mqtt::ReasonCode::kAdministrativeAction, "the ticket was revoked"};
     case broker::CloseCause::kKicked:
       return {mqtt::ReasonCode::kAdministrativeAction, "by an operator"};
     case broker::CloseCause::kTooSlow:
@@ -268,10 +270,17 @@ void MqttConversation::close(broker::CloseCause cause) {
 }
 
 base::MonoMs MqttConversation::deadline() const {
-  return accepted_ && keep_alive_limit_ms_ != 0 ? last_packet_ms_ + keep_alive_limit_ms_ : 0;
+  if (!accepted_) return 0;
+  const base::MonoMs silent_at_ms = keep_alive_limit_ms_ != 0 ? last_packet_ms_ + keep_alive_limit_ms_ : 0;
+  if (ticket_ == nullptr) return silent_at_ms;
+  return silent_at_ms == 0 ? ticket_->ends_at_ms : std::min(silent_at_ms, ticket_->ends_at_ms);
 }
 
-void MqttConversation::on_deadline(base::MonoMs) {
+void MqttConversation::on_deadline(base::MonoMs now) {
+  if (ticket_ != nullptr && now >= ticket_->ends_at_ms) {
+    end_ticket();
+    return;
+  }
   base::log_info("gateway", "{}: closed: Keepalive timeout", who());
   detach(broker::OfflineReason::kKeepAliveTimeout);
   end(mqtt::ReasonCode::kKeepAliveTimeout, ws::CloseCode::kPolicyViolation, "keep alive timeout");
@@ -312,6 +321,7 @@ void MqttConversation::detach(broker::OfflineReason reason) {
   // How long ago the last packet came, on the clock of the wall.
   const base::WallMs last = services_->clock.wall_ms() - (transport_.loop().now_ms() - last_packet_ms_);
   client_->last_activity_ms = std::max(client_->last_activity_ms, last);  // never before it came online
+  if (ticket_ != nullptr) limit_session_to_ticket();
   services_->broker.detach(*client_, reason);
 }
 

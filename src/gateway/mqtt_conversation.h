@@ -18,6 +18,7 @@
 #include "gateway/outgoing_aliases.h"
 #include "gateway/packet_writer.h"
 #include "gateway/pending_connect.h"
+#include "gateway/ticket_sign_in.h"
 #include "gateway/transport.h"
 #include "mqtt/server_connection.h"
 
@@ -34,6 +35,7 @@ struct MqttServices {
   broker::Broker& broker;
   DeviceSignIn& sign_in;
   AccountSignIn& account_sign_in;
+  TicketSignIn& ticket_sign_in;
   const base::Clock& clock;
   mqtt::Limits stranger_limits{};  // until the sign-in
   auth::TopicLimits topic_limits{};
@@ -41,6 +43,8 @@ struct MqttServices {
   Standing device{};                          // profile `aliyun`
   Standing standard_device{};                 // profile `mqtt`
   Standing account{};
+  Standing device_ticket{};   // tickets of devices
+  Standing account_ticket{};  // tickets of accounts
   Standing local_operator{};
   std::uint64_t next_operator_number = 1;
   session::LoopId loop = 0;
@@ -93,6 +97,10 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void sign_in_device(const auth::ConnectAttempt& attempt);
   void sign_in_account(const auth::ConnectAttempt& attempt, bool anonymous);
   void on_account_signed_in(tl::expected<std::shared_ptr<const AccountRules>, auth::Refusal> result);
+  void sign_in_ticket(const auth::ConnectAttempt& attempt);
+  void on_ticket_signed_in(tl::expected<TicketSignedIn, auth::Refusal> result);
+  void limit_session_to_ticket();
+  void end_ticket();
   void on_signed_in(tl::expected<SignInResult, auth::Refusal> result);
   void refuse(const auth::Refusal& refusal);
   void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text);
@@ -118,6 +126,12 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   std::shared_ptr<MqttConversation*> self_;   // cleared when this ends: calls under way find out
   std::unique_ptr<PendingConnect> connect_;   // from CONNECT to CONNACK
   std::unique_ptr<OutgoingAliases> aliases_;  // of a client that allows them
+  // Of a connection with a ticket.
+  struct TicketLife {
+    base::MonoMs ends_at_ms = 0;
+    std::uint32_t session_s = 0;
+  };
+  std::unique_ptr<TicketLife> ticket_;
   base::MonoMs last_packet_ms_ = 0;
   std::uint32_t client_max_packet_bytes_ = 0;  // MQTT 5; 0 = none
   std::uint32_t packets_seen_ = 0;

@@ -40,8 +40,9 @@ bool PendingConnect::lacks_client_id() const {
 }
 
 std::uint32_t PendingConnect::session_expiry_s(const broker::ClientRules& rules) const {
-  if (version == mqtt::Version::k5) return std::min(wanted_expiry_s, rules.max_session_expiry_s);
-  return clean_session ? 0 : rules.max_session_expiry_s;
+  const std::uint32_t most = std::min(rules.max_session_expiry_s, expiry_max_s);
+  if (version == mqtt::Version::k5) return std::min(wanted_expiry_s, most);
+  return clean_session ? 0 : most;
 }
 
 mqtt::ConnackProperties PendingConnect::announce(const broker::ClientRules& rules, std::uint32_t packet_bytes,

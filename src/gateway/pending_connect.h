@@ -30,6 +30,7 @@ struct PendingConnect {
   std::uint16_t keep_alive_s;          // as asked
   std::uint16_t granted_keep_alive_s;  // set by the sign-in
   std::uint32_t wanted_expiry_s;
+  std::uint32_t expiry_max_s = mqtt::kNeverExpires;  // set by the sign-in: a ticket's
   std::uint16_t receive_maximum;
   std::uint32_t maximum_packet_bytes;
   std::uint16_t topic_alias_maximum;

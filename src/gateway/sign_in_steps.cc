@@ -76,7 +76,9 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
   attempt.psk_identity = transport_.psk_identity();
   attempt.rate_limited = services_->sign_in.rate_limited(attempt);
   const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
-  if (anonymous || AccountSignIn::is_for_account(attempt)) {
+  if (TicketSignIn::is_for_ticket(attempt)) {
+    sign_in_ticket(attempt);
+  } else if (anonymous || AccountSignIn::is_for_account(attempt)) {
     if (!attempt.psk_identity.empty()) {
       refuse(auth::Refusal::of(auth::RefusalReason::kOtherPskIdentity));
       return;
@@ -116,6 +118,16 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   }
 
   broker::ClientInfo info;
+  if (const auto& origin = transport_.peer().origin) {
+    info.browser_origin = *origin;
+    if (services_->sign_in.cache().note_browser(device.device)) {
+      base::log_warn(
+          "gateway",
+          "{}/{}: its secret is used by a page of {}, so everybody who opens that page has it; mint a ticket "
+          "for the page instead (mooring ticket mint)",
+          device.device.product_key, device.device.device_name, base::printable(*origin, 128));
+    }
+  }
   info.kind = broker::ClientKind::kDevice;
   info.device = device.device;
   info.iot_id = std::move(result->iot_id);

@@ -32,6 +32,7 @@ struct PeerFacts {
   net::SocketAddress address;  // of the client, also behind a trusted proxy
   bool tls = false;
   bool local_socket = false;
+  std::shared_ptr<const std::string> origin;       // of the page that opened the WebSocket; null: none was told
   const std::string* anonymous_account = nullptr;  // the listener's, for CONNECTs without user name; null: none
 };
 
@@ -46,6 +47,9 @@ class Transport {
   virtual std::string_view psk_identity() const { return {}; }
   // What a trusted proxy says of the client; ignored when it is no address.
   virtual void set_client_address(std::string_view address) = 0;
+
+  // What the upgrade to WebSocket said in its header Origin.
+  virtual void set_origin(std::string origin) = 0;
 
   // Bytes that leave with the next flush, at the end of the loop turn.
   virtual void write(base::ByteView bytes) = 0;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <unordered_set>
 #include <utility>
 
 namespace mooring::server {
@@ -46,9 +47,16 @@ bool LiveSessions::is_online(const base::DeviceKey& key) {
 void LiveSessions::on_changes(std::span<const registry::Change> changes) {
   using Kind = registry::Change::Kind;
   bool deleted = false;
+  std::unordered_set<std::string> revoked;
   for (const registry::Change& change : changes) {
     on_change(change);
+    if (change.kind == Kind::kTicketRevoked) revoked.insert(change.ticket);
     deleted = deleted || change.kind == Kind::kDeviceDeleted || change.kind == Kind::kProductDeleted;
+  }
+  if (!revoked.empty()) {
+    for (LoopWorker* worker : workers_) {
+      worker->loop().post([worker, revoked] { worker->close_tickets(revoked); });
+    }
   }
   if (deleted) deleted_->drain();
 }
@@ -64,7 +72,9 @@ void LiveSessions::on_change(const registry::Change& change) {
       for (LoopWorker* worker : workers_) {
         worker->loop().post([worker, deleted = change.kind == Kind::kProductDeleted, pk = change.key.product_key] {
           worker->sign_in().cache().forget_product(pk);
-          if (deleted) worker->broker().close_product(pk);
+          if (!deleted) return;
+          worker->broker().close_product(pk);
+          worker->close_tickets_of_product(pk);
         });
       }
       return;
@@ -74,11 +84,7 @@ void LiveSessions::on_change(const registry::Change& change) {
     case Kind::kAccountDeleted:
       on_account_change(change);
       return;
-    case Kind::kTicketRevoked:
-      for (LoopWorker* worker : workers_) {
-        worker->loop().post([worker, id = change.ticket] { worker->close_ticket(id); });
-      }
-      return;
+    case Kind::kTicketRevoked:  // all of a batch together, in on_changes()
     case Kind::kApiTokenCreated:
     case Kind::kApiTokenDeleted:
       return;
@@ -133,7 +139,10 @@ void LiveSessions::reload_account(const std::string& name) {
 
 void LiveSessions::close_everywhere(const base::DeviceKey& device, broker::CloseCause cause) {
   for (LoopWorker* worker : workers_) {
-    worker->loop().post([worker, device, cause] { worker->broker().close_device(device, cause); });
+    worker->loop().post([worker, device, cause] {
+      worker->broker().close_device(device, cause);
+      worker->close_tickets_of_device(device, cause);
+    });
   }
 }
 
@@ -144,6 +153,7 @@ void LiveSessions::reload_product(const std::string& product_key) {
         [worker, product_key](base::Result<registry::Product> product) {
           if (product) {
             worker->sign_in().cache().update_product(*product);
+            worker->narrow_tickets_of_product(product_key);
           } else {
             worker->sign_in().cache().forget_product(product_key);
           }

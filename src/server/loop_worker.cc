@@ -1,5 +1,6 @@
 #include "server/loop_worker.h"
 
+#include <unordered_map>
 #include <utility>
 
 #include "gateway/authorizers.h"
@@ -17,9 +18,9 @@ constexpr std::size_t kStandardControlBytes = 512 * 1024;   // SUBSCRIBE with fi
 constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // no page that strangers reach takes more
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
-                                    gateway::AccountSignIn& account_sign_in, const SharedParts& shared,
-                                    session::LoopId loop) {
-  gateway::MqttServices services{broker, sign_in, account_sign_in, shared.clock};
+                                    gateway::AccountSignIn& account_sign_in, gateway::TicketSignIn& ticket_sign_in,
+                                    const SharedParts& shared, session::LoopId loop) {
+  gateway::MqttServices services{broker, sign_in, account_sign_in, ticket_sign_in, shared.clock};
   services.loop = loop;
   services.loops = shared.device_loops;
   return services;
@@ -59,7 +60,9 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
                presence_}),
       sign_in_(shared.registry, shared.limiter, *loop_, shared.clock, sign_in_policy(options)),
       account_sign_in_(shared.registry, shared.limiter, shared.passwords, *loop_, shared.clock),
-      mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, shared, id)),
+      ticket_sign_in_(shared.registry, shared.limiter, sign_in_.cache(), account_sign_in_.cache(), *loop_,
+                      shared.clock),
+      mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, shared, id)),
       gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
   http_.handler = &shared.http_handler;
   http_.make_websocket = [this](gateway::Transport& transport) -> std::unique_ptr<gateway::Conversation> {
@@ -145,6 +148,14 @@ void LoopWorker::apply(const Options& options) {
   // Accounts' clients spread evenly over the loops.
   const std::size_t loops = std::max<std::size_t>(mqtt_.loops, 1);
   mqtt_.account.rules.max_lasting_sessions = (options.limits.sessions_per_account + loops - 1) / loops;
+  mqtt_.account_ticket = mqtt_.account;
+  mqtt_.account_ticket.rules.max_subscriptions = options.limits.subscriptions_per_device;
+  mqtt_.account_ticket.rules.max_lasting_sessions = (options.limits.sessions_per_ticket + loops - 1) / loops;
+  mqtt_.device_ticket = mqtt_.account_ticket;
+  mqtt_.device_ticket.rules.retain_available = false;
+  mqtt_.device_ticket.packets.retain_available = false;
+  ticket_sign_in_.set_policy(
+      {{options.limits.topic_bytes, options.limits.topic_slashes}, options.limits.ticket_lifetime_s});
   mqtt_.standard_device = mqtt_.account;
   mqtt_.standard_device.rules.max_subscriptions = options.limits.subscriptions_per_device;
   mqtt_.local_operator = mqtt_.account;
@@ -167,6 +178,7 @@ void LoopWorker::forget_account(const std::string& name) {
 void LoopWorker::close_account(const std::string& name, broker::CloseCause cause) {
   forget_account(name);
   broker_.close_account(name, cause);
+  close_tickets_of_account(name, cause);
 }
 
 void LoopWorker::update_account(const registry::Account& account) {
@@ -176,10 +188,57 @@ void LoopWorker::update_account(const registry::Account& account) {
   rules.permissions = gateway::AccountCache::compile(account);
   const gateway::AccountAuthorizer authorizer(std::make_shared<const gateway::AccountRules>(std::move(rules)));
   broker_.narrow_account(account.name, authorizer);
+  narrow_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.account() == account.name; });
 }
 
-void LoopWorker::close_ticket(const std::string& id) {
-  broker_.close_account(std::string(registry::kTicketNamePrefix) + id, broker::CloseCause::kDeleted);
+// Tickets are "ticket:" and their id, in place of an account's name.
+void LoopWorker::close_tickets(const std::unordered_set<std::string>& ids) {
+  ticket_sign_in_.changed();
+  broker_.close_accounts(
+      [&](std::string_view name) {
+        return name.starts_with(registry::kTicketNamePrefix) &&
+               ids.contains(std::string(name.substr(registry::kTicketNamePrefix.size())));
+      },
+      broker::CloseCause::kRevoked);
+}
+
+void LoopWorker::close_tickets(const IsMeantTicket& is_meant, broker::CloseCause cause) {
+  ticket_sign_in_.changed();
+  std::unordered_set<std::string> names;
+  ticket_sign_in_.live().for_each([&](const gateway::TicketAuthorizer& ticket) {
+    if (is_meant(ticket)) names.insert(std::string(registry::kTicketNamePrefix) + ticket.id());
+  });
+  if (names.empty()) return;
+  broker_.close_accounts([&](std::string_view name) { return names.contains(std::string(name)); }, cause);
+}
+
+void LoopWorker::close_tickets_of_device(const base::DeviceKey& device, broker::CloseCause cause) {
+  close_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.device() == device; }, cause);
+}
+
+void LoopWorker::close_tickets_of_account(const std::string& account, broker::CloseCause cause) {
+  close_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.account() == account; }, cause);
+}
+
+void LoopWorker::close_tickets_of_product(const std::string& product_key) {
+  close_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.device().product_key == product_key; },
+                broker::CloseCause::kDeleted);
+}
+
+void LoopWorker::narrow_tickets(const IsMeantTicket& is_meant) {
+  std::unordered_map<std::string, const broker::Authorizer*> meant;
+  ticket_sign_in_.live().for_each([&](const gateway::TicketAuthorizer& ticket) {
+    if (is_meant(ticket)) meant[std::string(registry::kTicketNamePrefix) + ticket.id()] = &ticket;
+  });
+  if (meant.empty()) return;
+  broker_.narrow_accounts([&](std::string_view name) -> const broker::Authorizer* {
+    const auto found = meant.find(std::string(name));
+    return found == meant.end() ? nullptr : found->second;
+  });
+}
+
+void LoopWorker::narrow_tickets_of_product(const std::string& product_key) {
+  narrow_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.device().product_key == product_key; });
 }
 
 const broker::ClientRules& LoopWorker::rules_of(const session::SessionKey& key) const {

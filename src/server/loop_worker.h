@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <thread>
+#include <unordered_set>
 
 #include "auth/connect_limiter.h"
 #include "cluster/local_bus.h"
@@ -60,7 +61,12 @@ class LoopWorker final : private net::Timer {
   void forget_account(const std::string& name);
   void close_account(const std::string& name, broker::CloseCause cause);  // with forget_account
   void update_account(const registry::Account& account);
-  void close_ticket(const std::string& id);  // it was revoked
+  // On the loop's thread: what changes mean for tickets.
+  void close_tickets(const std::unordered_set<std::string>& ids);  // they were revoked
+  void close_tickets_of_device(const base::DeviceKey& device, broker::CloseCause cause);
+  void close_tickets_of_account(const std::string& account, broker::CloseCause cause);
+  void close_tickets_of_product(const std::string& product_key);
+  void narrow_tickets_of_product(const std::string& product_key);
 
   void run();    // on the calling thread, until the loop is stopped
   void start();  // on a thread of its own
@@ -77,6 +83,9 @@ class LoopWorker final : private net::Timer {
 
  private:
   void on_timer(base::MonoMs now) override;
+  using IsMeantTicket = std::function<bool(const gateway::TicketAuthorizer&)>;
+  void close_tickets(const IsMeantTicket& is_meant, broker::CloseCause cause);
+  void narrow_tickets(const IsMeantTicket& is_meant);
 
   std::unique_ptr<net::Loop> loop_;
   cluster::LocalCluster& cluster_;
@@ -86,6 +95,7 @@ class LoopWorker final : private net::Timer {
   broker::Broker broker_;
   gateway::DeviceSignIn sign_in_;
   gateway::AccountSignIn account_sign_in_;
+  gateway::TicketSignIn ticket_sign_in_;
   gateway::MqttServices mqtt_;
   gateway::HttpServices http_;
   gateway::Gateway gateway_;

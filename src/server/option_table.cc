@@ -222,8 +222,8 @@ const OptionRow kRows[] = {
   {.name = "limits.tickets_per_holder", .field = at<&O::limits, &LimitsO::tickets_per_holder>, .reload = kReload,
    .text = "Tickets of one device or account that are valid at a time", .range = range(1, 1'000'000)},
   {.name = "limits.sessions_per_ticket", .field = at<&O::limits, &LimitsO::sessions_per_ticket>, .reload = kReload,
-   .text = "Sessions of one ticket that outlive their connection, if the ticket allows any; on each event loop at least "
-           "one",
+   .text = "Sessions of one ticket that outlive their connection, if the ticket allows any; each event loop allows one "
+           "at least",
    .range = range(1, 10'000)},
   {.name = "limits.max_connections", .field = at<&O::limits, &LimitsO::max_connections>, .reload = kReload,
    .text = "Connections open at a time; further ones are closed at once", .range = range_or_none(1, 100'000'000)},

@@ -8,7 +8,8 @@ void PresenceRecorder::on_online(const broker::Client& client, base::WallMs at_m
   const broker::ClientInfo& info = client.info;
   base::log_info("device", "{}/{} online from {}", info.device.product_key, info.device.device_name, info.peer_address);
   registry::SdkFacts facts{info.facts.language, info.facts.sdk_version, info.facts.system, info.facts.module};
-  if (!registry_.record_online(info.device, at_ms, client.epoch, info.peer_address, std::move(facts))) {
+  if (!registry_.record_online(info.device, at_ms, client.epoch, info.peer_address, std::move(facts),
+                               info.browser_origin)) {
     base::log_warn("device", "{}/{}: coming online was not recorded: the registry cannot keep up",
                    info.device.product_key, info.device.device_name);
   }
