@@ -1,0 +1,79 @@
+"""Every scenario of the load generator in small, against whatever build of the server is under test: nothing is lost,
+duplicated, reordered or damaged, and the server (under a sanitizer, too) stays sound."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import ROOT, Server, find_program
+
+PASSWORD = "load-password"
+CLASSES = ("user/up:pub", "user/down:sub", "user/echo:all")
+
+
+def load_generator():
+    """Beside the program under test, or of the ordinary build: sanitizer builds have none of their own."""
+    beside = find_program().with_name("mooring-bench")
+    return beside if os.access(beside, os.X_OK) else ROOT / "build" / "ci" / "mooring-bench"
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    found = Server(tmp_path_factory.mktemp("load"))
+    found.create_product("a1MooLoad01", None, CLASSES)
+    rows = [f"a1MooLoad01,load{i:04d},{i:032x}" for i in range(1, 61)]
+    found.csv = found.folder / "devices.csv"
+    found.csv.write_text("ProductKey,DeviceName,DeviceSecret\n" + "\n".join(rows) + "\n")
+    found.cli("device", "import", found.csv)
+    found.cli("account", "create", "load", "--password", PASSWORD, "--allow", "all:#")
+    try:
+        yield found.start()
+        found.stop()
+    finally:
+        found.discard()
+
+
+def run(server, scheme, words, devices=True):
+    short = [word for name, value in (("--seconds", "0.5"), ("--warm-up", "0.1")) if name not in words
+             for word in (name, value)]
+    command = [load_generator(), *words.split(), "--url", f"{scheme}://{server.host}:{server.port}", "--ca",
+               server.root_certificate, "--account", "load", "--password", PASSWORD, *short, "--pid",
+               str(server.process.pid), "--quiet", *(["--devices", server.csv] if devices else [])]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60 * server.slack)
+    assert done.returncode == 0, done.stdout + done.stderr + server.log()[-1500:]
+    line = json.loads(done.stdout)
+    assert line["ok"] is True
+    return line
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss", "tcp", "tls"])
+@pytest.mark.parametrize("qos", [0, 1])
+def test_pairs(loaded, scheme, qos):
+    assert run(loaded, scheme, f"pairs -n 20 --window 16 --qos {qos}")["deliveries"] > 0
+
+
+@pytest.mark.parametrize("words", ["pairs -n 20 --echo --qos 1", "pairs -n 20 --down --qos 1", "pairs -n 20 --rate 500",
+                                   "fanout -n 60 --window 16", "fanout -n 60 --qos 1", "fanin -n 40 --qos 1",
+                                   "ingest -n 40", "ingest -n 40 --qos 1", "mixed -n 40", "connect -n 40",
+                                   "churn -n 20", "storm -n 60 --established 10 --quiet-seconds 0.3 --seconds 30",
+                                   "idle -n 60"])
+def test_devices(loaded, words):
+    run(loaded, "ws", words)
+
+
+def test_accounts_with_qos_2(loaded):
+    assert run(loaded, "ws", "pairs -n 20 --qos 2 --window 8", devices=False)["deliveries"] > 0
+
+
+def test_sessions_are_resumed(loaded):
+    line = run(loaded, "wss", "connect -n 10 --opening 5 --resume")
+    assert line["resumed"] > 0
+    assert run(loaded, "wss", "connect -n 10 --opening 5")["resumed"] == 0
+
+
+def test_connections_come_from_several_addresses(loaded):
+    before = len(loaded.log())
+    run(loaded, "tcp", "connect -n 4 --count 8 --warm-up 0 --source 127.0.0.7 127.0.0.8")
+    assert all(address in loaded.log()[before:] for address in ("127.0.0.7", "127.0.0.8"))
