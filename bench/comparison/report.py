@@ -111,9 +111,9 @@ def missed(figures, notes):
         ours, limit, (peer, name) = figures.best_of_ours(row), figures.median(row, "limit"), figures.best_peer(row)
         words = [f"{number(ours, row)} {row.unit}"]
         if limit and row.limit:
-            words.append(f"{ours / limit:.2f} of the limit where {row.goal / row.limit:.2f} is the bar")
+            words.append(f"{ours / limit:.2f} times the limit where {row.goal / row.limit:.2f} is the bar")
         if peer:
-            words.append(f"{ours / peer:.2f} of {name}")
+            words.append(f"{ours / peer:.2f} times {name}")
         note = notes.get(row.key)
         out.append(f"* **{row.text}, {row.scheme}**: {', '.join(words)}." + (f" {note}" if note else ""))
     return out or ["Every row that has a bar reached it."]
@@ -154,7 +154,8 @@ def write(figures, notes, facts, folder):
            "Written by `bench/compare`; what is measured and how: [README.md](README.md). Text below a row that was not",
            "reached comes from `bench/comparison/notes.toml`.", "",
            f"* {datetime.date.today()}, commit {commit}, {machine()}.",
-           f"* {facts['pinning']}. Load average during the run: {facts['load']}.",
+           f"* {facts['pinning']}. Load average during the run: {facts['load']}." +
+           (" Other work was going on, so look at ratios and ranges." if facts["shared"] else ""),
            f"* {facts['rounds']} rounds of {facts['seconds']} s, servers by turns within each row, a fresh process each time. "
            f"Command: `{facts['command']}`",
            *[f"* {server.label}: {server.version()}" for server in figures.servers],
@@ -174,7 +175,7 @@ def write(figures, notes, facts, folder):
         labels = {server.name: server.label for server in figures.servers}
         texts = {row.key: f"{row.text}, {row.scheme}" for row in figures.rows}
         out += ["", "## Without a figure", ""]
-        out += [f"* {labels[name]}, {texts[key]}: {'; '.join(reasons)}" for key, name, reasons in failures]
+        out += [f"* {labels[name]}, {texts[key]}: {'; '.join(reasons)}." for key, name, reasons in failures]
     out += ["", "## The load", "", load_ratio(figures)]
     (folder / "RESULTS.md").write_text("\n".join(out).rstrip() + "\n", encoding="utf-8")
     plot(figures, folder / "results.svg")

@@ -80,7 +80,7 @@ class Arithmetic(unittest.TestCase):
         for ours, peer, reached in ((bar - 0.01, 9, True), (bar + 0.01, 9, False), (bar - 0.01, 1, False)):
             figures, row = self.figures(limit=(1,), devices=(ours,), mosquitto=(peer,))
             self.assertEqual(figures.verdict(row), reached, (ours, peer))
-            self.assertEqual(bool(re.search("of the limit", "".join(report.missed(figures, {})))), not reached)
+            self.assertEqual(bool(re.search("times the limit", "".join(report.missed(figures, {})))), not reached)
 
     def test_the_dialect_counts_where_there_is_one(self):
         figures, row = self.figures(limit=(1,), mooring=(1,), devices=(9,))
