@@ -41,6 +41,19 @@ TEST(CredentialCache, RemembersThatADeviceDoesNotExistUntilItDoes) {
   EXPECT_EQ(cache.find({"pk", "ghost"}), nullptr);
 }
 
+TEST(CredentialCache, TellsOnceThatASecretIsUsedInABrowser) {
+  CredentialCache cache(10);
+  cache.put({"pk", "a"}, credential("1"), cache.generation());
+  EXPECT_TRUE(cache.note_browser({"pk", "a"}));
+  EXPECT_FALSE(cache.note_browser({"pk", "a"}));
+  registry::Credential known = credential("2");
+  known.device->used_in_browser = true;
+  cache.put({"pk", "b"}, known, cache.generation());
+  EXPECT_FALSE(cache.note_browser({"pk", "b"})) << "the registry knows it from before";
+  cache.put({"pk", "a"}, credential("another secret"), cache.generation());
+  EXPECT_TRUE(cache.note_browser({"pk", "a"}));
+}
+
 TEST(CredentialCache, NewTopicClassesReachThoseWhoHoldTheRules) {
   CredentialCache cache(10);
   const auto rules = cache.put({"pk", "a"}, credential("1"), cache.generation()).product;

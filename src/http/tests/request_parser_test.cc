@@ -65,6 +65,42 @@ TEST(RequestParser, BoundsHeadAndBody) {
   EXPECT_EQ(error_of("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), 400);
 }
 
+TEST(RequestParser, TheHeadDecidesHowMuchBodyMayFollow) {
+  const auto status_of = [](std::string_view text, std::size_t piece) {
+    std::size_t asked = 0;
+    ParserLimits limits;
+    limits.body_bytes = 10;
+    RequestParser parser(limits, [&](const Request& head) -> std::optional<std::size_t> {
+      ++asked;
+      EXPECT_EQ(head.path(), "/import");
+      EXPECT_TRUE(head.body.empty());
+      return head.field("Authorization") ? std::optional<std::size_t>(100) : std::nullopt;
+    });
+    for (std::size_t at = 0; at < text.size(); at += piece) {
+      std::size_t consumed = 0;
+      const Status status = parser.feed(base::as_bytes(text.substr(at, piece)), consumed);
+      if (status == Status::kBad) return parser.error_status();
+      if (status != Status::kComplete) continue;
+      EXPECT_EQ(asked, 1U);
+      return static_cast<int>(parser.take_request().body.size());
+    }
+    return -1;
+  };
+  const std::string body(90, 'x');
+  const std::string head = "POST /import HTTP/1.1\r\nHost: a\r\n";
+  const std::string known = head + "Authorization: Bearer x\r\n";
+  const std::string sized = "Content-Length: 90\r\n\r\n" + body;
+  const std::string chunked = "Transfer-Encoding: chunked\r\n\r\n5a\r\n" + body + "\r\n0\r\n\r\n";
+  for (const std::size_t piece : {1U, 7U, 1000U}) {
+    EXPECT_EQ(status_of(head + sized, piece), 413) << piece;
+    EXPECT_EQ(status_of(head + chunked, piece), 413) << piece;
+    EXPECT_EQ(status_of(known + sized, piece), 90) << piece;
+    EXPECT_EQ(status_of(known + chunked, piece), 90) << piece;
+    EXPECT_EQ(status_of(known + "Content-Length: 101\r\n\r\n", piece), 413) << "before any of it comes";
+    EXPECT_EQ(status_of(known + "Transfer-Encoding: chunked\r\n\r\n65\r\n", piece), 413) << piece;
+  }
+}
+
 TEST(Serialize, HeadHasNoBody) {
   Response response = error_response(404, "not_found", "there is no \"such\" page");
   EXPECT_EQ(response.body, R"({"error":{"code":"not_found","message":"there is no \"such\" page"}})");
