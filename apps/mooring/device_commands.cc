@@ -29,6 +29,7 @@ struct DeviceOptions : CommonOptions {
   std::string status;
   std::int64_t limit = 0;
   bool secrets = false;
+  bool without_secret = false;
   std::string host = "localhost";
   std::uint16_t port = 443;
 };
@@ -66,6 +67,7 @@ Result<> create(const DeviceOptions& options, AdminClient& client) {
   if (!options.device_name.empty()) body["deviceName"] = options.device_name;
   if (!options.device_secret.empty()) body["deviceSecret"] = options.device_secret;
   if (!options.nickname.empty()) body["nickname"] = options.nickname;
+  if (options.without_secret) body["withoutSecret"] = true;
   return print_device(options, call(client, "POST", product_path(options.product_key) + "/devices", body));
 }
 
@@ -115,6 +117,10 @@ Result<> disable(const DeviceOptions& options, AdminClient& client) {
 
 Result<> kick(const DeviceOptions& options, AdminClient& client) {
   return print_device(options, call(client, "POST", path_of(options) + "/kick"));
+}
+
+Result<> reset(const DeviceOptions& options, AdminClient& client) {
+  return print_device(options, call(client, "POST", path_of(options) + "/reset"));
 }
 
 Result<> remove(const DeviceOptions& options, AdminClient& client) {
@@ -198,6 +204,8 @@ void add_create(CLI::App& parent, int& exit_status) {
   command->add_option("--product-key", options->product_key, "Product key")->required();
   CLI::Option* name = command->add_option("--device-name", options->device_name, "Device name");
   CLI::Option* secret = command->add_option("--device-secret", options->device_secret, "Device secret");
+  command->add_flag("--without-secret", options->without_secret, "For a device that gets its secret when it registers")
+      ->excludes(secret);
   command->add_option("--nickname", options->nickname, "Name for people");
   command->add_option("--count", options->count, "Make so many, with generated names and secrets")
       ->check(CLI::Range(std::int64_t{1}, kCountMax))
@@ -227,7 +235,8 @@ void add_connect_line(CLI::App& parent, int& exit_status) {
 
 void add_device_commands(CLI::App& app, int& exit_status) {
   CLI::App& device = *app.add_subcommand(
-      "device", "Devices: create, list, show, update, enable, disable, delete, kick, import, export, connect-line");
+      "device",
+      "Devices: create, list, show, update, enable, disable, delete, kick, reset, import, export, connect-line");
   device.require_subcommand(1);
   add_create(device, exit_status);
   add_list(device, exit_status);
@@ -240,6 +249,7 @@ void add_device_commands(CLI::App& app, int& exit_status) {
   add_device_command(device, "disable", "Disconnect a device and refuse it", disable, exit_status);
   add_device_command(device, "delete", "Delete a device", remove, exit_status);
   add_device_command(device, "kick", "Close a device's connection", kick, exit_status);
+  add_device_command(device, "reset", "Let a device register once more, although it was online", reset, exit_status);
   add_transfer_commands(device, exit_status);
   add_connect_line(device, exit_status);
 }

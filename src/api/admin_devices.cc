@@ -199,4 +199,12 @@ ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request)
   return Reply{boost::json::object{{"productKey", key.product_key}, {"deviceName", key.device_name}, {"kicked", true}}};
 }
 
+// It may register once more, although it was online (connection.md section 10).
+ApiResult<Reply> reset_device(AdminContext& context, const AdminRequest& request) {
+  const base::DeviceKey key = key_of(request);
+  const auto device = context.registry.reset_registration(key);
+  if (!device) return refuse(device.error());
+  return Reply{boost::json::object{{"productKey", key.product_key}, {"deviceName", key.device_name}, {"reset", true}}};
+}
+
 }  // namespace mooring::api

@@ -41,6 +41,7 @@ ApiResult<Reply> delete_device(AdminContext& context, const AdminRequest& reques
 ApiResult<Reply> enable_device(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> disable_device(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> reset_device(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> import_devices(AdminContext& context, const AdminRequest& request);
 
 // accounts

@@ -44,6 +44,7 @@ constexpr std::array kRoutes{
     Route{"POST", "products/*/devices/*/enable", enable_device, kOperator},
     Route{"POST", "products/*/devices/*/disable", disable_device, kOperator},
     Route{"POST", "products/*/devices/*/kick", kick_device, kOperator},
+    Route{"POST", "products/*/devices/*/reset", reset_device, kOperator},
     Route{"GET", "devices", list_all_devices, kViewer},
     Route{"GET", "devices:export", export_devices, kOperator},
     Route{"POST", "devices:import", import_devices, kAdmin},

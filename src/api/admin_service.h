@@ -12,7 +12,7 @@
 //   products/{pk}/devices?prefix=&status=&limit=&cursor=&secrets= POST   products/{pk}/devices {deviceName?,
 //   deviceSecret?, nickname?, withoutSecret?} or {count: N, nickname?} GET    products/{pk}/devices/{dn} PATCH
 //   products/{pk}/devices/{dn} {nickname?, deviceSecret?} DELETE products/{pk}/devices/{dn} POST
-//   products/{pk}/devices/{dn}/enable | disable | kick GET    devices?productKey=&...                      as the list
+//   products/{pk}/devices/{dn}/enable | disable | kick | reset GET    devices?productKey=&...              as the list
 //   above, over all products GET    devices:export?productKey=&limit=&cursor=    the same with secrets and longer pages
 //   POST   devices:import {dryRun?, rows: [{productKey, deviceName, deviceSecret, nickname?, iotId?, status?}]}
 //   GET    accounts?limit=&cursor=

@@ -7,6 +7,7 @@
 #include "auth/signature.h"
 #include "base/assert.h"
 #include "base/text.h"
+#include "crypto/token_hash.h"
 
 namespace mooring::auth {
 namespace {
@@ -78,8 +79,24 @@ constexpr RefusalRow kRefusals[] = {
      "Dynamic registration was tried without TLS."},
     {RefusalReason::kRegistrationWithoutRandom, kBadClientId, "registration-without-random",
      "Dynamic registration was tried without the parameter random."},
-    {RefusalReason::kRegistrationUnavailable, kBadCredentials, "registration-unavailable",
-     "Dynamic registration is not available here."},
+    {RefusalReason::kRegistrationUnknownProduct, kBadCredentials, "registration-unknown-product",
+     "A device of a product that does not exist tried to register."},
+    {RefusalReason::kRegistrationSignature, kBadCredentials, "registration-signature",
+     "The signature of the registration does not fit the product's secret and the announced method."},
+    {RefusalReason::kRegistrationOff, kBadCredentials, "registration-off",
+     "The product's dynamic registration is switched off, or is on for names made beforehand only."},
+    {RefusalReason::kRegistrationNotPreregistered, kBadCredentials, "registration-not-preregistered",
+     "A device tried to register whose name was not made beforehand."},
+    {RefusalReason::kRegistrationActivated, kBadCredentials, "registration-activated",
+     "A device that was online already tried to register; reset it first (mooring device reset)."},
+    {RefusalReason::kRegistrationDisabledDevice, kBadCredentials, "registration-disabled-device",
+     "A disabled device tried to register."},
+    {RefusalReason::kRegistrationName, kBadCredentials, "registration-name",
+     "The name of a device that tried to register breaks the rules for names."},
+    {RefusalReason::kRegistrationProductFull, kBadCredentials, "registration-product-full",
+     "The product has as many devices as registration may make (limits.registered_devices_per_product)."},
+    {RefusalReason::kRegistrationTokensFull, kBadCredentials, "registration-tokens-full",
+     "All token pairs of the device name are in use; reset it first (mooring device reset)."},
     {RefusalReason::kBaseClientId, kBadClientId, "base-client-id",
      "The client identifier before the first pipe does not have 1 to 64 characters."},
     {RefusalReason::kKeepAliveTooShort, kBadKeepAlive, "keep-alive-too-short",
@@ -88,8 +105,10 @@ constexpr RefusalRow kRefusals[] = {
      "The keep alive is above the permitted range."},
     {RefusalReason::kId2Unavailable, kBadCredentials, "id2-unavailable",
      "ID2 sign-in needs the vendor's chip service and is not possible here."},
-    {RefusalReason::kTokenLoginUnavailable, kBadCredentials, "token-login-unavailable",
-     "Sign-in by device token is not available here."},
+    {RefusalReason::kWrongToken, kBadCredentials, "wrong-token",
+     "Client identifier and device token are no pair that was issued to the device."},
+    {RefusalReason::kWrongIotToken, kServerUnavailable, "wrong-iot-token",
+     "The iotToken is wrong, expired, or belongs to another iotId."},
     {RefusalReason::kCertificateMissing, kBadCredentials, "certificate-missing",
      "The device sent no signature and presented no client certificate bound to it."},
     {RefusalReason::kUnknownDevice, kBadCredentials, "unknown-device", "There is no such product or device."},
@@ -145,27 +164,16 @@ std::optional<SecureMode> parse_secure_mode(std::optional<std::string_view> valu
   return std::nullopt;
 }
 
-bool looks_like_token(std::string_view password) {
-  return password.starts_with("^1^");
-}
-
-// Hexadecimal of exactly the method's length, either case; anything else leaves the size at 0, which no code equals.
-crypto::Mac decode_password(std::string_view password, crypto::HmacMethod method) {
-  crypto::Mac mac;
-  if (password.size() != 2 * crypto::size_bytes(method)) return mac;
-  const auto bytes = base::from_hex(password);
-  if (!bytes) return mac;
-  std::copy(bytes->begin(), bytes->end(), mac.bytes.begin());
-  mac.size_bytes = static_cast<std::uint8_t>(bytes->size());
-  return mac;
-}
-
 // Row 4.
 std::optional<RefusalReason> check_user_name(const ConnectAttempt& attempt) {
   if (!attempt.user_name || !attempt.password) return RefusalReason::kCredentialsMissing;
   const std::string_view name = *attempt.user_name;
   if (name == "&") return RefusalReason::kCertificateMissing;  // X.509; no certificate is ever bound yet
-  if (name.find('&') == std::string_view::npos) return RefusalReason::kUnknownUser;
+  if (name.find('&') == std::string_view::npos) {
+    const std::string_view password = base::as_text(*attempt.password);
+    if (!looks_like_token(password)) return RefusalReason::kUnknownUser;
+    return parse_token(password) ? std::nullopt : std::optional(RefusalReason::kWrongIotToken);
+  }
   if (!device_of_user_name(name)) return RefusalReason::kUserNameForm;
   return std::nullopt;
 }
@@ -175,10 +183,18 @@ RefusalReason reason_of(ClientIdError error) {
 }
 
 // Row 6, section 10.
-RefusalReason registration_answer(const ConnectAttempt& attempt, const ClientId& id) {
-  if (!attempt.tls) return RefusalReason::kRegistrationNeedsTls;
-  if (!id.random || id.random->empty()) return RefusalReason::kRegistrationWithoutRandom;
-  return RefusalReason::kRegistrationUnavailable;
+Outcome begin_registration(const ConnectAttempt& attempt, const SignInPolicy& policy, const ClientId& id,
+                           crypto::HmacMethod method, bool with_token) {
+  if (!attempt.tls && policy.registration_needs_tls) return refuse(RefusalReason::kRegistrationNeedsTls);
+  if (!id.random || id.random->empty() || id.random->size() > kRandomBytesMax) {
+    return refuse(RefusalReason::kRegistrationWithoutRandom);
+  }
+  PendingSignIn pending;
+  const auto device = claimed_device(attempt.user_name, attempt.password);
+  pending.device = {std::string(device->product_key), std::string(device->device_name)};
+  pending.registration = RegistrationRequest{pending.device, with_token, std::string(*id.random), method,
+                                             decode_mac(base::as_text(*attempt.password), method)};
+  return pending;
 }
 
 // Row 8. Sets the keep alive to use.
@@ -194,7 +210,7 @@ std::optional<RefusalReason> check_keep_alive(PendingSignIn& pending, std::uint1
 }
 
 PendingSignIn make_pending(const ConnectAttempt& attempt, const ClientId& id, crypto::HmacMethod method) {
-  const auto device = device_of_user_name(*attempt.user_name);
+  const auto device = claimed_device(attempt.user_name, attempt.password);
   PendingSignIn pending;
   pending.device = {std::string(device->product_key), std::string(device->device_name)};
   pending.protocol_level = attempt.protocol_level;
@@ -203,7 +219,7 @@ PendingSignIn make_pending(const ConnectAttempt& attempt, const ClientId& id, cr
   pending.base_client_id = id.base;
   if (id.timestamp) pending.timestamp = std::string(*id.timestamp);
   pending.method = method;
-  pending.mac = decode_password(base::as_text(*attempt.password), method);
+  pending.mac = decode_mac(base::as_text(*attempt.password), method);
   pending.ext_bits = id.ext_bits;
   pending.auto_subscribe = id.auto_subscribe;
   pending.instance_id = std::string(id.instance_id.value_or(""));
@@ -211,10 +227,23 @@ PendingSignIn make_pending(const ConnectAttempt& attempt, const ClientId& id, cr
   return pending;
 }
 
+// What the sign-in proves itself with, if that is no signature.
+void take_token(PendingSignIn& pending, const ConnectAttempt& attempt, bool device_token) {
+  const std::string_view password = base::as_text(*attempt.password);
+  if (attempt.user_name->find('&') == std::string_view::npos) {
+    pending.proof = Proof::kIotToken;
+    pending.iot_id = std::string(*attempt.user_name);
+    pending.token = std::string(password);
+    pending.now_ms = attempt.now_ms;
+  } else if (device_token) {
+    pending.proof = Proof::kDeviceToken;
+    pending.token = crypto::token_hash(password);
+  }
+}
+
 // The part of row 9 that needs no registry: sign-ins of a kind that cannot be verified.
 std::optional<RefusalReason> check_credential_kind(AuthType type, const SecureMode& mode, std::string_view password) {
   if (type == AuthType::kId2 || mode.id2) return RefusalReason::kId2Unavailable;
-  if (type == AuthType::kToken) return RefusalReason::kTokenLoginUnavailable;
   if (password.empty()) return RefusalReason::kCertificateMissing;
   return std::nullopt;
 }
@@ -233,19 +262,43 @@ Outcome begin_device(const ConnectAttempt& attempt, const SignInPolicy& policy) 
   // One vendor text misprints connwl as regnwl (section 17 row 24).
   if (type == AuthType::kRegisterUnknown && !id->random && looks_like_token(password)) type = AuthType::kToken;
   if (type == AuthType::kRegister || type == AuthType::kRegisterUnknown) {
-    return refuse(registration_answer(attempt, *id));
+    return begin_registration(attempt, policy, *id, *method, type == AuthType::kRegisterUnknown);
   }
   if (!is_valid_base_client_id(id->base, attempt.protocol_level == 5)) return refuse(RefusalReason::kBaseClientId);
   PendingSignIn pending = make_pending(attempt, *id, *method);
   if (const auto reason = check_keep_alive(pending, attempt.keep_alive_s, policy)) return refuse(*reason);
   if (const auto reason = check_credential_kind(*type, *mode, password)) return refuse(*reason);
   if (!fits_psk_identity(attempt)) return refuse(RefusalReason::kOtherPskIdentity);
+  take_token(pending, attempt, *type == AuthType::kToken);
   pending.secure_mode_mismatch = mode->announces_tls && *mode->announces_tls != attempt.tls;
   return pending;
 }
 
+// Row 10.
+std::optional<RefusalReason> check_iot_token(const PendingSignIn& pending, const SignInPolicy& policy,
+                                             const CredentialRecord* record) {
+  const bool exists = record != nullptr;
+  const TokenOwner owner{pending.device, exists ? std::string_view(record->device_secret) : kNobodysSecret,
+                         exists ? record->life : 0, exists ? record->token_generation : 0};
+  const auto claim = parse_token(pending.token);
+  const bool valid =
+      claim && check_token(policy.token_key, TokenUse::kMqtt, *claim, owner, pending.now_ms) == TokenVerdict::kValid;
+  return exists && valid && record->iot_id == pending.iot_id ? std::nullopt
+                                                             : std::optional(RefusalReason::kWrongIotToken);
+}
+
+// The pair that was presented; null: none. Compares with every pair in the same time.
+const TokenRecord* find_token(const PendingSignIn& pending, const CredentialRecord& record) {
+  const TokenRecord* found = nullptr;
+  for (const TokenRecord& token : record.tokens) {
+    const bool fits = crypto::constant_time_equal(base::as_bytes(token.token_hash), base::as_bytes(pending.token));
+    if (fits && token.client_id == pending.base_client_id) found = &token;
+  }
+  return found;
+}
+
 // Row 9. The code is computed in every case, so that a wrong secret and a missing device take the same time.
-std::optional<RefusalReason> check_credential(const PendingSignIn& pending, const CredentialRecord* record) {
+std::optional<RefusalReason> check_signature(const PendingSignIn& pending, const CredentialRecord* record) {
   const bool has_secret = record != nullptr && !record->device_secret.empty();
   const std::string_view secret = has_secret ? std::string_view(record->device_secret) : kNobodysSecret;
   std::optional<std::string_view> timestamp;
@@ -258,6 +311,20 @@ std::optional<RefusalReason> check_credential(const PendingSignIn& pending, cons
   if (!has_secret) return RefusalReason::kNoSecret;
   if (!fits) return RefusalReason::kWrongSignature;
   return std::nullopt;
+}
+
+std::optional<RefusalReason> check_credential(const PendingSignIn& pending, const SignInPolicy& policy,
+                                              const CredentialRecord* record) {
+  switch (pending.proof) {
+    case Proof::kSignature:
+      break;
+    case Proof::kIotToken:
+      return check_iot_token(pending, policy, record);
+    case Proof::kDeviceToken:
+      if (record == nullptr) return RefusalReason::kUnknownDevice;
+      return find_token(pending, *record) == nullptr ? std::optional(RefusalReason::kWrongToken) : std::nullopt;
+  }
+  return check_signature(pending, record);
 }
 
 // Rows 11 and 12.
@@ -301,10 +368,18 @@ std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_nam
   return base::DeviceKeyView(product_key, device_name);
 }
 
+std::optional<base::DeviceKeyView> claimed_device(std::optional<std::string_view> user_name,
+                                                  std::optional<base::ByteView> password) {
+  if (!user_name) return std::nullopt;
+  if (user_name->find('&') != std::string_view::npos) return device_of_user_name(*user_name);
+  const auto claim = password ? parse_token(base::as_text(*password)) : std::nullopt;
+  return claim ? std::optional(claim->device) : std::nullopt;
+}
+
 bool fits_psk_identity(const ConnectAttempt& attempt) {
   if (attempt.psk_identity.empty()) return true;
   const auto identity = parse_psk_identity(attempt.psk_identity);
-  const auto device = device_of_user_name(attempt.user_name.value_or(""));
+  const auto device = claimed_device(attempt.user_name, attempt.password);
   return identity && device && identity->device == *device;
 }
 
@@ -318,9 +393,12 @@ tl::expected<PendingSignIn, Refusal> begin(const ConnectAttempt& attempt, const 
 
 tl::expected<SignedIn, Refusal> finish(PendingSignIn&& pending, const SignInPolicy& policy,
                                        const CredentialRecord* record) {
-  if (const auto reason = check_credential(pending, record)) return refuse(*reason);
+  if (const auto reason = check_credential(pending, policy, record)) return refuse(*reason);
   if (const auto reason = check_admission(pending, policy, *record)) return refuse(*reason);
   SignedIn signed_in;
+  if (pending.proof == Proof::kDeviceToken && !find_token(pending, *record)->used) {
+    signed_in.first_used_token = pending.base_client_id;
+  }
   signed_in.device = std::move(pending.device);
   signed_in.base_client_id = std::move(pending.base_client_id);
   signed_in.keep_alive_s = pending.keep_alive_s;

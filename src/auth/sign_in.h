@@ -2,6 +2,7 @@
 //
 // Two steps, because the registry answers later:
 //   auto pending = begin(attempt, policy);              // rows 2 to 8; nothing borrowed from the attempt remains
+//   if (pending->registration) ...                      // row 6: auth/registration.h goes on
 //   ... look up pending->device in the registry ...
 //   auto signed_in = finish(*pending, policy, record);  // rows 9 to 12; record = nullptr: no such device
 // A look-up that failed (row 13) is answered with Refusal::of(RefusalReason::kUnavailable). Row 1 (malformed packets,
@@ -19,7 +20,10 @@
 #include <vector>
 
 #include "auth/client_id.h"
+#include "auth/registration.h"
+#include "auth/server_token.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "crypto/hmac.h"
 
@@ -37,6 +41,7 @@ struct ConnectAttempt {
   bool websocket = false;
   std::string_view peer_address;
   std::string_view psk_identity;  // of TLS-PSK (auth/psk_identity.h); empty: none
+  base::WallMs now_ms = 0;        // for tokens that end
   bool rate_limited = false;      // row 3, asked of auth/connect_limiter.h by the caller
 };
 
@@ -50,6 +55,15 @@ struct SignInPolicy {
   KeepAliveOverMax keep_alive_over_max = KeepAliveOverMax::kReject;
   std::string instance_id;                      // of this installation
   std::vector<std::string> other_instance_ids;  // ours too, but not served here: a device that names one is refused
+  bool registration_needs_tls = true;           // false: TLS ends in front of the server
+  std::string token_key;                        // of server_token.h; empty: no iotToken is valid
+};
+
+// A clientId and the hash of its token (crypto/token_hash.h), of a device that lives by tokens.
+struct TokenRecord {
+  std::string client_id;
+  std::string token_hash;
+  bool used = false;  // signed in before
 };
 
 // What the registry knows of a device, filled in by its cache.
@@ -59,6 +73,10 @@ struct CredentialRecord {
   std::string device_secret;  // empty: none issued yet
   bool disabled = false;
   bool tls_only = false;  // the product admits encrypted transports only
+  std::string iot_id{};
+  std::uint32_t life = 0;              // as registry::DeviceCredential has it
+  std::uint32_t token_generation = 0;  // likewise
+  std::vector<TokenRecord> tokens{};   // of authType=connwl
 };
 
 enum class RefusalReason : std::uint8_t {
@@ -86,13 +104,22 @@ enum class RefusalReason : std::uint8_t {
   kAuthTypeUnknown,
   kRegistrationNeedsTls,
   kRegistrationWithoutRandom,
-  kRegistrationUnavailable,
+  kRegistrationUnknownProduct,
+  kRegistrationSignature,
+  kRegistrationOff,
+  kRegistrationNotPreregistered,
+  kRegistrationActivated,
+  kRegistrationDisabledDevice,
+  kRegistrationName,
+  kRegistrationProductFull,
+  kRegistrationTokensFull,
   kBaseClientId,
   kKeepAliveTooShort,
   kKeepAliveTooLong,
   kId2Unavailable,
-  kTokenLoginUnavailable,  // authType=connwl
-  kCertificateMissing,     // empty password, or an X.509 device, without a bound client certificate
+  kWrongToken,          // authType=connwl: clientId and token are no pair of this device
+  kWrongIotToken,       // wrong, expired, or not of this iotId
+  kCertificateMissing,  // empty password, or an X.509 device, without a bound client certificate
   kUnknownDevice,
   kNoSecret,
   kWrongSignature,
@@ -118,6 +145,13 @@ struct Refusal {
   bool counts_against_address() const;
 };
 
+// What a sign-in proves itself with.
+enum class Proof : std::uint8_t {
+  kSignature,
+  kDeviceToken,  // authType=connwl
+  kIotToken,     // of a pre-authentication
+};
+
 // Between the two steps. Owns everything; holds the code the client sent, so it is not for the log.
 struct PendingSignIn {
   base::DeviceKey device;  // to look up
@@ -135,6 +169,12 @@ struct PendingSignIn {
   bool secure_mode_mismatch = false;
   std::string instance_id;  // as the device sent it, maybe empty
   DeviceFacts facts;
+  Proof proof = Proof::kSignature;
+  std::string token;        // kDeviceToken: its hash; kIotToken: as it came
+  std::string iot_id;       // kIotToken: the user name
+  base::WallMs now_ms = 0;  // kIotToken
+  // Row 6: this is no sign-in at all. Nothing else is filled but `device`, and finish() is not for it.
+  std::optional<RegistrationRequest> registration;
 };
 
 // A device that is signed in.
@@ -149,6 +189,7 @@ struct SignedIn {
   bool secure_mode_mismatch = false;  // for a warning in the log: announced mode and transport differ
   std::string instance_id;
   DeviceFacts facts;
+  std::string first_used_token;  // clientId of a token that signed in for the first time: to be recorded
 };
 
 tl::expected<PendingSignIn, Refusal> begin(const ConnectAttempt& attempt, const SignInPolicy& policy);
@@ -161,5 +202,8 @@ bool fits_psk_identity(const ConnectAttempt& attempt);
 // The device a user name "dn&pk" names; nothing for every other form. For the rate limit of row 3 and for log lines of
 // refused attempts. Borrows from the user name.
 std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_name);
+// The same for every device: one that signs in with an iotToken is named by that. Nothing is proven by it.
+std::optional<base::DeviceKeyView> claimed_device(std::optional<std::string_view> user_name,
+                                                  std::optional<base::ByteView> password);
 
 }  // namespace mooring::auth

@@ -37,7 +37,9 @@ AccountSignIn::AccountSignIn(registry::RegistryService& registry, auth::ConnectL
       cache_(kMaxCachedAccounts) {}
 
 bool AccountSignIn::is_for_account(const auth::ConnectAttempt& attempt) {
-  return attempt.user_name && attempt.password && registry::check_account_name(*attempt.user_name).has_value();
+  // A token is a device's (auth/server_token.h); no account has a password of that shape.
+  return attempt.user_name && attempt.password && registry::check_account_name(*attempt.user_name).has_value() &&
+         !auth::looks_like_token(base::as_text(*attempt.password));
 }
 
 void AccountSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) {
@@ -138,7 +140,7 @@ void AccountSignIn::on_verified(PendingRef pending, const std::string& hash, Pas
       if (changed && pending->lookups_left > 0) {  // it may be the new password, or of a new account
         ask_registry(std::move(pending));
       } else {
-        refuse(*pending, hash.empty() ? auth::RefusalReason::kUnknownUser : auth::RefusalReason::kWrongPassword);
+        refuse_wrong(std::move(pending), hash.empty());
       }
       return;
     case PasswordChecker::Verdict::kRight:
@@ -152,6 +154,20 @@ void AccountSignIn::on_verified(PendingRef pending, const std::string& hash, Pas
   } else {
     ask_registry(std::move(pending));  // changed meanwhile, or crowded out of the cache
   }
+}
+
+// An iotId is answered as such, whatever came as its token (connection.md 4.5 row 10).
+void AccountSignIn::refuse_wrong(PendingRef pending, bool unknown) {
+  if (!unknown) {
+    refuse(*pending, auth::RefusalReason::kWrongPassword);
+    return;
+  }
+  std::string name = pending->name;
+  registry_.run_read<base::DeviceKey>(
+      [name = std::move(name)](registry::Registry& registry) { return registry.find_iot_id(name); }, executor_,
+      [this, pending = std::move(pending)](base::Result<base::DeviceKey> found) {
+        refuse(*pending, found ? auth::RefusalReason::kWrongIotToken : auth::RefusalReason::kUnknownUser);
+      });
 }
 
 void AccountSignIn::renew_hash(const std::string& name, const std::string& hash, std::string renewed) {

@@ -48,6 +48,7 @@ class AccountSignIn {
   void verify(PendingRef pending, const std::string& hash);
   void on_verified(PendingRef pending, const std::string& hash, PasswordChecker::Answer answer);
   void refuse(Pending& pending, auth::RefusalReason reason);
+  void refuse_wrong(PendingRef pending, bool unknown);
   void renew_hash(const std::string& name, const std::string& hash, std::string renewed);
 
   registry::RegistryService& registry_;

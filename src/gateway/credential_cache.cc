@@ -44,8 +44,12 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
   if (cached.exists) {
     cached.record.device_secret = credential.device->device_secret;
     cached.record.disabled = !credential.device->enabled;
-    cached.iot_id = credential.device->iot_id;
-    cached.life = credential.device->life;
+    cached.record.iot_id = credential.device->iot_id;
+    cached.record.life = credential.device->life;
+    cached.record.token_generation = credential.device->token_generation;
+    for (const registry::DeviceToken& token : credential.device->tokens) {
+      cached.record.tokens.push_back({token.client_id, token.token_hash, token.used});
+    }
     cached.used_in_browser = credential.device->used_in_browser;
     cached.product = generation == generation_ ? rules_of(*credential.product) : make_rules(*credential.product);
   }

@@ -27,8 +27,6 @@ struct ProductRules {
 struct CachedCredential {
   bool exists = false;
   auth::CredentialRecord record;
-  std::string iot_id;
-  std::uint32_t life = 0;  // registry::DeviceCredential
   bool used_in_browser = false;
   std::shared_ptr<ProductRules> product;
 };

@@ -17,15 +17,14 @@ DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLim
       executor_(executor),
       clock_(clock),
       policy_(std::move(policy)),
-      cache_(kMaxCachedDevices) {}
+      cache_(kMaxCachedDevices),
+      registration_(registry, limiter, executor, clock) {}
 
 bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) {
   const base::MonoMs now = clock_.mono_ms();
   if (limiter_.address_over_limit(attempt.peer_address, now)) return true;
-  if (attempt.user_name) {
-    const auto device = auth::device_of_user_name(*attempt.user_name);
-    if (device && limiter_.device_over_limit(*device, now)) return true;
-  }
+  const auto device = auth::claimed_device(attempt.user_name, attempt.password);
+  if (device && limiter_.device_over_limit(*device, now)) return true;
   // Last: one address or device over its own limit must not use up what all share.
   return limiter_.over_rate(now);
 }
@@ -42,32 +41,58 @@ void DeviceSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) 
     refuse(pending.error(), address, done);
     return;
   }
-  if (const CachedCredential* cached = cache_.find(pending->device)) {
-    conclude(std::move(*pending), *cached, address, done);
+  if (pending->registration) {
+    registration_.run(std::move(*pending->registration), address,
+                      [done = std::move(done)](tl::expected<DeviceRegistration::Issued, auth::Refusal> issued) mutable {
+                        if (!issued) {
+                          done(tl::unexpected(issued.error()));
+                          return;
+                        }
+                        SignInResult result;
+                        result.signed_in.device = std::move(issued->device);
+                        result.registration = std::move(issued->registration);
+                        done(std::move(result));
+                      });
     return;
   }
-  ask_registry(std::move(*pending), address, std::move(done), kMaxLookups);
+  base::DeviceKey key = pending->device;
+  find(std::move(key), [this, address, pending = std::move(*pending),
+                        done = std::move(done)](base::Result<const CachedCredential*> found) mutable {
+    if (found) {
+      conclude(std::move(pending), **found, address, done);
+    } else {
+      refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, done);
+    }
+  });
 }
 
-void DeviceSignIn::ask_registry(auth::PendingSignIn pending, std::string address, Done done, int lookups_left) {
-  base::DeviceKey key = pending.device;
-  registry_.find_credential(
-      std::move(key), executor_,
-      [this, address = std::move(address), generation = cache_.generation(), pending = std::move(pending),
-       done = std::move(done), lookups_left](base::Result<registry::Credential> found) mutable {
-        if (!found) {
-          base::log_error("gateway", "the registry did not answer a sign-in: {}", found.error().message);
-          refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, done);
-          return;
-        }
-        if (generation != cache_.generation() && lookups_left > 1) {
-          // Something changed since the registry was read; it may have been this device, disabled by now.
-          ask_registry(std::move(pending), std::move(address), std::move(done), lookups_left - 1);
-          return;
-        }
-        const CachedCredential& credential = cache_.put(pending.device, *found, generation);
-        conclude(std::move(pending), credential, address, done);
-      });
+void DeviceSignIn::find(base::DeviceKey key, Found found) {
+  if (const CachedCredential* cached = cache_.find(key)) {
+    found(cached);
+  } else {
+    ask_registry(std::move(key), std::move(found), kMaxLookups);
+  }
+}
+
+void DeviceSignIn::ask_registry(base::DeviceKey key, Found found, int lookups_left) {
+  base::DeviceKey asked = key;
+  registry_.find_credential(std::move(asked), executor_,
+                            [this, key = std::move(key), generation = cache_.generation(), found = std::move(found),
+                             lookups_left](base::Result<registry::Credential> credential) mutable {
+                              if (!credential) {
+                                base::log_error("gateway", "the registry did not answer a sign-in: {}",
+                                                credential.error().message);
+                                found(tl::unexpected(std::move(credential.error())));
+                                return;
+                              }
+                              if (generation != cache_.generation() && lookups_left > 1) {
+                                // Something changed since the registry was read; it may have been this device, disabled
+                                // by now.
+                                ask_registry(std::move(key), std::move(found), lookups_left - 1);
+                                return;
+                              }
+                              found(&cache_.put(key, *credential, generation));
+                            });
 }
 
 void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
@@ -78,8 +103,11 @@ void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential&
     return;
   }
   limiter_.count_accepted(signed_in->device, clock_.mono_ms());
+  if (!signed_in->first_used_token.empty()) {
+    registration_.mark_token_used(signed_in->device, signed_in->first_used_token);
+  }
   // Copied first: `done` may ask the cache for something else.
-  SignInResult result{std::move(*signed_in), credential.iot_id, credential.life, credential.product};
+  SignInResult result{std::move(*signed_in), credential.record.iot_id, credential.record.life, credential.product, {}};
   done(std::move(result));
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "gateway/credential_cache.h"
+#include "gateway/device_registration.h"
 #include "registry/registry_service.h"
 
 namespace mooring::gateway {
@@ -18,6 +19,8 @@ struct SignInResult {
   std::string iot_id;
   std::uint32_t life = 0;  // part of the session's key
   std::shared_ptr<const ProductRules> product;
+  // Row 6: this was no sign-in, and here is what the device asked for. Of `signed_in` only the device is filled.
+  std::optional<registry::Registration> registration;
 };
 
 class DeviceSignIn {
@@ -44,11 +47,18 @@ class DeviceSignIn {
   // A sign-in that failed before there was a CONNECT.
   void count_refused(std::string_view address) { limiter_.count_refused(address, clock_.mono_ms()); }
 
+  // What is known of a device, from the cache or from the registry: before the call returns, or later on this loop.
+  // Valid during the call of `found`.
+  using Found = base::UniqueFunction<void(base::Result<const CachedCredential*>)>;
+  void find(base::DeviceKey key, Found found);
+
   void set_policy(auth::SignInPolicy policy) { policy_ = std::move(policy); }
+  const auth::SignInPolicy& policy() const { return policy_; }
   CredentialCache& cache() { return cache_; }
+  DeviceRegistration& registration() { return registration_; }
 
  private:
-  void ask_registry(auth::PendingSignIn pending, std::string address, Done done, int lookups_left);
+  void ask_registry(base::DeviceKey key, Found found, int lookups_left);
   void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
                 Done& done);
   void refuse(const auth::Refusal& refusal, std::string_view address, Done& done);
@@ -59,6 +69,7 @@ class DeviceSignIn {
   const base::Clock& clock_;
   auth::SignInPolicy policy_;
   CredentialCache cache_;
+  DeviceRegistration registration_;
 };
 
 }  // namespace mooring::gateway

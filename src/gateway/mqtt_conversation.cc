@@ -45,7 +45,9 @@ MqttConversation::~MqttConversation() {
 }
 
 std::size_t MqttConversation::receive(base::MutableBytes input) {
-  const std::size_t taken = machine_.receive(input, *this);
+  mqtt::ServerConnectionEvents& events =
+      registered_ != nullptr ? static_cast<mqtt::ServerConnectionEvents&>(*registered_) : *this;
+  const std::size_t taken = machine_.receive(input, events);
   // Whole packets count, not bytes: a peer that trickles one byte of a packet now and then is not alive.
   if (machine_.packets_received() != packets_seen_) {
     packets_seen_ = machine_.packets_received();
@@ -270,6 +272,7 @@ void MqttConversation::close(broker::CloseCause cause) {
 }
 
 base::MonoMs MqttConversation::deadline() const {
+  if (registered_ != nullptr) return registered_->deadline_ms();
   if (!accepted_) return 0;
   const base::MonoMs silent_at_ms = keep_alive_limit_ms_ != 0 ? last_packet_ms_ + keep_alive_limit_ms_ : 0;
   if (ticket_ == nullptr) return silent_at_ms;
@@ -277,6 +280,11 @@ base::MonoMs MqttConversation::deadline() const {
 }
 
 void MqttConversation::on_deadline(base::MonoMs now) {
+  if (registered_ != nullptr) {
+    base::log_info("gateway", "{}: closed: it has its registration and did not leave", who());
+    end(mqtt::ReasonCode::kAdministrativeAction, ws::CloseCode::kPolicyViolation, "registered; connect as the device");
+    return;
+  }
   if (ticket_ != nullptr && now >= ticket_->ends_at_ms) {
     end_ticket();
     return;

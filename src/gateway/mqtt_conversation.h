@@ -18,6 +18,7 @@
 #include "gateway/outgoing_aliases.h"
 #include "gateway/packet_writer.h"
 #include "gateway/pending_connect.h"
+#include "gateway/registration_sign_in.h"
 #include "gateway/ticket_sign_in.h"
 #include "gateway/transport.h"
 #include "mqtt/server_connection.h"
@@ -102,6 +103,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void limit_session_to_ticket();
   void end_ticket();
   void on_signed_in(tl::expected<SignInResult, auth::Refusal> result);
+  void on_registered(const base::DeviceKey& device, const registry::Registration& registration);
   void refuse(const auth::Refusal& refusal);
   void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text);
   bool take_will();
@@ -122,10 +124,11 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   PacketWriter writer_;
   mqtt::ServerConnection machine_;
   std::unique_ptr<broker::Authorizer> authorizer_;
-  std::shared_ptr<broker::Client> client_;    // from the sign-in on
-  std::shared_ptr<MqttConversation*> self_;   // cleared when this ends: calls under way find out
-  std::unique_ptr<PendingConnect> connect_;   // from CONNECT to CONNACK
-  std::unique_ptr<OutgoingAliases> aliases_;  // of a client that allows them
+  std::shared_ptr<broker::Client> client_;            // from the sign-in on
+  std::shared_ptr<MqttConversation*> self_;           // cleared when this ends: calls under way find out
+  std::unique_ptr<PendingConnect> connect_;           // from CONNECT to CONNACK
+  std::unique_ptr<OutgoingAliases> aliases_;          // of a client that allows them
+  std::unique_ptr<RegisteredConnection> registered_;  // of a CONNECT that was a registration
   // Of a connection with a ticket.
   struct TicketLife {
     base::MonoMs ends_at_ms = 0;

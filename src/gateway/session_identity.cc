@@ -14,10 +14,9 @@ std::string joined(std::string_view first, std::string_view second) {
 }  // namespace
 
 std::string session_identity(const mqtt::Connect& packet) {
-  if (packet.username && packet.username->find('&') != std::string_view::npos) {
-    const auto device = auth::device_of_user_name(*packet.username);
-    return device ? joined(device->product_key, device->device_name) : std::string();
-  }
+  const auto device = auth::claimed_device(packet.username, packet.password);
+  if (device) return joined(device->product_key, device->device_name);
+  if (packet.username && packet.username->find('&') != std::string_view::npos) return {};
   return std::string(packet.client_id);
 }
 

@@ -8,8 +8,9 @@
 
 namespace mooring::gateway {
 
-// User name with '&': the device as product key NUL device name, nothing when it names none (the sign-in refuses it).
-// Everybody else: the client id. Nothing when that is empty: the server makes one up later, so any loop may be home.
+// User name with '&', or an iotToken as password: the device as product key NUL device name, nothing when it names none
+// (the sign-in refuses it). Everybody else: the client id. Nothing when that is empty: the server makes one up later,
+// so any loop may be home.
 std::string session_identity(const mqtt::Connect& packet);
 
 }  // namespace mooring::gateway

@@ -74,6 +74,7 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
   attempt.websocket = writer_.websocket();
   attempt.peer_address = address;
   attempt.psk_identity = transport_.psk_identity();
+  attempt.now_ms = services_->clock.wall_ms();
   attempt.rate_limited = services_->sign_in.rate_limited(attempt);
   const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
   if (TicketSignIn::is_for_ticket(attempt)) {
@@ -102,6 +103,10 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
     return;
   }
   auth::SignedIn& device = result->signed_in;
+  if (result->registration) {
+    on_registered(device.device, *result->registration);
+    return;
+  }
   if (device.secure_mode_mismatch) {
     base::log_warn("gateway", "{}/{}: securemode does not fit the transport ({}); accepted", device.device.product_key,
                    device.device.device_name, transport_.peer().tls ? "TLS" : "plain");

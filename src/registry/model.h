@@ -31,6 +31,7 @@ inline constexpr std::size_t kFactBytesMax = 64;  // each SDK fact
 inline constexpr std::size_t kAccountNameCharactersMax = 64;
 inline constexpr std::size_t kAccountPermissionsMax = 100;
 inline constexpr std::size_t kPasswordHashBytesMax = 256;
+inline constexpr std::size_t kTokensPerDeviceMax = 5;  // connection.md section 10
 
 // Which rules a product's devices live by: those of the old cloud, or those of the MQTT standard.
 enum class Profile : std::uint8_t { kAliyun = 0, kMqtt = 1 };
@@ -101,6 +102,14 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
+// One clientId/token pair of a device that registered without having been made before (connection.md section 10).
+struct DeviceToken {
+  std::string client_id;
+  std::string token_hash;  // crypto::token_hash of the token; the token itself is nowhere
+  bool used = false;       // it has signed in
+  bool operator==(const DeviceToken&) const = default;
+};
+
 // What a sign-in needs to know about a device; the answer of the one look-up of a cold sign-in.
 struct DeviceCredential {
   std::string iot_id;
@@ -112,6 +121,9 @@ struct DeviceCredential {
   // were recorded.
   std::uint32_t life = 0;
   bool used_in_browser = false;  // Device::browser_origin is known
+  // Part of every token that the server signs for the device: a disabled device's tokens are void for good.
+  std::uint32_t token_generation = 0;
+  std::vector<DeviceToken> tokens = {};  // only of a device without a secret
 };
 // A device that is gone, until all that was kept for it elsewhere is gone too.
 struct DeletedDevice {

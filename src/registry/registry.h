@@ -107,6 +107,30 @@ struct ImportResult {
   std::vector<std::string> products_created;  // product keys
 };
 
+// A device asks for its credential (connection.md section 10); that it knows its product's secret was found out before.
+struct RegistrationWanted {
+  base::DeviceKey key;
+  bool with_token = false;        // regnwl: a device that is not there is made, and gets a clientId with a token
+  std::string random;             // of the request: the same one again replaces a pair that was never used
+  std::uint64_t devices_max = 0;  // a product with so many gets no more by registration; 0: no limit
+};
+enum class RegistrationOutcome : std::uint8_t {
+  kIssued,
+  kSwitchedOff,  // the product does not exist, or its switch does not admit this
+  kNoSuchDevice,
+  kActivated,  // it has a secret and was online, and nobody has reset it since
+  kDisabled,
+  kNameRefused,  // breaks the rules for device names
+  kProductFull,
+  kTokensFull,  // kTokensPerDeviceMax pairs, all in use
+};
+struct Registration {
+  RegistrationOutcome outcome = RegistrationOutcome::kSwitchedOff;
+  std::string device_secret;  // register
+  std::string client_id;      // regnwl, with device_token
+  std::string device_token;
+};
+
 // A connection of a device began or ended.
 struct PresenceEvent {
   base::DeviceKey key;
@@ -165,6 +189,17 @@ class Registry : public Tickets, public ApiTokens {
   virtual base::Result<Page<Device>> list_devices(const DeviceFilter& filter, const PageRequest& page) = 0;
   virtual base::Result<Device> update_device(const base::DeviceKey& key, const DeviceChange& change) = 0;
   virtual base::Result<> delete_device(const base::DeviceKey& key) = 0;
+
+  // Issues a new secret, or a clientId with a token; the secret or unused pair that was issued before is void. Refusals
+  // are outcomes, not errors, and change nothing.
+  virtual base::Result<Registration> register_device(const RegistrationWanted& wanted) = 0;
+  // A token has signed in: from now on no registration replaces it. Unknown ones are skipped.
+  virtual base::Result<> mark_token_used(const base::DeviceKey& key, std::string_view client_id) = 0;
+  // The device may register although it was online. What it has stays valid until it does.
+  virtual base::Result<Device> reset_registration(const base::DeviceKey& key) = 0;
+
+  // A random key of the installation, 64 hexadecimal digits, made when first asked for. A secret; it is in the backup.
+  virtual base::Result<std::string> server_key(std::string_view name) = 0;
 
   // One transaction, rolled back at the end when `dry_run`. A refused row does not stop the others; products are
   // created as needed (with a new product secret). Rows that are here already and equal are left alone, so it can be

@@ -120,6 +120,29 @@ CREATE TABLE api_token (
   expires_ms  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // device.registration: 0 = by the rules; 1 = reset, it may register once more; 2 = it has, and was not online
+    // since.
+    R"sql(
+ALTER TABLE device ADD COLUMN token_generation INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device ADD COLUMN registration     INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE device_token (
+  product_key TEXT    NOT NULL,
+  device_name TEXT    NOT NULL,
+  client_id   TEXT    NOT NULL,
+  token_hash  TEXT    NOT NULL,
+  random_hash TEXT    NOT NULL,
+  created_ms  INTEGER NOT NULL,
+  used_ms     INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (product_key, device_name, client_id),
+  FOREIGN KEY (product_key, device_name) REFERENCES device (product_key, device_name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE server_key (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

@@ -120,7 +120,8 @@ std::string stored_text(std::string_view text, std::size_t bytes_max) {
 void write_online(SqliteConnection& connection, const PresenceEvent& event) {
   Query(connection,
         "UPDATE device SET online = 1, connection = ?3, last_online_ms = max(last_online_ms, ?4), "
-        "activated_ms = CASE activated_ms WHEN 0 THEN ?4 ELSE activated_ms END, last_address = ?5, "
+        "activated_ms = CASE activated_ms WHEN 0 THEN ?4 ELSE activated_ms END, "
+        "registration = CASE registration WHEN 2 THEN 0 ELSE registration END, last_address = ?5, "
         "sdk_lan = ?6, sdk_version = ?7, sdk_os = ?8, sdk_module = ?9, "
         "browser_origin = CASE browser_origin WHEN '' THEN ?10 ELSE browser_origin END "
         "WHERE product_key = ?1 AND device_name = ?2",
@@ -245,11 +246,12 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
     if (wanted.enabled) device->enabled = *wanted.enabled;
     if (*device == before) return device;
     Query(connection,
-          "UPDATE device SET nickname = ?, device_secret = ?, enabled = ?, browser_origin = ? "
-          "WHERE product_key = ? AND device_name = ?",
+          "UPDATE device SET nickname = ?1, device_secret = ?2, enabled = ?3, browser_origin = ?4, "
+          "token_generation = token_generation + (enabled > ?3) WHERE product_key = ?5 AND device_name = ?6",
           device->nickname, device->device_secret, device->enabled, device->browser_origin, key.product_key,
           key.device_name)
         .run();
+    if (device->device_secret != before.device_secret) delete_tokens(connection, key);
     if (device->enabled != before.enabled) {
       changes.push_back({device->enabled ? Change::Kind::kDeviceEnabled : Change::Kind::kDeviceDisabled, key});
     }
@@ -280,7 +282,8 @@ base::Result<> SqliteRegistry::delete_device(const base::DeviceKey& key) {
 Credential load_credential(SqliteConnection& connection, ProductCache& products, const base::DeviceKey& key) {
   Query query(connection,
               "SELECT p.revision, d.iot_id, d.device_secret, d.enabled, d.activated_ms, p.product_secret, p.name, "
-              "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms, d.life, d.browser_origin <> '' "
+              "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms, d.life, d.browser_origin <> '', "
+              "d.token_generation "
               "FROM product p LEFT JOIN device d ON d.product_key = p.product_key AND d.device_name = ?2 "
               "WHERE p.product_key = ?1",
               key.product_key, key.device_name);
@@ -292,7 +295,9 @@ Credential load_credential(SqliteConnection& connection, ProductCache& products,
                                          query.integer(3) != 0,
                                          query.integer(4),
                                          static_cast<std::uint32_t>(query.integer(11)),
-                                         query.integer(12) != 0};
+                                         query.integer(12) != 0,
+                                         static_cast<std::uint32_t>(query.integer(13))};
+    if (credential.device->device_secret.empty()) credential.device->tokens = load_tokens(connection, key);
   }
   const std::int64_t revision = query.integer(0);
   credential.product = products.find(key.product_key, revision);

@@ -30,8 +30,9 @@ class SqliteRegistry::Importer {
     Query existing(connection_, "SELECT device_secret, nickname FROM device WHERE product_key = ? AND device_name = ?",
                    row.product_key, row.device_name);
     if (!existing.step()) return create(row);
+    const std::string secret = existing.text(0);
     const std::string nickname = existing.text(1);
-    if (existing.text(0) == row.device_secret && row.nickname.value_or(nickname) == nickname) {
+    if (secret == row.device_secret && row.nickname.value_or(nickname) == nickname) {
       return {ImportOutcome::kUnchanged, {}};
     }
     Query(connection_,
@@ -39,6 +40,7 @@ class SqliteRegistry::Importer {
           "device_secret = ?1, nickname = ?2 WHERE product_key = ?3 AND device_name = ?4",
           row.device_secret, row.nickname.value_or(nickname), row.product_key, row.device_name)
         .run();
+    if (secret != row.device_secret) delete_tokens(connection_, {row.product_key, row.device_name});
     changes_.push_back({Change::Kind::kDeviceChanged, {row.product_key, row.device_name}});
     return {ImportOutcome::kChanged, {}};
   }

@@ -76,6 +76,10 @@ class SqliteRegistry final : public Registry {
   base::Result<Device> update_device(const base::DeviceKey& key, const DeviceChange& change) override;
   base::Result<> delete_device(const base::DeviceKey& key) override;
 
+  base::Result<Registration> register_device(const RegistrationWanted& wanted) override;
+  base::Result<> mark_token_used(const base::DeviceKey& key, std::string_view client_id) override;
+  base::Result<Device> reset_registration(const base::DeviceKey& key) override;
+  base::Result<std::string> server_key(std::string_view name) override;
   base::Result<ImportResult> import_devices(std::span<const ImportRow> rows, bool dry_run) override;
   base::Result<Credential> find_credential(const base::DeviceKey& key) override;
   base::Result<> record_presence(std::span<const PresenceEvent> events) override;
@@ -134,6 +138,8 @@ class SqliteRegistry final : public Registry {
   void insert_product(SqliteConnection& connection, const Product& product);
   base::Result<Device> insert_device(SqliteConnection& connection, const std::string& product_key,
                                      const NewDevice& wanted);
+  base::Result<Registration> issue_secret(SqliteConnection& connection, const base::DeviceKey& key);
+  base::Result<Registration> issue_token(SqliteConnection& connection, const RegistrationWanted& wanted, bool reset);
   std::int64_t new_revision();
   std::uint32_t new_life();
 
@@ -159,6 +165,8 @@ std::optional<Account> load_account(SqliteConnection& connection, std::string_vi
 // Within the transaction of another change; tells of each.
 std::size_t revoke_account_tickets(SqliteConnection& connection, std::string_view account, base::WallMs now_ms,
                                    std::vector<Change>& changes);
+std::vector<DeviceToken> load_tokens(SqliteConnection& connection, const base::DeviceKey& key);
+void delete_tokens(SqliteConnection& connection, const base::DeviceKey& key);
 base::Result<> check_page(const PageRequest& page);
 base::Error no_such_product(std::string_view product_key);
 base::Error no_such_device(const base::DeviceKey& key);

@@ -37,7 +37,7 @@ gateway::ConnectionLimits connection_limits(const Options& options) {
   return limits;
 }
 
-auth::SignInPolicy sign_in_policy(const Options& options) {
+auth::SignInPolicy sign_in_policy(const Options& options, const std::string& token_key) {
   auth::SignInPolicy policy;
   policy.strict_secure_mode = options.auth.strict_secure_mode;
   policy.keep_alive_min_s = static_cast<std::uint16_t>(options.auth.keep_alive_min_s);
@@ -46,6 +46,8 @@ auth::SignInPolicy sign_in_policy(const Options& options) {
                                    ? auth::KeepAliveOverMax::kClamp
                                    : auth::KeepAliveOverMax::kReject;
   policy.instance_id = options.server.instance_id;
+  policy.registration_needs_tls = options.auth.require_tls;
+  policy.token_key = token_key;
   return policy;
 }
 
@@ -54,11 +56,12 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
     : loop_(std::move(loop)),
       cluster_(shared.cluster),
       id_(id),
+      token_key_(shared.token_key),
       presence_(shared.registry),
       bus_(*loop_, shared.cluster.bus(id)),
       broker_({id, shared.device_loops, *loop_, shared.clock, shared.directory, shared.store, bus_, shared.retained,
                presence_}),
-      sign_in_(shared.registry, shared.limiter, *loop_, shared.clock, sign_in_policy(options)),
+      sign_in_(shared.registry, shared.limiter, *loop_, shared.clock, sign_in_policy(options, token_key_)),
       account_sign_in_(shared.registry, shared.limiter, shared.passwords, *loop_, shared.clock),
       ticket_sign_in_(shared.registry, shared.limiter, sign_in_.cache(), account_sign_in_.cache(), *loop_,
                       shared.clock),
@@ -168,7 +171,8 @@ void LoopWorker::apply(const Options& options) {
   http_.limits.head_bytes = options.limits.http_head_bytes;
   http_.limits.body_bytes = kPublicBodyBytes;
   gateway_.set_connection_limits(connection_limits(options));
-  sign_in_.set_policy(sign_in_policy(options));
+  sign_in_.set_policy(sign_in_policy(options, token_key_));
+  sign_in_.registration().set_devices_max(options.limits.registered_devices_per_product);
 }
 
 void LoopWorker::forget_account(const std::string& name) {

@@ -33,6 +33,7 @@ struct SharedParts {
   const base::Clock& clock;
   gateway::LoopSwitch& loop_switch;
   session::LoopId device_loops;  // loops 0 .. device_loops-1 are homes of sessions
+  std::string token_key;         // auth/server_token.h; a secret
 };
 
 // What a loop tells of itself.
@@ -45,7 +46,7 @@ struct LoopReport {
 };
 
 gateway::ConnectionLimits connection_limits(const Options& options);
-auth::SignInPolicy sign_in_policy(const Options& options);
+auth::SignInPolicy sign_in_policy(const Options& options, const std::string& token_key);
 
 class LoopWorker final : private net::Timer {
  public:
@@ -90,6 +91,7 @@ class LoopWorker final : private net::Timer {
   std::unique_ptr<net::Loop> loop_;
   cluster::LocalCluster& cluster_;
   const std::uint16_t id_;
+  const std::string token_key_;
   PresenceRecorder presence_;
   TurnEndBus bus_;
   broker::Broker broker_;

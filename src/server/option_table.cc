@@ -61,6 +61,15 @@ base::Result<> check_label(string_view text) {
   return {};
 }
 
+// A name or an address, as it stands in JSON; an empty text means none.
+base::Result<> check_host(string_view text) {
+  constexpr string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
+  if (text.size() > 253 || text.find_first_not_of(kAllowed) != text.npos) {
+    return base::fail(base::Errc::kInvalidArgument, "a host name or address of at most 253 characters is wanted");
+  }
+  return {};
+}
+
 bool is_ip_address(const std::string& text, int& bits) {
   in6_addr buffer{};
   if (inet_pton(AF_INET, text.c_str(), &buffer) == 1) {
@@ -120,6 +129,12 @@ const OptionRow kRows[] = {
    .default_text = "\"./mooring-data\", as a service \"/var/lib/mooring\"", .check = check_not_empty},
   {.name = "server.threads", .field = at<&O::server, &ServerO::threads>, .reload = kRestart,
    .text = "Number of event loops; 0 means one for each core", .range = range(0, 1024), .default_text = "cores"},
+  {.name = "server.public_host", .field = at<&O::server, &ServerO::public_host>, .reload = kReload,
+   .text = "Host name that devices are told to connect to when they ask over HTTP (pre-authentication, bootstrap)",
+   .default_text = "the one they asked", .check = check_host},
+  {.name = "server.public_port", .field = at<&O::server, &ServerO::public_port>, .reload = kReload,
+   .text = "Port that devices are told likewise; 0 means the one they asked", .range = range(0, 65'535),
+   .default_text = "the one they asked"},
 
   {.name = "listener.address", .field = each<&ListenerO::address>, .reload = kRestart,
    .text = "[HOST:]PORT to listen on; without a host all addresses, IPv4 and IPv6; IPv6 in brackets; port 0 picks one",
@@ -197,6 +212,10 @@ const OptionRow kRows[] = {
   {.name = "limits.connects_per_device_per_minute", .field = at<&O::limits, &LimitsO::connects_per_device_per_minute>,
    .reload = kReload, .text = "CONNECT packets accepted in a minute from one device",
    .range = range_or_none(1, 1'000'000)},
+  {.name = "limits.registered_devices_per_product", .field = at<&O::limits, &LimitsO::registered_devices_per_product>,
+   .reload = kReload,
+   .text = "Devices of a product beyond which none is made by registration without pre-registration",
+   .range = range_or_none(1, 100'000'000)},
   {.name = "limits.refusals_per_address_per_minute",
    .field = at<&O::limits, &LimitsO::refusals_per_address_per_minute>, .reload = kReload,
    .text = "Refused CONNECT packets in a minute from one address before it has to wait",
@@ -238,6 +257,9 @@ const OptionRow kRows[] = {
   {.name = "limits.http_head_bytes", .field = at<&O::limits, &LimitsO::http_head_bytes>, .reload = kReload,
    .text = "Size of an HTTP request line with all header fields, in bytes", .range = range(kKiB, kMiB)},
 
+  {.name = "auth.require_tls", .field = at<&O::auth, &AuthO::require_tls>, .reload = kReload,
+   .text = "Dynamic registration and the devices' HTTP interface (/auth, /topic) are served over TLS only; false where "
+           "TLS ends in front of the server"},
   {.name = "auth.strict_secure_mode", .field = at<&O::auth, &AuthO::strict_secure_mode>, .reload = kReload,
    .text = "Refuse a CONNECT whose securemode does not fit the transport, instead of logging a warning"},
   {.name = "auth.keep_alive_min_s", .field = at<&O::auth, &AuthO::keep_alive_min_s>, .reload = kReload,

@@ -32,8 +32,10 @@ enum class SubscriptionScope : std::uint8_t { kDevice, kStandard };
 struct ServerOptions {
   std::string region = "cn-shanghai";
   std::string instance_id = "iot-local";
-  std::string data;           // a folder; after loading never empty (see default_data_dir)
-  std::uint32_t threads = 0;  // event loops; 0 = one for each core
+  std::string data;               // a folder; after loading never empty (see default_data_dir)
+  std::uint32_t threads = 0;      // event loops; 0 = one for each core
+  std::string public_host;        // what devices are told to connect to; empty = the host they asked
+  std::uint32_t public_port = 0;  // likewise; 0 = the port they asked
 };
 
 // One [[listener]] of the file, or one --listen.
@@ -79,6 +81,7 @@ struct LimitsOptions {
   LimitsProfile profile = LimitsProfile::kAliyun;
   std::uint32_t connects_per_second = 500;  // the original's limit for an account; 0 with profile `open`
   std::uint32_t connects_per_device_per_minute = 5;
+  std::uint32_t registered_devices_per_product = 100'000;  // registration makes no more once there are so many
   std::uint32_t refusals_per_address_per_minute = 20;
   std::uint32_t subscriptions_per_device = 100;
   std::uint32_t sessions_per_account = 100'000;  // that outlive their connection
@@ -96,6 +99,7 @@ struct LimitsOptions {
 };
 
 struct AuthOptions {
+  bool require_tls = true;  // for registration and the devices' HTTP interface
   bool strict_secure_mode = false;
   std::uint32_t keep_alive_min_s = 30;
   std::uint32_t keep_alive_max_s = 1'200;

@@ -128,6 +128,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<registry::RegistryService> registry_;
   std::unique_ptr<LiveSessions> live_;
   std::unique_ptr<ApiDoor> door_;
+  std::string token_key_;  // signs devices' tokens
   std::unique_ptr<Site> site_;
   std::unique_ptr<auth::ConnectLimiter> limiter_;
   std::unique_ptr<gateway::PasswordChecker> passwords_;
@@ -201,6 +202,9 @@ base::Result<> Server::open_stores(bool demo) {
     announcement_.demo.push_back(std::move(*device));
   }
   warn_of_missing_accounts(**opened);
+  auto token_key = (*opened)->server_key("device-token");
+  if (!token_key) return tl::unexpected(token_key.error());
+  token_key_ = std::move(*token_key);
   registry_ = std::make_unique<registry::RegistryService>(std::move(*opened));
   live_ = std::make_unique<LiveSessions>(*registry_);
   door_ = std::make_unique<ApiDoor>(*registry_, *live_, clock_);
@@ -242,8 +246,8 @@ base::Result<> Server::make_loops() {
                                                          static_cast<session::LoopId>(threads));
   retained_ = std::make_unique<routing::RetainedMessages>(retained_limits(options_));
   const auto device_loops = static_cast<session::LoopId>(threads);
-  const SharedParts shared{*registry_,  *directory_, *store_, *retained_, *cluster_, *limiter_,
-                           *passwords_, budget_,     *site_,  clock_,     switch_,   device_loops};
+  const SharedParts shared{*registry_, *directory_, *store_, *retained_, *cluster_,    *limiter_, *passwords_,
+                           budget_,    *site_,      clock_,  switch_,    device_loops, token_key_};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());

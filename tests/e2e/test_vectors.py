@@ -4,18 +4,24 @@ Each vector runs over the transport it was written for and over tcp and ws as we
 the CONNACK, and that a refusal ends the connection.
 """
 
+import contextlib
+import hashlib
+import hmac
 import json
 import pathlib
+import sqlite3
 
 import pytest
 
 from rawclient import CONNACK, Silence, connect_packet
 
 VECTORS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "sign_vectors.json").read_text())
-# Sign-ins that belong to features the server does not have yet: device tokens, client certificates and
-# pre-authentication tokens.
-NOT_YET = {"p39-connwl", "p40-x509", "p41-preauth", "n31-bad-iottoken"}
-CONNECTS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_connect" and v["id"] not in NOT_YET]
+# A feature the server does not have yet: client certificates.
+NOT_YET = {"p40-x509"}
+# Its iotToken stands for one that the server issues: tests/e2e/test_device_http.py puts such a one in its place.
+ISSUED = {"p41-preauth"}
+CONNECTS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_connect" and v["id"] not in NOT_YET | ISSUED]
+REGISTRATIONS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_register"]
 SETTINGS = {
     "": {},
     "strictSecureMode": {"auth.strict_secure_mode": "true"},
@@ -55,6 +61,7 @@ def servers(tmp_path_factory):
                 device = server.create_device(entry["deviceName"], entry["deviceSecret"], entry["productKey"])
                 if entry["status"] == "disabled":
                     server.device_command("disable", device)
+            give_tokens(server)
             server.start()
         yield made
         for server in made.values():
@@ -64,9 +71,21 @@ def servers(tmp_path_factory):
             server.discard()
 
 
+def give_tokens(server):
+    """The clientId/token pairs of the vector file, which an earlier registration would have issued."""
+    with contextlib.closing(sqlite3.connect(server.data / "registry.db")) as registry, registry:
+        for entry in VECTORS["registry"]["devices"]:
+            if "deviceToken" in entry:
+                token = hmac.new(b"mooring token", entry["deviceToken"].encode(), hashlib.sha256).hexdigest()
+                key = (entry["productKey"], entry["deviceName"])
+                registry.execute("UPDATE device SET device_secret = '' WHERE product_key = ? AND device_name = ?", key)
+                registry.execute("INSERT INTO device_token VALUES (?, ?, ?, ?, 'random', 1, 1)",
+                                 (*key, entry["clientId"], token))
+
+
 def test_every_covered_vector_is_here():
     total = sum(v["kind"] == "mqtt_connect" for v in VECTORS["vectors"])
-    assert (total, len(CONNECTS)) == (76, 72)
+    assert (total, len(CONNECTS), len(REGISTRATIONS)) == (76, 74, 13)
 
 
 def encode(vector):
@@ -105,6 +124,61 @@ def test_connect(servers, vector, transport):
             assert client.ping() < 5
             client.disconnect()
             assert client.wait_closed() == []
+
+
+@pytest.fixture(scope="module")
+def registering(tmp_path_factory):
+    """A server with the products of the vector file, and its devices as the registration vectors want them."""
+    from harness import Server
+
+    server = Server(tmp_path_factory.mktemp("registering"))
+    try:
+        for product in VECTORS["registry"]["products"]:
+            server.create_product(product["productKey"], product["productSecret"], (),
+                                  ("--dynamic-registration", product["dynamicRegistration"]))
+        server.cli("device", "create", "--product-key", "a1ExampleK1", "--device-name", "new001", "--without-secret")
+        activated = server.create_device("act001", product_key="a1ExampleK1")
+        server.start()
+        server.sign_in(activated).close()
+        server.wait_status(activated, "OFFLINE")
+        yield server
+        server.stop()
+    finally:
+        server.discard()
+
+
+@pytest.mark.parametrize("level", [3, 4, 5])
+@pytest.mark.parametrize("vector", [pytest.param(v, id=v["id"]) for v in REGISTRATIONS])
+def test_register(registering, vector, level):
+    connect = vector["connect"]
+    expect = vector["expect"]
+    for transport in {"tls": ("tls", "wss"), "tcp": ("tcp", "ws")}[vector["transport"]]:
+        with registering.client(transport) as client:
+            client.send(connect_packet(connect["clientId"], connect["username"], connect["password"],
+                                       connect["keepAlive"], connect["cleanSession"], level))
+            answer = client.receive()
+            if level == 5:
+                assert answer.raw[0] == 0x20 and answer.raw[3] == expect["reasonV5"]
+            else:
+                assert answer.raw == bytes([0x20, 2, 0, expect["connackV3"]])
+            if not expect["accept"]:
+                assert client.wait_closed() == []
+                continue
+            push = client.receive()
+            topic_size = int.from_bytes(push.body[:2], "big")
+            assert push.raw[0] == 0x30, "QoS 0, no flags"
+            assert push.body[2:2 + topic_size].decode() == expect["push"]["topic"]
+            payload = push.body[2 + topic_size + (1 if level == 5 else 0):].decode()
+            content = json.loads(payload)
+            assert list(content) == expect["push"]["payloadKeys"] and all(content.values())
+            assert payload == json.dumps(content, separators=(",", ":"))
+            client.disconnect()
+            assert client.wait_closed() == []
+            device = vector["registered"]
+            shown = registering.json("device", "show", "--product-key", device["productKey"], "--device-name",
+                                     device["deviceName"])
+            assert shown["status"] == "UNACTIVE" and shown["activated"] is None
+            assert shown["deviceSecret"] == content.get("deviceSecret", "")
 
 
 def test_first_connect_of_a_device_finds_no_session(server):

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "auth/signature.h"
+#include "crypto/token_hash.h"
 
 namespace mooring::auth {
 namespace {
@@ -171,14 +172,112 @@ TEST(SignIn, AuthTypes) {
   };
   EXPECT_EQ(reason_for("authType=custom-ilop", true), std::nullopt);
   EXPECT_EQ(reason_for("authtype=id2", true), RefusalReason::kId2Unavailable);
-  EXPECT_EQ(reason_for("authType=connwl", true), RefusalReason::kTokenLoginUnavailable);
-  EXPECT_EQ(reason_for("authType=regnwl", true, "^1^1700000000000^0123"), RefusalReason::kTokenLoginUnavailable);
-  EXPECT_EQ(reason_for("authType=regnwl,random=r", true), RefusalReason::kRegistrationUnavailable);
-  EXPECT_EQ(reason_for("authType=register,random=r", true), RefusalReason::kRegistrationUnavailable);
+  EXPECT_EQ(reason_for("authType=connwl", true), RefusalReason::kWrongToken);
+  EXPECT_EQ(reason_for("authType=regnwl", true, "^1^1700000000000^0123"), RefusalReason::kWrongToken);
   EXPECT_EQ(reason_for("authType=register,random=r", false), RefusalReason::kRegistrationNeedsTls);
   EXPECT_EQ(reason_for("authType=register", true), RefusalReason::kRegistrationWithoutRandom);
   EXPECT_EQ(reason_for("authType=", true), RefusalReason::kAuthTypeUnknown);
   EXPECT_EQ(reason_for("authType=other", true), RefusalReason::kAuthTypeUnknown);
+}
+
+TEST(SignIn, RegistrationLeavesTheRowsBehindIt) {
+  for (const char* type : {"register", "regnwl"}) {
+    Fixture f;
+    f.client_id = std::string("c1|securemode=-2,signmethod=hmacsha1,random=R,authType=") + type + "|";
+    f.attempt.tls = true;
+    f.attempt.keep_alive_s = 0;
+    const auto pending = f.start();
+    ASSERT_TRUE(pending) << type;
+    ASSERT_TRUE(pending->registration) << type;
+    EXPECT_EQ(pending->registration->device, (base::DeviceKey{"a1PK", "dev1"}));
+    EXPECT_EQ(pending->registration->random, "R");
+    EXPECT_EQ(pending->registration->method, crypto::HmacMethod::kSha1);
+    EXPECT_EQ(pending->registration->with_token, type == std::string("regnwl"));
+  }
+  Fixture proxied;
+  proxied.client_id = "c1|authType=register,random=R|";
+  proxied.policy.registration_needs_tls = false;
+  EXPECT_TRUE(proxied.start());
+}
+
+TEST(SignIn, DeviceTokens) {
+  Fixture f;
+  f.client_id = "client1|authType=connwl,securemode=-2|";
+  f.password = "^1^1700000000000^0123456789abcde";
+  f.record.device_secret.clear();
+  f.record.tokens = {{"client0", crypto::token_hash("other"), true},
+                     {"client1", crypto::token_hash(f.password), false}};
+  auto signed_in = f.run();
+  ASSERT_TRUE(signed_in);
+  EXPECT_EQ(signed_in->base_client_id, "client1");
+  EXPECT_EQ(signed_in->first_used_token, "client1");
+  f.record.tokens[1].used = true;
+  EXPECT_EQ(f.run()->first_used_token, "");
+  f.client_id = "client1|authType=regnwl,securemode=-2|";  // as one text misprints it
+  EXPECT_EQ(f.reason(), std::nullopt);
+  f.client_id = "client0|authType=connwl|";  // the token of another pair
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongToken);
+  f.client_id = "client1|authType=connwl|";
+  f.password = "other";
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongToken);
+  f.password = "";
+  EXPECT_EQ(f.reason(), RefusalReason::kCertificateMissing);
+  f.password = "^1^1700000000000^0123456789abcde";
+  f.attempt.keep_alive_s = 10;
+  EXPECT_EQ(f.reason(), RefusalReason::kKeepAliveTooShort);
+  f.attempt.keep_alive_s = 60;
+  f.record.disabled = true;
+  EXPECT_EQ(f.reason(), RefusalReason::kDeviceDisabled);
+  f.known = false;
+  EXPECT_EQ(f.reason(), RefusalReason::kUnknownDevice);
+}
+
+TEST(SignIn, IotTokens) {
+  constexpr base::WallMs kNow = 1'700'000'000'000;
+  Fixture f;
+  f.policy.token_key = std::string(64, 'k');
+  f.record.iot_id = f.user_name = "IotId1";
+  f.record.life = 7;
+  const TokenOwner owner{{"a1PK", "dev1"}, kSecret, 7, 0};
+  const std::string good = issue_token(f.policy.token_key, TokenUse::kMqtt, owner, kNow);
+  const auto reason_at = [&](base::WallMs now_ms) {
+    f.attempt.now_ms = now_ms;
+    return f.reason();
+  };
+  f.client_id = "anything|securemode=2|";
+  f.password = good;
+  EXPECT_EQ(reason_at(kNow), std::nullopt);
+  EXPECT_EQ(f.run()->device, (base::DeviceKey{"a1PK", "dev1"}));
+  EXPECT_EQ(reason_at(kNow + kTokenLifeMs - 1), std::nullopt);
+  EXPECT_EQ(reason_at(kNow + kTokenLifeMs), RefusalReason::kWrongIotToken);
+  EXPECT_EQ(reason_at(kNow - 3 * kTokenLifeMs), RefusalReason::kWrongIotToken) << "a clock that went far back";
+  f.attempt.now_ms = kNow;
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    f.password = good;
+    f.password[i] = f.password[i] == '0' ? '1' : '0';
+    const auto reason = f.reason();
+    EXPECT_TRUE(reason == RefusalReason::kWrongIotToken || reason == RefusalReason::kUnknownUser) << f.password;
+  }
+  f.password = issue_token(f.policy.token_key, TokenUse::kHttp, owner, kNow);
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongIotToken) << "of the HTTP interface";
+  f.password = good;
+  f.record.device_secret = "another secret";
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongIotToken);
+  f.record.device_secret = kSecret;
+  f.record.life = 8;
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongIotToken) << "deleted and made again";
+  f.record.life = 7;
+  f.record.token_generation = 1;
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongIotToken) << "was disabled since";
+  f.record.token_generation = 0;
+  f.record.disabled = true;
+  EXPECT_EQ(f.reason(), RefusalReason::kDeviceDisabled);
+  f.record.disabled = false;
+  f.user_name = "IotId2";
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongIotToken);
+  f.user_name = "IotId1";
+  f.policy.token_key.clear();
+  EXPECT_EQ(f.reason(), RefusalReason::kWrongIotToken);
 }
 
 TEST(SignIn, KeepAliveRange) {

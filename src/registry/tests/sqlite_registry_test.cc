@@ -80,6 +80,11 @@ TEST(SqliteRegistry, an_empty_file_gets_the_whole_schema) {
   EXPECT_TRUE(fixture.open()->create_product(product_named("pk")));
 }
 
+// What registration added in the fourth step.
+constexpr char kUndoRegistration[] =
+    "DROP TABLE device_token; DROP TABLE server_key; ALTER TABLE device DROP COLUMN token_generation; "
+    "ALTER TABLE device DROP COLUMN registration;";
+
 TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number) {
   SqliteFixture fixture;
   const base::DeviceKey key{"pk", "dev1"};
@@ -90,6 +95,7 @@ TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number)
     ASSERT_TRUE(registry->create_product(product_named("pk")));
     ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
   }
+  execute(fixture.folder / "registry.db", kUndoRegistration);
   execute(fixture.folder / "registry.db",
           kDropTickets +
               "DROP TABLE account_permission; DROP TABLE account; DROP TABLE deleted_device; ALTER TABLE device DROP "
@@ -110,6 +116,7 @@ TEST(SqliteRegistry, a_registry_of_the_second_schema_takes_accounts_and_keeps_it
     ASSERT_TRUE(registry->create_product(product_named("pk")));
     created = registry->create_devices("pk", std::vector<NewDevice>(1))->front();
   }
+  execute(fixture.folder / "registry.db", kUndoRegistration);
   execute(
       fixture.folder / "registry.db",
       kDropTickets + "DROP TABLE account_permission; DROP TABLE account; DELETE FROM schema_version WHERE version > 2");

@@ -1,0 +1,81 @@
+#include "gateway/registration_sign_in.h"
+
+#include <boost/json.hpp>
+
+#include "base/log.h"
+#include "gateway/mqtt_conversation.h"
+#include "mqtt/encode.h"
+
+namespace mooring::gateway {
+namespace {
+
+struct Answer {
+  std::string_view topic;
+  std::string payload;
+};
+
+// connection.md section 10: without a blank, because firmware searches the text literally.
+Answer answer_of(const base::DeviceKey& device, const registry::Registration& registration) {
+  boost::json::object payload;
+  const bool token = !registration.device_token.empty();
+  if (token) payload["clientId"] = registration.client_id;
+  payload["productKey"] = device.product_key;
+  payload["deviceName"] = device.device_name;
+  payload[token ? "deviceToken" : "deviceSecret"] = token ? registration.device_token : registration.device_secret;
+  return {token ? "/ext/regnwl" : "/ext/register", boost::json::serialize(payload)};
+}
+
+}  // namespace
+
+void RegisteredConnection::refuse() {
+  end_(mqtt::ReasonCode::kProtocolError, "after a registration nothing else may be done on this connection");
+}
+
+void RegisteredConnection::on_pingreq() {
+  writer_.packet(mqtt::encode_pingresp().view());
+}
+
+void RegisteredConnection::on_disconnect(const mqtt::Disconnect&) {
+  writer_.finish(ws::CloseCode::kNormal, {});
+}
+
+void RegisteredConnection::on_protocol_error(const mqtt::ProtocolError& error) {
+  end_(error.code, error.text);
+}
+
+// CONNACK and the answer, QoS 0 and without a subscription. No session, no presence: the device is not online.
+void MqttConversation::on_registered(const base::DeviceKey& device, const registry::Registration& registration) {
+  const Answer answer = answer_of(device, registration);
+  base::Bytes connack;
+  if (speaks_v5()) {
+    mqtt::append_connack5(connack, mqtt::ReasonCode::kSuccess, false, {});
+    writer_.packet(connack);
+  } else {
+    writer_.packet(mqtt::encode_connack(machine_.version(), mqtt::ConnackCode::kAccepted).view());
+  }
+  mqtt::Publish publish{};
+  publish.topic = answer.topic;
+  publish.payload = base::as_bytes(answer.payload);
+  base::Bytes packet;
+  const auto encoded = mqtt::append_publish(packet, machine_.version(), publish);
+  accepted_ = true;
+  connect_.reset();
+  user_name_.clear();
+  user_name_.shrink_to_fit();
+  registered_ = std::make_unique<RegisteredConnection>(
+      writer_, transport_.loop().now_ms(), [this](mqtt::ReasonCode reason, std::string_view text) {
+        base::log_info("gateway", "{}: closed after its registration: {}", who(), text);
+        end(reason, ws::CloseCode::kPolicyViolation, text);
+      });
+  machine_.set_limits(services_->device.packets);
+  machine_.accept_connect();
+  transport_.established();
+  if (!encoded || (client_max_packet_bytes_ != 0 && packet.size() > client_max_packet_bytes_)) {
+    end(mqtt::ReasonCode::kPacketTooLarge, ws::CloseCode::kMessageTooBig, "the answer is larger than the client takes");
+    return;
+  }
+  writer_.packet(packet);
+  transport_.input_wanted();
+}
+
+}  // namespace mooring::gateway
