@@ -128,6 +128,17 @@ class Broker final : public routing::BusListener, public session::AppendListener
   // A message of the server itself. Retained ones are kept in memory only: they are told anew by the next start.
   void publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain = false);
 
+  // A device's message that came another way than over its connection, on the device's home loop; permission was asked
+  // for before. QoS 1: `done` comes later on this loop, true when the message is safe with everybody who keeps it.
+  struct DetachedPublish {
+    base::DeviceKeyView device;
+    std::string_view topic;
+    base::ByteView payload;
+    bool hears_itself = false;  // may the device hear it, if it has subscribed to it
+  };
+  using PublishedDone = base::UniqueFunction<void(bool safe)>;
+  void publish_detached(const DetachedPublish& message, PublishedDone done);
+
   // Administration, on this loop's own sessions. All are harmless for devices that are not here. True: it was
   // connected. Of a deleted device the session goes from memory too; what is stored stays until forget_session().
   bool close_device(const base::DeviceKey& device, CloseCause cause);

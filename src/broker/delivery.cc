@@ -135,6 +135,26 @@ void Broker::publish_internal(std::string_view topic, std::string_view payload, 
   finish(flow);
 }
 
+void Broker::publish_detached(const DetachedPublish& message, PublishedDone done) {
+  ++counters_.published;
+  Flow flow;
+  flow.receipt = routing::ReceiptRef(
+      new PublishReceipt(parts_.executor, [done = std::move(done)](const routing::ReceiptTotals& totals) mutable {
+        done(!totals.failed && (totals.receivers > 0 || totals.refused == 0));
+      }));
+  match_local(message.topic, {});
+  if (!message.hears_itself) {
+    const auto own = devices_.find(message.device);
+    std::erase_if(targets_, [&](const Target& to) { return own != devices_.end() && to.session == own->second; });
+  }
+  match_remote(message.topic);
+  if (!targets_.empty() || !remote_targets_.empty() || !share_hits_.empty()) {
+    flow.message = mqtt::Message::create(message.topic, message.payload, 1, false);
+    route(flow);
+  }
+  finish(flow);
+}
+
 // Sends the message to what match_local() and match_remote() found.
 void Broker::route(Flow& flow) {
   if (!remote_targets_.empty()) {

@@ -31,6 +31,13 @@ class DeviceSignIn {
   DeviceSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter, base::Executor& executor,
                const base::Clock& clock, auth::SignInPolicy policy);
 
+  // What has to wait, for whoever is not a CONNECT.
+  bool address_over_limit(std::string_view address) const {
+    return limiter_.address_over_limit(address, clock_.mono_ms());
+  }
+  bool device_over_limit(const base::DeviceKeyView& device) const {
+    return limiter_.device_over_limit(device, clock_.mono_ms());
+  }
   // Row 3 of connection.md 4.5 for this attempt.
   bool rate_limited(const auth::ConnectAttempt& attempt);
 

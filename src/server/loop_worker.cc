@@ -15,7 +15,7 @@ constexpr std::uint16_t kTopicAliasMaximum = 32;
 constexpr std::uint32_t kDeviceSessionExpiryS = 604'800;    // connection.md 8: capped at 7 days
 constexpr std::size_t kStandardFiltersPerSubscribe = 1000;  // bounds what one packet costs
 constexpr std::size_t kStandardControlBytes = 512 * 1024;   // SUBSCRIBE with filters of 65,535 bytes
-constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // no page that strangers reach takes more
+constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // nothing that strangers reach takes more, but a publish
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
                                     gateway::AccountSignIn& account_sign_in, gateway::TicketSignIn& ticket_sign_in,
@@ -66,8 +66,9 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       ticket_sign_in_(shared.registry, shared.limiter, sign_in_.cache(), account_sign_in_.cache(), *loop_,
                       shared.clock),
       mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, shared, id)),
+      device_api_({sign_in_, shared.publisher, shared.clock, shared.http_handler, id}),
       gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
-  http_.handler = &shared.http_handler;
+  http_.handler = &device_api_;
   http_.make_websocket = [this](gateway::Transport& transport) -> std::unique_ptr<gateway::Conversation> {
     return std::make_unique<gateway::MqttWebSocket>(transport, mqtt_);
   };
@@ -170,6 +171,8 @@ void LoopWorker::apply(const Options& options) {
   http_.allowed_origins = options.connect.allowed_origins;
   http_.limits.head_bytes = options.limits.http_head_bytes;
   http_.limits.body_bytes = kPublicBodyBytes;
+  device_api_.set_settings({options.auth.require_tls, options.server.public_host,
+                            static_cast<std::uint16_t>(options.server.public_port), mqtt_.topic_limits});
   gateway_.set_connection_limits(connection_limits(options));
   sign_in_.set_policy(sign_in_policy(options, token_key_));
   sign_in_.registration().set_devices_max(options.limits.registered_devices_per_product);

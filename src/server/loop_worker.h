@@ -8,6 +8,7 @@
 
 #include "auth/connect_limiter.h"
 #include "cluster/local_bus.h"
+#include "deviceapi/device_api.h"
 #include "gateway/gateway.h"
 #include "http/handler.h"
 #include "registry/registry_service.h"
@@ -34,6 +35,7 @@ struct SharedParts {
   gateway::LoopSwitch& loop_switch;
   session::LoopId device_loops;  // loops 0 .. device_loops-1 are homes of sessions
   std::string token_key;         // auth/server_token.h; a secret
+  deviceapi::PublishPort& publisher;
 };
 
 // What a loop tells of itself.
@@ -99,6 +101,7 @@ class LoopWorker final : private net::Timer {
   gateway::AccountSignIn account_sign_in_;
   gateway::TicketSignIn ticket_sign_in_;
   gateway::MqttServices mqtt_;
+  deviceapi::DeviceApi device_api_;
   gateway::HttpServices http_;
   gateway::Gateway gateway_;
   std::thread thread_;

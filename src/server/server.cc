@@ -22,6 +22,7 @@
 #include "server/data_folder.h"
 #include "server/deleted_sessions.h"
 #include "server/demo.h"
+#include "server/home_publisher.h"
 #include "server/live_sessions.h"
 #include "server/loop_worker.h"
 #include "server/site.h"
@@ -137,6 +138,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<cluster::LocalDirectory> directory_;
   std::unique_ptr<routing::RetainedMessages> retained_;
   WorkerSwitch switch_;
+  HomePublisher publisher_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
   std::unique_ptr<SystemTopics> system_topics_;       // likewise
@@ -246,8 +248,8 @@ base::Result<> Server::make_loops() {
                                                          static_cast<session::LoopId>(threads));
   retained_ = std::make_unique<routing::RetainedMessages>(retained_limits(options_));
   const auto device_loops = static_cast<session::LoopId>(threads);
-  const SharedParts shared{*registry_, *directory_, *store_, *retained_, *cluster_,    *limiter_, *passwords_,
-                           budget_,    *site_,      clock_,  switch_,    device_loops, token_key_};
+  const SharedParts shared{*registry_, *directory_, *store_, *retained_, *cluster_,    *limiter_,  *passwords_,
+                           budget_,    *site_,      clock_,  switch_,    device_loops, token_key_, publisher_};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());
@@ -259,6 +261,9 @@ base::Result<> Server::make_loops() {
     }
   }
   switch_.set_workers(all_workers());
+  std::vector<LoopWorker*> homes;
+  for (const auto& worker : workers_) homes.push_back(worker.get());
+  publisher_.set_homes(std::move(homes));
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
   system_topics_ = std::make_unique<SystemTopics>(*admin_, all_workers(), *store_, *retained_);
   live_->set_parts(all_workers(), *deleted_);
