@@ -64,7 +64,8 @@ auth::TokenOwner owner_of(const base::DeviceKeyView& device, const auth::Credent
 std::optional<std::size_t> DeviceApi::body_bytes_max(const http::Request& head,
                                                      const http::RequestSource& source) const {
   // Whether the token is good is found out later; who shows none at all gets no room.
-  const bool publishes = head.path().starts_with(kPublishPrefix) && auth::parse_token(head.field("password").value_or(""));
+  const bool publishes =
+      head.path().starts_with(kPublishPrefix) && auth::parse_token(head.field("password").value_or(""));
   if (publishes) return kPublishBodyBytesMax;
   return is_ours(head.path()) ? std::nullopt : parts_.next.body_bytes_max(head, source);
 }

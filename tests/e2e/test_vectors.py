@@ -126,6 +126,17 @@ def test_connect(servers, vector, transport):
             assert client.wait_closed() == []
 
 
+@pytest.mark.parametrize("name", ["p39-connwl", "n31-bad-iottoken"])
+@pytest.mark.parametrize("transport", ["tls", "ws"])
+def test_tokens_with_mqtt_5(servers, name, transport):
+    vector = next(v for v in CONNECTS if v["id"] == name)
+    connect = vector["connect"]
+    with servers[""].client(transport) as client:
+        client.send(connect_packet(connect["clientId"], connect["username"], connect["password"], connect["keepAlive"],
+                                   True, 5))
+        assert client.receive().raw[3] == vector["expect"]["reasonV5"]
+
+
 @pytest.fixture(scope="module")
 def registering(tmp_path_factory):
     """A server with the products of the vector file, and its devices as the registration vectors want them."""

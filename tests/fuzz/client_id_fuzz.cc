@@ -46,11 +46,17 @@ void check_sign_in(std::uint8_t first, std::uint8_t second, std::string_view res
   auto pending = auth::begin(attempt, {});
   if (!pending) return;
   MOORING_ASSERT(!pending->device.product_key.empty() && !pending->device.device_name.empty());
+  if (pending->registration) {
+    MOORING_ASSERT(pending->registration->device == pending->device);
+    MOORING_ASSERT(auth::check_registration(*pending->registration, "nor a registration with this").has_value());
+    return;
+  }
   auth::CredentialRecord record;
   record.device_secret = "no input can hold a code made with this";
   // A secret that the fuzzer does not know: whatever it sends must be refused.
+  const int code = pending->proof == auth::Proof::kIotToken ? 3 : 4;
   const auto signed_in = auth::finish(std::move(*pending), {}, &record);
-  MOORING_ASSERT(!signed_in && signed_in.error().connack_v3 == 4);
+  MOORING_ASSERT(!signed_in && signed_in.error().connack_v3 == code);
 }
 
 }  // namespace

@@ -51,6 +51,49 @@ TEST(Acknowledge, OnlyAfterTheCommitAndInOrder) {
   });
 }
 
+// What a device published over HTTP: no client of the broker waits, but somebody does.
+std::optional<bool> publish_detached(World& world, const std::string& topic, std::optional<bool>& answer) {
+  world.home_broker("dev1").publish_detached({device_key("dev1"), topic, base::as_bytes("1")},
+                                             [&answer](bool safe) { answer = safe; });
+  world.settle();
+  return answer;
+}
+
+TEST(Acknowledge, ADetachedPublishIsAnsweredWhenItIsSafe) {
+  in_many_worlds([](World& world) {
+    std::optional<bool> answer;
+    EXPECT_EQ(publish_detached(world, device_topic("dev1", "update"), answer), true) << "nobody listens";
+    TestClient& subscriber = world.connected_account("sub", lasting());
+    world.subscribed(subscriber, {{"/pk/+/user/#", 1}});
+    world.disconnect(subscriber);
+    answer.reset();
+    world.store.hold();
+    EXPECT_EQ(publish_detached(world, device_topic("dev1", "update"), answer), std::nullopt);
+    world.store.go_on();
+    world.settle();
+    EXPECT_EQ(answer, true);
+    EXPECT_EQ(world.store.queued(), 1U);
+    world.store.memory.fail_writes(true);
+    answer.reset();
+    EXPECT_EQ(publish_detached(world, device_topic("dev1", "update"), answer), false);
+    world.store.memory.fail_writes(false);
+  });
+}
+
+TEST(Acknowledge, ADetachedPublishComesBackOnlyWhereTheDeviceMayHearIt) {
+  in_many_worlds([](World& world) {
+    TestClient& device = world.connected("dev1");
+    world.subscribed(device, {{"/pk/dev1/user/#", 1}});
+    std::optional<bool> answer;
+    EXPECT_EQ(publish_detached(world, device_topic("dev1", "update"), answer), true);
+    EXPECT_THAT(device.got, IsEmpty());
+    world.home_broker("dev1").publish_detached(
+        {device_key("dev1"), device_topic("dev1", "echo"), base::as_bytes("2"), true}, [](bool) {});
+    world.settle();
+    EXPECT_EQ(device.payloads(), std::vector<std::string>{"2"});
+  });
+}
+
 TEST(Acknowledge, TheReceiversAcknowledgementIsAsGood) {
   in_many_worlds([](World& world) {
     TestClient& subscriber = world.connected_account("sub", lasting());

@@ -19,6 +19,19 @@ TEST(SessionIdentity, OfADeviceIsItsNameWhateverItsClientId) {
   EXPECT_EQ(identity("dn&pk", ""), "pk\0dn"s);
 }
 
+TEST(SessionIdentity, OfADeviceWithAnIotTokenIsTheOneTheTokenNames) {
+  mqtt::Connect packet;
+  packet.username = "IotId";
+  packet.client_id = "any";
+  const std::string token = "^1^1700000000000^00112233445566778899aabbccddeeff^pk^dn";
+  packet.password = base::as_bytes(token);
+  EXPECT_EQ(session_identity(packet), "pk\0dn"s);
+  packet.username = "other&product";
+  EXPECT_EQ(session_identity(packet), "product\0other"s);
+  packet.username.reset();
+  EXPECT_EQ(session_identity(packet), "any");
+}
+
 TEST(SessionIdentity, UserNamesThatNameNoDeviceHaveNone) {
   for (const std::string_view name : {"&", "dn&", "&pk", "dn&pk&", "a&b&c"})
     EXPECT_EQ(identity(name, "id"), "") << name;
