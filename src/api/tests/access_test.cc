@@ -45,6 +45,7 @@ TEST_F(AccessTest, every_address_by_every_role) {
                                                     "POST products/*/devices/*/enable",
                                                     "POST products/*/devices/*/disable",
                                                     "POST products/*/devices/*/kick",
+                                                    "POST products/*/devices/*/reset",
                                                     "GET devices:export",
                                                     "DELETE tickets/*",
                                                     "POST tickets:revoke"};
