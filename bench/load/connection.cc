@@ -88,7 +88,7 @@ void Connection::finish_connecting() {
     return lose(fmt::format("connect: {}", std::strerror(error)));
   }
   if (!target_.tls) return start_protocol();
-  if (!socket_.start_tls(target_.tls.get(), keeps_tls_session_ ? &tls_session_ : nullptr)) {
+  if (!socket_.start_tls(target_.tls.get(), keeps_tls_session_ ? &tls_session_ : nullptr, target_.server_name)) {
     return lose("TLS cannot be set up");
   }
   state_ = State::kTls;

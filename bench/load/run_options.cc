@@ -7,15 +7,15 @@
 namespace mooring::bench {
 
 void add_run_options(CLI::App& command, RunOptions& options, const char* connections_text) {
-  command.add_option("--url", options.url, "(ws|wss|tcp|tls)://ADDRESS:PORT; mqtt and mqtts are tcp and tls")
-      ->required();
+  command.add_option("--url", options.url, "(ws|wss|tcp|tls)://HOST:PORT; mqtt and mqtts are tcp and tls")->required();
   command.add_option("-n,--connections", options.connections, connections_text)
       ->check(CLI::Range(1U, kMaxConnections))
       ->capture_default_str();
   command.add_option("--devices", options.device_file,
                      "CSV file with ProductKey, DeviceName, DeviceSecret: the fleet signs in as these devices");
   command.add_option("--account", options.account, "Account of back ends, and of the fleet without --devices");
-  command.add_option("--password", options.password, "Its password");
+  command.add_option("--password", options.password, "Its password; better in the environment, which ps does not show")
+      ->envname("MOORING_BENCH_PASSWORD");
   command.add_option("--data", options.operator_folder,
                      "Data folder of the server: back ends are its operator, over the Unix socket there");
   command.add_option("--seconds", options.duration_s, "How long to measure")

@@ -87,9 +87,15 @@ int Socket::connect_error() const {
   return error;
 }
 
-bool Socket::start_tls(ssl_ctx_st* context, TlsSession* session) {
+bool Socket::start_tls(ssl_ctx_st* context, TlsSession* session, const std::string& server_name) {
   tls_.reset(SSL_new(context));
   if (tls_ == nullptr || SSL_set_fd(tls_.get(), fd()) != 1) return false;
+  if (!server_name.empty()) {
+    // What the macro for this does, whose cast from const is of the old kind.
+    void* const name = const_cast<char*>(server_name.c_str());
+    if (SSL_ctrl(tls_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name) != 1) return false;
+    if (SSL_set1_host(tls_.get(), server_name.c_str()) != 1) return false;
+  }
   SSL_set_app_data(tls_.get(), session);
   return session == nullptr || *session == nullptr || SSL_set_session(tls_.get(), session->get()) == 1;
 }

@@ -43,7 +43,8 @@ class Socket {
 
   // `context` must outlive the socket, and so must `session`. Without one the connection pays for a whole handshake, as
   // a device that was switched on does; with one the session in it is resumed, and the server's next ticket put there.
-  bool start_tls(ssl_ctx_st* context, TlsSession* session);
+  // A `server_name` that is not empty is told to the server and looked for in its certificate.
+  bool start_tls(ssl_ctx_st* context, TlsSession* session, const std::string& server_name);
   bool tls_resumed() const;
   enum class Handshake { kDone, kAgain, kFailed };
   Handshake handshake();

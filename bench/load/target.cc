@@ -1,9 +1,11 @@
 #include "target.h"
 
 #include <fmt/format.h>
+#include <netdb.h>
 
 #include <charconv>
 #include <filesystem>
+#include <string>
 #include <utility>
 
 #include "base/text.h"
@@ -16,6 +18,21 @@ using base::Result;
 namespace {
 
 constexpr std::string_view kSchemes[] = {"ws", "wss", "tcp", "tls", "mqtt", "mqtts"};
+
+// A literal address, or the first one that a name leads to.
+Result<net::SocketAddress> resolve(const std::string& host, std::uint16_t port, std::string& server_name) {
+  if (const auto literal = net::SocketAddress::parse(host, port)) return *literal;
+  server_name = host;
+  if (host == "localhost") return net::SocketAddress::parse("127.0.0.1", port);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (error != 0) return base::fail(Errc::kNotFound, fmt::format("{}: {}", base::printable(host), gai_strerror(error)));
+  const net::SocketAddress address(found->ai_addr, found->ai_addrlen);
+  freeaddrinfo(found);
+  return address;
+}
 
 }  // namespace
 
@@ -37,8 +54,8 @@ Result<Target> parse_target(std::string_view url, const std::string& ca_file) {
   const auto parsed = std::from_chars(target.authority.data() + port_at + 1, end, port);
   if (parsed.ec != std::errc() || parsed.ptr != end || port == 0) return bad;
   const std::string host = target.authority.substr(0, port_at);
-  const auto address = net::SocketAddress::parse(host == "localhost" ? "127.0.0.1" : host, port);
-  if (!address) return bad;
+  const auto address = resolve(host, port, target.server_name);
+  if (!address) return tl::unexpected(address.error());
   target.address = *address;
   target.websocket = target.scheme.starts_with("ws");
   if (target.scheme == "mqtt") target.scheme = "tcp";

@@ -13,12 +13,14 @@ namespace mooring::bench {
 struct Target {
   net::SocketAddress address;
   bool websocket = false;
-  TlsClientContext tls;   // nothing: plain
-  std::string scheme;     // ws, wss, tcp, tls, unix
-  std::string authority;  // for the Host header
+  TlsClientContext tls;     // nothing: plain
+  std::string server_name;  // told to a TLS server, and has to be in its certificate; empty for a literal address
+  std::string scheme;       // ws, wss, tcp, tls, unix
+  std::string authority;    // for the Host header
 };
 
-// ws://, wss://, tcp:// (also mqtt://) or tls:// (also mqtts://), a literal address or "localhost", and a port.
+// ws://, wss://, tcp:// (also mqtt://) or tls:// (also mqtts://), an address or a name, and a port. A name is
+// looked up once, which may take seconds.
 base::Result<Target> parse_target(std::string_view url, const std::string& ca_file);
 // The operator's socket in the data folder of a running server: plain MQTT, any topic.
 base::Result<Target> operator_target(const std::string& data_folder);

@@ -77,3 +77,21 @@ def test_connections_come_from_several_addresses(loaded):
     before = len(loaded.log())
     run(loaded, "tcp", "connect -n 4 --count 8 --warm-up 0 --source 127.0.0.7 127.0.0.8")
     assert all(address in loaded.log()[before:] for address in ("127.0.0.7", "127.0.0.8"))
+
+
+@pytest.mark.parametrize("host, status", [("localhost", 0), ("ip6-localhost.invalid", 1)])
+def test_names_are_looked_up_and_checked_in_the_certificate(loaded, host, status):
+    command = [load_generator(), "connect", "-n", "1", "--count", "2", "--warm-up", "0", "--quiet", "--devices", loaded.csv,
+               "--url", f"wss://{host}:{loaded.port}", "--ca", loaded.root_certificate]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert status == 0 or host in done.stderr
+
+
+def test_password_from_the_environment(loaded):
+    command = [load_generator(), "connect", "-n", "1", "--count", "1", "--warm-up", "0", "--quiet", "--account", "load",
+               "--url", f"ws://{loaded.host}:{loaded.port}"]
+    for password, status in ((PASSWORD, 0), ("wrong", 1)):
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "MOORING_BENCH_PASSWORD": password})
+        assert done.returncode == status, done.stdout + done.stderr
