@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "crypto/x509_fields.h"
 
 namespace mooring::crypto {
 namespace {
@@ -25,16 +26,6 @@ using base::Errc;
 using base::fail;
 using base::Result;
 
-template <auto Free>
-struct Deleter {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using CertificatePtr = std::unique_ptr<X509, Deleter<X509_free>>;
 using NumberPtr = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
 using IntegerPtr = std::unique_ptr<ASN1_INTEGER, Deleter<ASN1_INTEGER_free>>;
 using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
@@ -46,39 +37,11 @@ constexpr int kServerDays = 397;                 // what browsers admit
 constexpr std::size_t kMaxCommonNameChars = 64;  // X.520 ub-common-name
 constexpr int kSerialBits = 127;                 // positive, unpredictable
 
-// libcrypto queues its errors per thread; leftovers would confuse the TLS code of the same thread.
-tl::unexpected<base::Error> refused(std::string message, Errc code = Errc::kInternal) {
-  ERR_clear_error();
-  return fail(code, std::move(message));
-}
-
-BioPtr memory_of(std::string_view text) {
-  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-std::string take_text(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  return size > 0 ? std::string(data, static_cast<std::size_t>(size)) : std::string();
-}
-
-// Answers "no password" without asking on the terminal, as libcrypto would by itself.
-int no_password(char*, int, int, void*) {
-  return -1;
-}
-
 Result<KeyPtr> read_key(std::string_view pem) {
   const BioPtr bio = memory_of(pem);
   KeyPtr key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr) : nullptr);
   if (!key) return refused("the text is no private key in PEM form, or the key is encrypted", Errc::kInvalidArgument);
   return key;
-}
-
-Result<CertificatePtr> read_certificate(std::string_view pem) {
-  const BioPtr bio = memory_of(pem);
-  CertificatePtr certificate(bio ? PEM_read_bio_X509(bio.get(), nullptr, no_password, nullptr) : nullptr);
-  if (!certificate) return refused("the text is no certificate in PEM form", Errc::kInvalidArgument);
-  return certificate;
 }
 
 Result<std::string> write_certificate(X509* certificate) {
@@ -89,12 +52,6 @@ Result<std::string> write_certificate(X509* certificate) {
 
 bool set_time(ASN1_TIME* field, base::WallMs at_ms) {
   return ASN1_TIME_set(field, static_cast<std::time_t>(at_ms / 1000)) != nullptr;
-}
-
-base::WallMs read_time(const ASN1_TIME* field) {
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(field, &parts) != 1) return 0;
-  return static_cast<base::WallMs>(::timegm(&parts)) * 1000;
 }
 
 bool set_serial(X509* certificate) {
@@ -210,29 +167,6 @@ void read_alternative_names(X509* certificate, CertificateInfo& info) {
   }
 }
 
-std::string read_subject(X509* certificate) {
-  const BioPtr bio(BIO_new(BIO_s_mem()));
-  // UTF-8 stays readable, control characters are escaped.
-  constexpr unsigned long kFlags = (XN_FLAG_ONELINE & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB)) |
-                                   static_cast<unsigned long>(ASN1_STRFLGS_ESC_CTRL);
-  if (!bio || X509_NAME_print_ex(bio.get(), X509_get_subject_name(certificate), 0, kFlags) < 0) return {};
-  return take_text(bio.get());
-}
-
-std::string fingerprint(X509* certificate) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) return {};
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) {
-    if (i > 0) out += ':';
-    out += kDigits[digest[i] >> 4];
-    out += kDigits[digest[i] & 15];
-  }
-  return out;
-}
-
 bool fill_server_extensions(X509* certificate, X509* root, const ServerNames& names, bool rsa) {
   // RSA key exchange, which old firmware needs, is "key encipherment".
   const char* usage = rsa ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
@@ -329,11 +263,11 @@ Result<CertificateInfo> parse_certificate(std::string_view certificate_pem) {
   if (!certificate) return tl::unexpected(certificate.error());
   X509* const x509 = certificate->get();
   CertificateInfo info;
-  info.subject = read_subject(x509);
+  info.subject = name_text(X509_get_subject_name(x509));
   read_alternative_names(x509, info);
   info.not_before_ms = read_time(X509_get0_notBefore(x509));
   info.not_after_ms = read_time(X509_get0_notAfter(x509));
-  info.sha256_fingerprint = fingerprint(x509);
+  info.sha256_fingerprint = fingerprint_with_colons(x509);
   info.is_authority = X509_check_ca(x509) == 1;
   ERR_clear_error();
   return info;

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "net/client_certificates.h"
 #include "net/tls_psk.h"
 
 namespace mooring::net {
@@ -153,6 +154,10 @@ std::string_view Stream::server_name() const {
   if (ssl_ == nullptr) return {};
   const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
   return name != nullptr ? std::string_view(name) : std::string_view();
+}
+
+std::optional<PeerCertificate> Stream::peer_certificate() const {
+  return ssl_ != nullptr ? peer_certificate_of(ssl_.get()) : std::nullopt;
 }
 
 void Stream::shutdown_write() {

@@ -8,11 +8,13 @@
 #include <sys/uio.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
+#include "net/peer_certificate.h"
 #include "net/tls_context.h"
 #include "net/unique_fd.h"
 
@@ -63,6 +65,9 @@ class Stream {
   const char* tls_cipher() const;
   bool tls_resumed() const;
   std::string_view server_name() const;  // SNI; empty when none was sent
+
+  // The client's certificate, read anew with every call; nothing: it sent none.
+  std::optional<PeerCertificate> peer_certificate() const;
 
   // TLS-PSK. Before the handshake is done: who the client says it is, any bytes, at most 256. Afterwards: who it is,
   // also when the session was resumed. Empty: it does not use a pre-shared key.

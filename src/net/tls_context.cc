@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "base/assert.h"
+#include "net/client_certificates.h"
 #include "net/tls_psk.h"
 
 namespace mooring::net {
@@ -128,6 +129,10 @@ base::Result<std::shared_ptr<const TlsContext>> TlsContext::create(const TlsOpti
   enable_tickets(native, options.ticket_keys);
   for (const CertificatePair& pair : options.certificates) {
     if (auto used = use_pair(native, pair); !used) return tl::unexpected(used.error());
+  }
+  if (!options.client_authorities.empty()) {
+    auto asked = ask_for_certificates(native, options.client_authorities, options.client_chain_bytes);
+    if (!asked) return tl::unexpected(asked.error());
   }
   return context;
 }

@@ -16,6 +16,9 @@ constexpr Names<DynamicRegistration, 3> kDynamicRegistrations{
     {{DynamicRegistration::kOff, "off"},
      {DynamicRegistration::kOn, "on"},
      {DynamicRegistration::kOnWithoutPreregistration, "on-without-preregistration"}}};
+constexpr Names<AuthType, 2> kAuthTypes{{{AuthType::kSecret, "secret"}, {AuthType::kX509, "x509"}}};
+constexpr Names<FirstUse, 3> kFirstUses{
+    {{FirstUse::kOff, "off"}, {FirstUse::kExisting, "existing"}, {FirstUse::kCreate, "create"}}};
 constexpr Names<TopicRight, 3> kTopicRights{
     {{TopicRight::kPublish, "pub"}, {TopicRight::kSubscribe, "sub"}, {TopicRight::kAll, "all"}}};
 constexpr Names<AccountRight, 3> kAccountRights{
@@ -49,6 +52,12 @@ std::string_view to_text(Profile profile) {
 std::string_view to_text(DynamicRegistration dynamic_registration) {
   return name_of(kDynamicRegistrations, dynamic_registration);
 }
+std::string_view to_text(AuthType auth_type) {
+  return name_of(kAuthTypes, auth_type);
+}
+std::string_view to_text(FirstUse first_use) {
+  return name_of(kFirstUses, first_use);
+}
 std::string_view to_text(TopicRight right) {
   return name_of(kTopicRights, right);
 }
@@ -64,6 +73,12 @@ std::optional<Profile> profile_from_text(std::string_view text) {
 }
 std::optional<DynamicRegistration> dynamic_registration_from_text(std::string_view text) {
   return value_of(kDynamicRegistrations, text);
+}
+std::optional<AuthType> auth_type_from_text(std::string_view text) {
+  return value_of(kAuthTypes, text);
+}
+std::optional<FirstUse> first_use_from_text(std::string_view text) {
+  return value_of(kFirstUses, text);
 }
 std::optional<TopicRight> topic_right_from_text(std::string_view text) {
   return value_of(kTopicRights, text);

@@ -39,6 +39,20 @@ enum class Profile : std::uint8_t { kAliyun = 0, kMqtt = 1 };
 // connection.md section 10.
 enum class DynamicRegistration : std::uint8_t { kOff = 0, kOn = 1, kOnWithoutPreregistration = 2 };
 
+// What a product's devices sign in with.
+enum class AuthType : std::uint8_t {
+  kSecret = 0,  // their secret; those with a bound certificate may use that as well
+  kX509 = 1,    // a certificate and nothing else
+};
+
+// What happens to a certificate that is bound to no device when it is used for the first time. Only in products with
+// AuthType::kX509.
+enum class FirstUse : std::uint8_t {
+  kOff = 0,
+  kExisting = 1,  // bound to the device that its subject names, if that has no certificate yet
+  kCreate = 2,    // likewise, and the device is made if it does not exist
+};
+
 // As seen from the device.
 enum class TopicRight : std::uint8_t { kPublish = 1, kSubscribe = 2, kAll = 3 };
 
@@ -61,6 +75,8 @@ struct Product {
   std::vector<TopicClass> topic_classes;
   base::WallMs created_ms = 0;
   std::uint64_t device_count = 0;  // filled by get and list; 0 in the product of a Credential
+  AuthType auth_type = AuthType::kSecret;
+  FirstUse first_use = FirstUse::kOff;
 
   bool operator==(const Product&) const = default;
 };
@@ -160,11 +176,15 @@ struct Account {
 // The texts of the device protocol and of the command line.
 std::string_view to_text(Profile profile);                           // aliyun, mqtt
 std::string_view to_text(DynamicRegistration dynamic_registration);  // off, on, on-without-preregistration
+std::string_view to_text(AuthType auth_type);                        // secret, x509
+std::string_view to_text(FirstUse first_use);                        // off, existing, create
 std::string_view to_text(TopicRight right);                          // pub, sub, all
 std::string_view to_text(DeviceStatus status);                       // UNACTIVE, ONLINE, OFFLINE, DISABLE
 std::string_view to_text(AccountRight right);                        // publish, subscribe, all
 std::optional<Profile> profile_from_text(std::string_view text);
 std::optional<DynamicRegistration> dynamic_registration_from_text(std::string_view text);
+std::optional<AuthType> auth_type_from_text(std::string_view text);
+std::optional<FirstUse> first_use_from_text(std::string_view text);
 std::optional<TopicRight> topic_right_from_text(std::string_view text);
 std::optional<DeviceStatus> device_status_from_text(std::string_view text);  // either case
 std::optional<AccountRight> account_right_from_text(std::string_view text);

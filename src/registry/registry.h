@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "registry/api_tokens.h"
+#include "registry/certificates.h"
 #include "registry/model.h"
 #include "registry/tickets.h"
 
@@ -32,6 +33,8 @@ struct NewProduct {
   Profile profile = Profile::kAliyun;
   DynamicRegistration dynamic_registration = DynamicRegistration::kOff;
   std::vector<TopicClass> topic_classes;
+  AuthType auth_type = AuthType::kSecret;
+  FirstUse first_use = FirstUse::kOff;
 };
 
 // Fields that hold a value are set, the others stay as they are.
@@ -41,6 +44,8 @@ struct ProductChange {
   std::optional<Profile> profile;
   std::optional<DynamicRegistration> dynamic_registration;
   std::optional<std::vector<TopicClass>> topic_classes;
+  std::optional<AuthType> auth_type;
+  std::optional<FirstUse> first_use;
 };
 
 struct NewDevice {
@@ -161,6 +166,8 @@ struct Change {
     kTicketRevoked,
     kApiTokenCreated,
     kApiTokenDeleted,
+    kDeviceCertificateGone,  // unbound or revoked: who signed in with it must leave
+    kAuthoritiesChanged,     // added or removed; key is empty
   };
   Kind kind;
   base::DeviceKey key;
@@ -227,6 +234,29 @@ class Registry : public Tickets, public ApiTokens {
   // change is told.
   virtual base::Result<> renew_password_hash(std::string_view name, std::string_view old_hash,
                                              std::string_view new_hash) = 0;
+
+  // X.509 (registry/certificates.h). The given values are checked by the caller (crypto/client_certificate.h).
+  // Of `authority` the certificate's fields and the product key are taken.
+  virtual base::Result<Authority> add_authority(const Authority& authority) = 0;
+  virtual base::Result<Authority> get_authority(std::string_view fingerprint) = 0;
+  virtual base::Result<std::vector<Authority>> list_authorities() = 0;  // in the order they were added
+  // Its revoked serial numbers go, bound certificates stay: they are of no use without it.
+  virtual base::Result<> remove_authority(std::string_view fingerprint) = 0;
+  // Binding twice to the same device is no error; to another one kAlreadyExists.
+  virtual base::Result<BoundCertificate> bind_certificate(const BoundCertificate& certificate) = 0;
+  virtual base::Result<> unbind_certificate(const base::DeviceKey& key, std::string_view fingerprint) = 0;
+  virtual base::Result<std::vector<BoundCertificate>> list_certificates(const base::DeviceKey& key) = 0;
+  virtual base::Result<> revoke_certificate(std::string_view fingerprint) = 0;
+  virtual base::Result<> lift_revocation(std::string_view fingerprint) = 0;
+  virtual base::Result<> revoke_serial(std::string_view authority, std::string_view serial) = 0;
+  // Takes the place of the list there was; an older one is refused (kInvalidArgument).
+  virtual base::Result<> import_revocations(std::string_view authority, base::WallMs issued_ms, base::WallMs next_ms,
+                                            std::span<const std::string> serials) = 0;
+  // The look-up of a sign-in, and what may follow: binding (durable), noting what was bound by fingerprint (advisory).
+  virtual base::Result<CertificateStanding> find_certificate(const PresentedChain& shown) = 0;
+  virtual base::Result<CertificateStanding> bind_at_first_use(const PresentedChain& shown) = 0;
+  virtual base::Result<> describe_certificate(const PresentedChain& shown) = 0;
+  virtual base::Result<ExpiringCertificates> expiring_certificates(base::WallMs until_ms) = 0;
 
   // At the start of a server: nothing is connected yet.
   virtual base::Result<> mark_all_offline(base::WallMs at_ms) = 0;

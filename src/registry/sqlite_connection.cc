@@ -143,6 +143,52 @@ CREATE TABLE server_key (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // X.509. device_certificate.authority and issued_serial are known from the first sign-in on.
+    R"sql(
+ALTER TABLE product ADD COLUMN auth_type INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE product ADD COLUMN first_use INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE authority (
+  fingerprint    TEXT    NOT NULL PRIMARY KEY,
+  certificate    TEXT    NOT NULL,
+  subject        TEXT    NOT NULL,
+  product_key    TEXT    NOT NULL,
+  not_before_ms  INTEGER NOT NULL,
+  not_after_ms   INTEGER NOT NULL,
+  created_ms     INTEGER NOT NULL,
+  list_issued_ms INTEGER NOT NULL DEFAULT 0,
+  list_next_ms   INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device_certificate (
+  fingerprint   TEXT    NOT NULL PRIMARY KEY,
+  product_key   TEXT    NOT NULL,
+  device_name   TEXT    NOT NULL,
+  subject       TEXT    NOT NULL,
+  authority     TEXT    NOT NULL,
+  issued_serial TEXT    NOT NULL,
+  not_after_ms  INTEGER NOT NULL,
+  bound_ms      INTEGER NOT NULL,
+  first_use     INTEGER NOT NULL,
+  FOREIGN KEY (product_key, device_name) REFERENCES device (product_key, device_name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_certificate_device ON device_certificate (product_key, device_name);
+CREATE INDEX device_certificate_issued ON device_certificate (authority, issued_serial);
+CREATE INDEX device_certificate_end    ON device_certificate (not_after_ms);
+
+CREATE TABLE revoked_certificate (
+  fingerprint TEXT    NOT NULL PRIMARY KEY,
+  revoked_ms  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revoked_serial (
+  authority  TEXT    NOT NULL REFERENCES authority (fingerprint) ON DELETE CASCADE,
+  serial     TEXT    NOT NULL,
+  revoked_ms INTEGER NOT NULL,
+  listed     INTEGER NOT NULL,
+  PRIMARY KEY (authority, serial)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

@@ -283,7 +283,7 @@ Credential load_credential(SqliteConnection& connection, ProductCache& products,
   Query query(connection,
               "SELECT p.revision, d.iot_id, d.device_secret, d.enabled, d.activated_ms, p.product_secret, p.name, "
               "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms, d.life, d.browser_origin <> '', "
-              "d.token_generation "
+              "d.token_generation, p.auth_type, p.first_use "
               "FROM product p LEFT JOIN device d ON d.product_key = p.product_key AND d.device_name = ?2 "
               "WHERE p.product_key = ?1",
               key.product_key, key.device_name);
@@ -309,7 +309,9 @@ Credential load_credential(SqliteConnection& connection, ProductCache& products,
                     static_cast<DynamicRegistration>(query.integer(8)),
                     topic_classes_from_text(query.text(9)),
                     query.integer(10),
-                    0};
+                    0,
+                    static_cast<AuthType>(query.integer(14)),
+                    static_cast<FirstUse>(query.integer(15))};
     credential.product = std::make_shared<const Product>(std::move(product));
     products.put(revision, credential.product);
   }

@@ -10,10 +10,12 @@ namespace mooring::registry {
 namespace {
 
 constexpr std::string_view kSelectProduct =
-    "SELECT product_key, product_secret, name, profile, dynamic_registration, topic_classes, created_ms, device_count "
+    "SELECT product_key, product_secret, name, profile, dynamic_registration, topic_classes, created_ms, device_count, "
+    "auth_type, first_use "
     "FROM product WHERE product_key = ?";
 constexpr std::string_view kListProducts =
-    "SELECT product_key, product_secret, name, profile, dynamic_registration, topic_classes, created_ms, device_count "
+    "SELECT product_key, product_secret, name, profile, dynamic_registration, topic_classes, created_ms, device_count, "
+    "auth_type, first_use "
     "FROM product WHERE product_key > ? AND product_key >= ? AND product_key < ? ORDER BY product_key LIMIT ?";
 
 Product product_of(const Query& row) {
@@ -26,6 +28,8 @@ Product product_of(const Query& row) {
   product.topic_classes = topic_classes_from_text(row.text(5));
   product.created_ms = row.integer(6);
   product.device_count = static_cast<std::uint64_t>(row.integer(7));
+  product.auth_type = static_cast<AuthType>(row.integer(8));
+  product.first_use = static_cast<FirstUse>(row.integer(9));
   return product;
 }
 
@@ -42,6 +46,8 @@ void apply(const ProductChange& change, Product& product) {
   if (change.profile) product.profile = *change.profile;
   if (change.dynamic_registration) product.dynamic_registration = *change.dynamic_registration;
   if (change.topic_classes) product.topic_classes = *change.topic_classes;
+  if (change.auth_type) product.auth_type = *change.auth_type;
+  if (change.first_use) product.first_use = *change.first_use;
 }
 
 }  // namespace
@@ -93,6 +99,8 @@ Product SqliteRegistry::complete(const NewProduct& wanted) {
   product.profile = wanted.profile;
   product.dynamic_registration = wanted.dynamic_registration;
   product.topic_classes = wanted.topic_classes;
+  product.auth_type = wanted.auth_type;
+  product.first_use = wanted.first_use;
   product.created_ms = clock_.wall_ms();
   return product;
 }
@@ -100,9 +108,10 @@ Product SqliteRegistry::complete(const NewProduct& wanted) {
 void SqliteRegistry::insert_product(SqliteConnection& connection, const Product& product) {
   Query(connection,
         "INSERT INTO product (product_key, product_secret, name, profile, dynamic_registration, topic_classes, "
-        "created_ms, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "created_ms, revision, auth_type, first_use) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         product.product_key, product.product_secret, product.name, product.profile, product.dynamic_registration,
-        topic_classes_to_text(product.topic_classes), product.created_ms, new_revision())
+        topic_classes_to_text(product.topic_classes), product.created_ms, new_revision(), product.auth_type,
+        product.first_use)
       .run();
 }
 
@@ -148,9 +157,10 @@ base::Result<Product> SqliteRegistry::update_product(std::string_view product_ke
     if (auto ok = check_product(*product); !ok) return tl::unexpected(ok.error());
     Query(connection,
           "UPDATE product SET product_secret = ?, name = ?, profile = ?, dynamic_registration = ?, topic_classes = ?, "
-          "revision = ? WHERE product_key = ?",
+          "revision = ?, auth_type = ?, first_use = ? WHERE product_key = ?",
           product->product_secret, product->name, product->profile, product->dynamic_registration,
-          topic_classes_to_text(product->topic_classes), new_revision(), product_key)
+          topic_classes_to_text(product->topic_classes), new_revision(), product->auth_type, product->first_use,
+          product_key)
         .run();
     changes.push_back({Change::Kind::kProductChanged, {product->product_key, {}}});
     return product;

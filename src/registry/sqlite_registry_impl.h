@@ -103,6 +103,22 @@ class SqliteRegistry final : public Registry {
   base::Result<ApiToken> create_api_token(const NewApiToken& token) override;
   base::Result<std::vector<ApiToken>> list_api_tokens() override;
   base::Result<> delete_api_token(std::string_view name) override;
+  base::Result<Authority> add_authority(const Authority& authority) override;
+  base::Result<Authority> get_authority(std::string_view fingerprint) override;
+  base::Result<std::vector<Authority>> list_authorities() override;
+  base::Result<> remove_authority(std::string_view fingerprint) override;
+  base::Result<BoundCertificate> bind_certificate(const BoundCertificate& certificate) override;
+  base::Result<> unbind_certificate(const base::DeviceKey& key, std::string_view fingerprint) override;
+  base::Result<std::vector<BoundCertificate>> list_certificates(const base::DeviceKey& key) override;
+  base::Result<> revoke_certificate(std::string_view fingerprint) override;
+  base::Result<> lift_revocation(std::string_view fingerprint) override;
+  base::Result<> revoke_serial(std::string_view authority, std::string_view serial) override;
+  base::Result<> import_revocations(std::string_view authority, base::WallMs issued_ms, base::WallMs next_ms,
+                                    std::span<const std::string> serials) override;
+  base::Result<CertificateStanding> find_certificate(const PresentedChain& shown) override;
+  base::Result<CertificateStanding> bind_at_first_use(const PresentedChain& shown) override;
+  base::Result<> describe_certificate(const PresentedChain& shown) override;
+  base::Result<ExpiringCertificates> expiring_certificates(base::WallMs until_ms) override;
   void set_change_listener(ChangeListener listener) override { listener_ = std::move(listener); }
 
  private:

@@ -85,6 +85,11 @@ constexpr char kUndoRegistration[] =
     "DROP TABLE device_token; DROP TABLE server_key; ALTER TABLE device DROP COLUMN token_generation; "
     "ALTER TABLE device DROP COLUMN registration;";
 
+// And X.509 after that.
+constexpr char kUndoCertificates[] =
+    "DROP TABLE revoked_serial; DROP TABLE revoked_certificate; DROP TABLE device_certificate; DROP TABLE authority; "
+    "ALTER TABLE product DROP COLUMN first_use; ALTER TABLE product DROP COLUMN auth_type;";
+
 TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number) {
   SqliteFixture fixture;
   const base::DeviceKey key{"pk", "dev1"};
@@ -95,6 +100,7 @@ TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number)
     ASSERT_TRUE(registry->create_product(product_named("pk")));
     ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
   }
+  execute(fixture.folder / "registry.db", kUndoCertificates);
   execute(fixture.folder / "registry.db", kUndoRegistration);
   execute(fixture.folder / "registry.db",
           kDropTickets +
@@ -116,6 +122,7 @@ TEST(SqliteRegistry, a_registry_of_the_second_schema_takes_accounts_and_keeps_it
     ASSERT_TRUE(registry->create_product(product_named("pk")));
     created = registry->create_devices("pk", std::vector<NewDevice>(1))->front();
   }
+  execute(fixture.folder / "registry.db", kUndoCertificates);
   execute(fixture.folder / "registry.db", kUndoRegistration);
   execute(
       fixture.folder / "registry.db",
