@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "api/connect_lines.h"
+#include "authority_commands.h"
 #include "device_transfer.h"
 #include "registry/registry.h"
 #include "registry_output.h"
@@ -251,6 +252,7 @@ void add_device_commands(CLI::App& app, int& exit_status) {
   add_device_command(device, "kick", "Close a device's connection", kick, exit_status);
   add_device_command(device, "reset", "Let a device register once more, although it was online", reset, exit_status);
   add_transfer_commands(device, exit_status);
+  add_device_certificate_commands(device, exit_status);
   add_connect_line(device, exit_status);
 }
 

@@ -18,6 +18,8 @@ struct ProductOptions : CommonOptions {
   std::string name;
   std::string profile;
   std::string dynamic_registration;
+  std::string auth_type;
+  std::string first_use;
   std::vector<std::string> topic_classes;
   std::vector<std::string> removed_topic_classes;
   std::string prefix;
@@ -34,6 +36,8 @@ boost::json::object given(const ProductOptions& options) {
   if (!options.name.empty()) body["name"] = options.name;
   if (!options.profile.empty()) body["profile"] = options.profile;
   if (!options.dynamic_registration.empty()) body["dynamicRegistration"] = options.dynamic_registration;
+  if (!options.auth_type.empty()) body["authType"] = options.auth_type;
+  if (!options.first_use.empty()) body["firstUse"] = options.first_use;
   return body;
 }
 
@@ -134,6 +138,13 @@ void add_shape_options(CLI::App& command, ProductOptions& options) {
       ->check(CLI::IsMember({"aliyun", "mqtt"}));
   command.add_option("--dynamic-registration", options.dynamic_registration, "off, on or on-without-preregistration")
       ->check(CLI::IsMember({"off", "on", "on-without-preregistration"}));
+  command.add_option("--auth-type", options.auth_type, "What the devices sign in with: secret or x509")
+      ->check(CLI::IsMember({"secret", "x509"}));
+  command
+      .add_option("--first-use", options.first_use,
+                  "With x509: whether a certificate that is bound to nobody is bound to the device its subject names: "
+                  "off, existing, or create, which makes the device")
+      ->check(CLI::IsMember({"off", "existing", "create"}));
 }
 
 void add_key_option(CLI::App& command, ProductOptions& options) {

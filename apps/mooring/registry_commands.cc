@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "account_commands.h"
+#include "authority_commands.h"
 #include "device_commands.h"
 #include "product_commands.h"
 #include "ticket_commands.h"
@@ -16,6 +17,7 @@ void add_registry_commands(CLI::App& app, int& exit_status) {
   add_account_commands(app, exit_status);
   add_ticket_commands(app, exit_status);
   add_token_commands(app, exit_status);
+  add_authority_commands(app, exit_status);
 }
 
 }  // namespace mooring::app

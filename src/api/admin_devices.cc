@@ -155,7 +155,13 @@ ApiResult<Reply> show_device(AdminContext& context, const AdminRequest& request)
   if (!device) return refuse(device.error());
   // The stored state follows by a moment; the broker knows better.
   if (context.sessions != nullptr) device->online = context.sessions->is_online(device->key);
-  return Reply{to_json(*device, context.device_secrets())};
+  boost::json::object body = to_json(*device, context.device_secrets());
+  const auto certificates = context.registry.list_certificates(device->key);
+  if (!certificates) return refuse(certificates.error());
+  boost::json::array bound;
+  for (const registry::BoundCertificate& one : *certificates) bound.push_back(to_json(one));
+  body["certificates"] = std::move(bound);
+  return Reply{std::move(body)};
 }
 
 ApiResult<Reply> update_device(AdminContext& context, const AdminRequest& request) {

@@ -53,6 +53,8 @@ boost::json::object to_json(const registry::Product& product, Secrets secrets) {
   json["name"] = product.name;
   json["profile"] = text(registry::to_text(product.profile));
   json["dynamicRegistration"] = text(registry::to_text(product.dynamic_registration));
+  json["authType"] = text(registry::to_text(product.auth_type));
+  json["firstUse"] = text(registry::to_text(product.first_use));
   boost::json::array topic_classes;
   for (const registry::TopicClass& topic_class : product.topic_classes) {
     topic_classes.push_back(text(fmt::format("{}:{}", topic_class.suffix, registry::to_text(topic_class.right))));
@@ -82,6 +84,31 @@ boost::json::object to_json(const registry::Device& device, Secrets secrets) {
                                      {"module", device.facts.module}});
   // A page that holds the secret gives it to everybody who opens it.
   json["secretUsedInBrowser"] = device.browser_origin.empty() ? boost::json::value() : text(device.browser_origin);
+  return json;
+}
+
+boost::json::object to_json(const registry::Authority& authority) {
+  boost::json::object json;
+  json["fingerprint"] = authority.fingerprint;
+  json["subject"] = authority.subject;
+  json["productKey"] = authority.product_key.empty() ? boost::json::value() : text(authority.product_key);
+  json["notBefore"] = time_json(authority.not_before_ms);
+  json["notAfter"] = time_json(authority.not_after_ms);
+  json["added"] = time_json(authority.created_ms);
+  json["revokedSerials"] = authority.revoked_serials;
+  json["revocationList"] = boost::json::object(
+      {{"issued", time_json(authority.list_issued_ms)}, {"next", time_json(authority.list_next_ms)}});
+  return json;
+}
+
+boost::json::object to_json(const registry::BoundCertificate& certificate) {
+  boost::json::object json;
+  json["fingerprint"] = certificate.fingerprint;
+  json["subject"] = certificate.subject;
+  json["notAfter"] = time_json(certificate.not_after_ms);
+  json["bound"] = time_json(certificate.bound_ms);
+  json["firstUse"] = certificate.first_use;
+  json["revoked"] = certificate.revoked;
   return json;
 }
 

@@ -44,6 +44,18 @@ ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request)
 ApiResult<Reply> reset_device(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> import_devices(AdminContext& context, const AdminRequest& request);
 
+// X.509
+ApiResult<Reply> list_authorities(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> add_authority(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> show_authority(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> remove_authority(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> import_revocation_list(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> revoke_serial(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> revoke_certificate(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> reinstate_certificate(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> bind_certificate(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> unbind_certificate(AdminContext& context, const AdminRequest& request);
+
 // accounts
 ApiResult<Reply> list_accounts(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> create_account(AdminContext& context, const AdminRequest& request);

@@ -31,6 +31,24 @@ ApiResult<std::optional<registry::DynamicRegistration>> read_dynamic_registratio
   return mode;
 }
 
+ApiResult<std::optional<registry::AuthType>> read_auth_type(const boost::json::object& object) {
+  const auto text = read_text(object, "authType");
+  if (!text) return tl::unexpected(text.error());
+  if (!*text) return std::optional<registry::AuthType>();
+  const auto type = registry::auth_type_from_text(**text);
+  if (!type) return refuse(400, "invalid", "the auth type must be secret or x509");
+  return type;
+}
+
+ApiResult<std::optional<registry::FirstUse>> read_first_use(const boost::json::object& object) {
+  const auto text = read_text(object, "firstUse");
+  if (!text) return tl::unexpected(text.error());
+  if (!*text) return std::optional<registry::FirstUse>();
+  const auto rule = registry::first_use_from_text(**text);
+  if (!rule) return refuse(400, "invalid", "the rule for the first use must be off, existing or create");
+  return rule;
+}
+
 ApiResult<std::optional<std::vector<registry::TopicClass>>> read_topic_classes(const boost::json::object& object) {
   using Classes = std::vector<registry::TopicClass>;
   const boost::json::value* value = object.if_contains("topicClasses");
@@ -56,6 +74,10 @@ ApiResult<registry::ProductChange> read_change(const boost::json::object& object
   if (!profile) return tl::unexpected(profile.error());
   auto dynamic_registration = read_dynamic_registration(object);
   if (!dynamic_registration) return tl::unexpected(dynamic_registration.error());
+  const auto auth_type = read_auth_type(object);
+  if (!auth_type) return tl::unexpected(auth_type.error());
+  const auto first_use = read_first_use(object);
+  if (!first_use) return tl::unexpected(first_use.error());
   auto topic_classes = read_topic_classes(object);
   if (!topic_classes) return tl::unexpected(topic_classes.error());
   change.product_secret = std::move(*secret);
@@ -63,6 +85,8 @@ ApiResult<registry::ProductChange> read_change(const boost::json::object& object
   change.profile = *profile;
   change.dynamic_registration = *dynamic_registration;
   change.topic_classes = std::move(*topic_classes);
+  change.auth_type = *auth_type;
+  change.first_use = *first_use;
   return change;
 }
 
@@ -89,8 +113,8 @@ ApiResult<Reply> list_products(AdminContext& context, const AdminRequest& reques
 }
 
 ApiResult<Reply> create_product(AdminContext& context, const AdminRequest& request) {
-  const auto object = parse_object(
-      request.body, {"productKey", "productSecret", "name", "profile", "dynamicRegistration", "topicClasses"});
+  const auto object = parse_object(request.body, {"productKey", "productSecret", "name", "profile",
+                                                  "dynamicRegistration", "topicClasses", "authType", "firstUse"});
   if (!object) return tl::unexpected(object.error());
   const auto product_key = read_text(*object, "productKey");
   if (!product_key) return tl::unexpected(product_key.error());
@@ -102,6 +126,8 @@ ApiResult<Reply> create_product(AdminContext& context, const AdminRequest& reque
   product.name = wanted->name.value_or("");
   product.profile = wanted->profile.value_or(registry::Profile::kAliyun);
   product.dynamic_registration = wanted->dynamic_registration.value_or(registry::DynamicRegistration::kOff);
+  product.auth_type = wanted->auth_type.value_or(registry::AuthType::kSecret);
+  product.first_use = wanted->first_use.value_or(registry::FirstUse::kOff);
   product.topic_classes = std::move(wanted->topic_classes).value_or(std::vector<registry::TopicClass>());
   const auto created = context.registry.create_product(product);
   if (!created) return refuse(created.error());
@@ -115,8 +141,8 @@ ApiResult<Reply> show_product(AdminContext& context, const AdminRequest& request
 }
 
 ApiResult<Reply> update_product(AdminContext& context, const AdminRequest& request) {
-  const auto object =
-      parse_object(request.body, {"productSecret", "name", "profile", "dynamicRegistration", "topicClasses"});
+  const auto object = parse_object(request.body, {"productSecret", "name", "profile", "dynamicRegistration",
+                                                  "topicClasses", "authType", "firstUse"});
   if (!object) return tl::unexpected(object.error());
   const auto change = read_change(*object);
   if (!change) return tl::unexpected(change.error());

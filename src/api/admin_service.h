@@ -77,6 +77,7 @@ class SessionControl {
 struct AdminSettings {
   std::uint32_t ticket_lifetime_max_s = 86'400;
   std::size_t tickets_per_holder = 1000;
+  std::size_t authorities = registry::kAuthoritiesMax;
 };
 
 struct AdminResponse {

@@ -111,6 +111,20 @@ constexpr RefusalRow kRefusals[] = {
      "The iotToken is wrong, expired, or belongs to another iotId."},
     {RefusalReason::kCertificateMissing, kBadCredentials, "certificate-missing",
      "The device sent no signature and presented no client certificate bound to it."},
+    {RefusalReason::kCertificateRequired, kBadCredentials, "certificate-required",
+     "The product's devices sign in with a client certificate and an empty password."},
+    {RefusalReason::kCertificateUntrusted, kBadCredentials, "certificate-untrusted",
+     "The client certificate does not chain to an authority that is known here."},
+    {RefusalReason::kCertificateNotYetValid, kBadCredentials, "certificate-not-yet-valid",
+     "The client certificate, or one of its chain, is not valid yet."},
+    {RefusalReason::kCertificateExpired, kBadCredentials, "certificate-expired",
+     "The client certificate, or one of its chain, has expired."},
+    {RefusalReason::kCertificateRevoked, kBadCredentials, "certificate-revoked",
+     "The client certificate, or one of its chain, is revoked."},
+    {RefusalReason::kCertificateUnbound, kBadCredentials, "certificate-unbound",
+     "The client certificate is bound to no device, and no product's rule for the first use applies."},
+    {RefusalReason::kCertificateOfOtherDevice, kBadCredentials, "certificate-of-other-device",
+     "The client certificate is bound to another device."},
     {RefusalReason::kUnknownDevice, kBadCredentials, "unknown-device", "There is no such product or device."},
     {RefusalReason::kNoSecret, kBadCredentials, "no-secret", "No secret was issued to the device yet."},
     {RefusalReason::kWrongSignature, kBadCredentials, "wrong-signature",
@@ -168,7 +182,10 @@ std::optional<SecureMode> parse_secure_mode(std::optional<std::string_view> valu
 std::optional<RefusalReason> check_user_name(const ConnectAttempt& attempt) {
   if (!attempt.user_name || !attempt.password) return RefusalReason::kCredentialsMissing;
   const std::string_view name = *attempt.user_name;
-  if (name == "&") return RefusalReason::kCertificateMissing;  // X.509; no certificate is ever bound yet
+  if (name == "&") {  // X.509: the certificate says who it is
+    if (!attempt.password->empty()) return RefusalReason::kUserNameForm;
+    return attempt.certificate != nullptr ? std::nullopt : std::optional(RefusalReason::kCertificateMissing);
+  }
   if (name.find('&') == std::string_view::npos) {
     const std::string_view password = base::as_text(*attempt.password);
     if (!looks_like_token(password)) return RefusalReason::kUnknownUser;
@@ -212,7 +229,9 @@ std::optional<RefusalReason> check_keep_alive(PendingSignIn& pending, std::uint1
 PendingSignIn make_pending(const ConnectAttempt& attempt, const ClientId& id, crypto::HmacMethod method) {
   const auto device = claimed_device(attempt.user_name, attempt.password);
   PendingSignIn pending;
-  pending.device = {std::string(device->product_key), std::string(device->device_name)};
+  pending.by_certificate = attempt.password->empty() && attempt.certificate != nullptr;
+  pending.identifies = !device;
+  if (device) pending.device = {std::string(device->product_key), std::string(device->device_name)};
   pending.protocol_level = attempt.protocol_level;
   pending.clean_session = attempt.clean_session;
   pending.tls = attempt.tls;
@@ -242,9 +261,10 @@ void take_token(PendingSignIn& pending, const ConnectAttempt& attempt, bool devi
 }
 
 // The part of row 9 that needs no registry: sign-ins of a kind that cannot be verified.
-std::optional<RefusalReason> check_credential_kind(AuthType type, const SecureMode& mode, std::string_view password) {
+std::optional<RefusalReason> check_credential_kind(AuthType type, const SecureMode& mode, std::string_view password,
+                                                   bool has_certificate) {
   if (type == AuthType::kId2 || mode.id2) return RefusalReason::kId2Unavailable;
-  if (password.empty()) return RefusalReason::kCertificateMissing;
+  if (password.empty() && !has_certificate) return RefusalReason::kCertificateMissing;
   return std::nullopt;
 }
 
@@ -258,16 +278,23 @@ Outcome begin_device(const ConnectAttempt& attempt, const SignInPolicy& policy) 
   if (!method) return refuse(RefusalReason::kSignMethodUnknown);
   auto type = parse_auth_type(id->auth_type);
   if (!type) return refuse(RefusalReason::kAuthTypeUnknown);
+  // Who asks the certificate who it is asks for nothing else.
+  if (*attempt.user_name == "&" && *type != AuthType::kSecret) return refuse(RefusalReason::kUserNameForm);
   const std::string_view password = base::as_text(*attempt.password);
   // One vendor text misprints connwl as regnwl (section 17 row 24).
   if (type == AuthType::kRegisterUnknown && !id->random && looks_like_token(password)) type = AuthType::kToken;
   if (type == AuthType::kRegister || type == AuthType::kRegisterUnknown) {
     return begin_registration(attempt, policy, *id, *method, type == AuthType::kRegisterUnknown);
   }
-  if (!is_valid_base_client_id(id->base, attempt.protocol_level == 5)) return refuse(RefusalReason::kBaseClientId);
+  const bool by_certificate = password.empty() && attempt.certificate != nullptr;
+  if (!is_valid_base_client_id(id->base, attempt.protocol_level == 5 || by_certificate)) {
+    return refuse(RefusalReason::kBaseClientId);
+  }
   PendingSignIn pending = make_pending(attempt, *id, *method);
   if (const auto reason = check_keep_alive(pending, attempt.keep_alive_s, policy)) return refuse(*reason);
-  if (const auto reason = check_credential_kind(*type, *mode, password)) return refuse(*reason);
+  if (const auto reason = check_credential_kind(*type, *mode, password, attempt.certificate != nullptr)) {
+    return refuse(*reason);
+  }
   if (!fits_psk_identity(attempt)) return refuse(RefusalReason::kOtherPskIdentity);
   take_token(pending, attempt, *type == AuthType::kToken);
   pending.secure_mode_mismatch = mode->announces_tls && *mode->announces_tls != attempt.tls;
@@ -307,7 +334,7 @@ std::optional<RefusalReason> check_signature(const PendingSignIn& pending, const
       sign_connect(pending.method, secret, {pending.base_client_id, pending.device, timestamp});
   const bool fits = crypto::constant_time_equal(expected.view(), pending.mac.view());
   if (record == nullptr) return RefusalReason::kUnknownDevice;
-  if (record->kind == CredentialRecord::Kind::kX509) return RefusalReason::kCertificateMissing;
+  if (record->kind == CredentialRecord::Kind::kX509) return RefusalReason::kCertificateRequired;
   if (!has_secret) return RefusalReason::kNoSecret;
   if (!fits) return RefusalReason::kWrongSignature;
   return std::nullopt;
@@ -315,6 +342,10 @@ std::optional<RefusalReason> check_signature(const PendingSignIn& pending, const
 
 std::optional<RefusalReason> check_credential(const PendingSignIn& pending, const SignInPolicy& policy,
                                               const CredentialRecord* record) {
+  if (pending.by_certificate) {
+    MOORING_ASSERT(pending.certificate_checked);
+    return record == nullptr ? std::optional(RefusalReason::kUnknownDevice) : std::nullopt;
+  }
   switch (pending.proof) {
     case Proof::kSignature:
       break;
@@ -404,6 +435,7 @@ tl::expected<SignedIn, Refusal> finish(PendingSignIn&& pending, const SignInPoli
   signed_in.keep_alive_s = pending.keep_alive_s;
   signed_in.keep_alive_clamped = pending.keep_alive_clamped;
   signed_in.clean_session = pending.clean_session;
+  signed_in.identifies = pending.identifies;
   signed_in.ext_bits = pending.ext_bits;
   signed_in.auto_subscribe = pending.auto_subscribe;
   signed_in.secure_mode_mismatch = pending.secure_mode_mismatch;

@@ -29,6 +29,8 @@
 
 namespace mooring::auth {
 
+struct PresentedCertificate;  // auth/certificate_sign_in.h
+
 // A CONNECT as it came, borrowed for the call of begin().
 struct ConnectAttempt {
   std::uint8_t protocol_level = 4;  // 3, 4 or 5; any other is refused
@@ -40,9 +42,10 @@ struct ConnectAttempt {
   bool tls = false;  // the transport as the server sees it
   bool websocket = false;
   std::string_view peer_address;
-  std::string_view psk_identity;  // of TLS-PSK (auth/psk_identity.h); empty: none
-  base::WallMs now_ms = 0;        // for tokens that end
-  bool rate_limited = false;      // row 3, asked of auth/connect_limiter.h by the caller
+  const PresentedCertificate* certificate = nullptr;  // of the client, in TLS
+  std::string_view psk_identity;                      // of TLS-PSK (auth/psk_identity.h); empty: none
+  base::WallMs now_ms = 0;                            // for tokens that end
+  bool rate_limited = false;                          // row 3, asked of auth/connect_limiter.h by the caller
 };
 
 enum class KeepAliveOverMax { kReject, kClamp };
@@ -117,9 +120,16 @@ enum class RefusalReason : std::uint8_t {
   kKeepAliveTooShort,
   kKeepAliveTooLong,
   kId2Unavailable,
-  kWrongToken,          // authType=connwl: clientId and token are no pair of this device
-  kWrongIotToken,       // wrong, expired, or not of this iotId
-  kCertificateMissing,  // empty password, or an X.509 device, without a bound client certificate
+  kWrongToken,           // authType=connwl: clientId and token are no pair of this device
+  kWrongIotToken,        // wrong, expired, or not of this iotId
+  kCertificateMissing,   // empty password or user name '&' without a client certificate
+  kCertificateRequired,  // a signature where the product admits certificates only
+  kCertificateUntrusted,
+  kCertificateNotYetValid,
+  kCertificateExpired,
+  kCertificateRevoked,
+  kCertificateUnbound,
+  kCertificateOfOtherDevice,
   kUnknownDevice,
   kNoSecret,
   kWrongSignature,
@@ -155,6 +165,10 @@ enum class Proof : std::uint8_t {
 // Between the two steps. Owns everything; holds the code the client sent, so it is not for the log.
 struct PendingSignIn {
   base::DeviceKey device;  // to look up
+  // Proven by a client certificate; check_certificate() of auth/certificate_sign_in.h comes before finish().
+  bool by_certificate = false;
+  bool identifies = false;  // user name '&': the certificate tells which device it is
+  bool certificate_checked = false;
   std::uint8_t protocol_level = 4;
   bool clean_session = false;
   bool tls = false;
@@ -184,6 +198,7 @@ struct SignedIn {
   std::uint16_t keep_alive_s = 0;   // to use; 0 only when the policy admits it: no time limit
   bool keep_alive_clamped = false;  // MQTT 5: announce it as Server Keep Alive
   bool clean_session = false;
+  bool identifies = false;            // it wants to know its names and nothing else (connection.md 11)
   std::uint32_t ext_bits = 0;         // kExtCustomRrpc, kExtNotify
   bool auto_subscribe = false;        // section 6.6
   bool secure_mode_mismatch = false;  // for a warning in the log: announced mode and transport differ

@@ -1,8 +1,8 @@
 // Certificates of devices, the private authorities that issue them, and their revocation lists: reading and checking.
 // Whether a certificate chains to an authority is decided by net during the TLS handshake.
 //
-// Pure functions, any thread; every byte string is answered. Errors: kInvalidArgument for what is not what it should be,
-// kLimitExceeded for what is too large.
+// Pure functions, any thread; every byte string is answered. Errors: kInvalidArgument for what is not what it should
+// be, kLimitExceeded for what is too large.
 #pragma once
 
 #include <string>
@@ -15,10 +15,10 @@
 
 namespace mooring::crypto {
 
-inline constexpr std::size_t kMaxSubjectBytes = 512;           // of the text for people; longer ones are cut
-inline constexpr std::size_t kMaxCertificateBytes = 64 * 1024; // PEM
-inline constexpr std::size_t kMaxAuthorityNameBytes = 1024;    // DER: it goes to every TLS client that is asked
-inline constexpr std::size_t kMaxRevokedSerials = 200'000;     // of one revocation list
+inline constexpr std::size_t kMaxSubjectBytes = 512;            // of the text for people; longer ones are cut
+inline constexpr std::size_t kMaxCertificateBytes = 64 * 1024;  // PEM
+inline constexpr std::size_t kMaxAuthorityNameBytes = 1024;     // DER: it goes to every TLS client that is asked
+inline constexpr std::size_t kMaxRevokedSerials = 200'000;      // of one revocation list
 
 struct DeviceCertificate {
   std::string fingerprint;  // SHA-256, 64 lower-case hexadecimal digits

@@ -34,6 +34,7 @@ struct ListenerContext {
   enum class Tls : std::uint8_t { kAuto, kRequired, kOff };
   Tls tls = Tls::kAuto;
   bool legacy_tls = true;                              // which of the server's contexts it is
+  bool client_certificates = true;                     // likewise: whether it asks for one
   std::shared_ptr<const net::TlsContext> tls_context;  // replaced when certificates change
   bool proxy_protocol = false;
   std::vector<net::AddressBlock> trusted_proxies;  // empty: whoever connects may send a PROXY header
@@ -81,6 +82,7 @@ class Connection final : public net::LoopClient,
   // Transport
   net::Loop& loop() override { return *loop_; }
   const PeerFacts& peer() const override { return peer_; }
+  std::optional<net::PeerCertificate> peer_certificate() const override { return stream_.peer_certificate(); }
   std::string_view psk_identity() const override { return stream_.psk_identity(); }
   void write(base::ByteView bytes) override;
   std::uint8_t* reserve(std::size_t bytes) override;

@@ -28,6 +28,11 @@ std::shared_ptr<ProductRules> make_rules(const registry::Product& product) {
   return rules;
 }
 
+auth::CredentialRecord::Kind kind_of(const registry::Product& product) {
+  using Kind = auth::CredentialRecord::Kind;
+  return product.auth_type == registry::AuthType::kX509 ? Kind::kX509 : Kind::kSecret;
+}
+
 }  // namespace
 
 const CachedCredential* CredentialCache::find(const base::DeviceKeyView& key) {
@@ -51,6 +56,7 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
       cached.record.tokens.push_back({token.client_id, token.token_hash, token.used});
     }
     cached.used_in_browser = credential.device->used_in_browser;
+    cached.record.kind = kind_of(*credential.product);
     cached.product = generation == generation_ ? rules_of(*credential.product) : make_rules(*credential.product);
   }
   if (generation != generation_) {
@@ -106,6 +112,9 @@ void CredentialCache::forget_product(std::string_view product_key) {
 
 void CredentialCache::update_product(const registry::Product& product) {
   ++generation_;
+  for (Entry& entry : order_) {
+    if (entry.key.product_key == product.product_key) entry.credential.record.kind = kind_of(product);
+  }
   const auto found = products_.find(product.product_key);
   if (found == products_.end()) return;
   found->second->profile = product.profile;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "gateway/certificate_sign_in.h"
 
 namespace mooring::gateway {
 namespace {
@@ -55,8 +56,16 @@ void DeviceSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) 
                       });
     return;
   }
-  base::DeviceKey key = pending->device;
-  find(std::move(key), [this, address, pending = std::move(*pending),
+  if (pending->by_certificate) {
+    identify(ByCertificate::make(std::move(*pending), *attempt.certificate, address, std::move(done)));
+    return;
+  }
+  look_up(std::move(*pending), address, std::move(done));
+}
+
+void DeviceSignIn::look_up(auth::PendingSignIn pending, std::string address, Done done) {
+  base::DeviceKey key = pending.device;
+  find(std::move(key), [this, address = std::move(address), pending = std::move(pending),
                         done = std::move(done)](base::Result<const CachedCredential*> found) mutable {
     if (found) {
       conclude(std::move(pending), **found, address, done);

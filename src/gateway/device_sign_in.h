@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "auth/certificate_sign_in.h"
 #include "auth/connect_limiter.h"
 #include "auth/sign_in.h"
 #include "base/clock.h"
@@ -65,6 +66,13 @@ class DeviceSignIn {
   DeviceRegistration& registration() { return registration_; }
 
  private:
+  struct ByCertificate;
+  using ByCertificateRef = std::unique_ptr<ByCertificate>;
+  void identify(ByCertificateRef sign_in);
+  void on_standing(ByCertificateRef sign_in, registry::CertificateStanding standing);
+  void refuse_certificate(ByCertificate& sign_in, auth::RefusalReason reason);
+
+  void look_up(auth::PendingSignIn pending, std::string address, Done done);
   void ask_registry(base::DeviceKey key, Found found, int lookups_left);
   void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
                 Done& done);

@@ -281,8 +281,8 @@ base::MonoMs MqttConversation::deadline() const {
 
 void MqttConversation::on_deadline(base::MonoMs now) {
   if (registered_ != nullptr) {
-    base::log_info("gateway", "{}: closed: it has its registration and did not leave", who());
-    end(mqtt::ReasonCode::kAdministrativeAction, ws::CloseCode::kPolicyViolation, "registered; connect as the device");
+    base::log_info("gateway", "{}: closed: it has its answer and did not leave", who());
+    end(mqtt::ReasonCode::kAdministrativeAction, ws::CloseCode::kPolicyViolation, "connect as the device");
     return;
   }
   if (ticket_ != nullptr && now >= ticket_->ends_at_ms) {

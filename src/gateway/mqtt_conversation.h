@@ -102,7 +102,9 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void on_ticket_signed_in(tl::expected<TicketSignedIn, auth::Refusal> result);
   void limit_session_to_ticket();
   void end_ticket();
+  void on_identified(const base::DeviceKey& device);
   void on_signed_in(tl::expected<SignInResult, auth::Refusal> result);
+  void answer_only(std::string_view topic, std::string_view payload);
   void on_registered(const base::DeviceKey& device, const registry::Registration& registration);
   void refuse(const auth::Refusal& refusal);
   void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text);
@@ -128,7 +130,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   std::shared_ptr<MqttConversation*> self_;           // cleared when this ends: calls under way find out
   std::unique_ptr<PendingConnect> connect_;           // from CONNECT to CONNACK
   std::unique_ptr<OutgoingAliases> aliases_;          // of a client that allows them
-  std::unique_ptr<RegisteredConnection> registered_;  // of a CONNECT that was a registration
+  std::unique_ptr<RegisteredConnection> registered_;  // of a CONNECT that was a registration, or asked who it is
   // Of a connection with a ticket.
   struct TicketLife {
     base::MonoMs ends_at_ms = 0;

@@ -28,7 +28,7 @@ Answer answer_of(const base::DeviceKey& device, const registry::Registration& re
 }  // namespace
 
 void RegisteredConnection::refuse() {
-  end_(mqtt::ReasonCode::kProtocolError, "after a registration nothing else may be done on this connection");
+  end_(mqtt::ReasonCode::kProtocolError, "nothing else may be done on this connection");
 }
 
 void RegisteredConnection::on_pingreq() {
@@ -43,9 +43,23 @@ void RegisteredConnection::on_protocol_error(const mqtt::ProtocolError& error) {
   end_(error.code, error.text);
 }
 
-// CONNACK and the answer, QoS 0 and without a subscription. No session, no presence: the device is not online.
 void MqttConversation::on_registered(const base::DeviceKey& device, const registry::Registration& registration) {
   const Answer answer = answer_of(device, registration);
+  answer_only(answer.topic, answer.payload);
+}
+
+// The names of the device whose certificate this is (connection.md section 11, X.509).
+void MqttConversation::on_identified(const base::DeviceKey& device) {
+  base::log_info("gateway", "{}/{}: told its names by its certificate, {}", device.product_key, device.device_name,
+                 transport_.peer().address.to_text());
+  answer_only("/ext/auth/identity/response",
+              boost::json::serialize(
+                  boost::json::object{{"productKey", device.product_key}, {"deviceName", device.device_name}}));
+}
+
+// CONNACK and the answer, QoS 0 and without a subscription. No session, no presence: the device is not online, and this
+// need not be its home loop.
+void MqttConversation::answer_only(std::string_view topic, std::string_view payload) {
   base::Bytes connack;
   if (speaks_v5()) {
     mqtt::append_connack5(connack, mqtt::ReasonCode::kSuccess, false, {});
@@ -54,8 +68,8 @@ void MqttConversation::on_registered(const base::DeviceKey& device, const regist
     writer_.packet(mqtt::encode_connack(machine_.version(), mqtt::ConnackCode::kAccepted).view());
   }
   mqtt::Publish publish{};
-  publish.topic = answer.topic;
-  publish.payload = base::as_bytes(answer.payload);
+  publish.topic = topic;
+  publish.payload = base::as_bytes(payload);
   base::Bytes packet;
   const auto encoded = mqtt::append_publish(packet, machine_.version(), publish);
   accepted_ = true;
@@ -64,7 +78,7 @@ void MqttConversation::on_registered(const base::DeviceKey& device, const regist
   user_name_.shrink_to_fit();
   registered_ = std::make_unique<RegisteredConnection>(
       writer_, transport_.loop().now_ms(), [this](mqtt::ReasonCode reason, std::string_view text) {
-        base::log_info("gateway", "{}: closed after its registration: {}", who(), text);
+        base::log_info("gateway", "{}: closed after its answer: {}", who(), text);
         end(reason, ws::CloseCode::kPolicyViolation, text);
       });
   machine_.set_limits(services_->device.packets);

@@ -1,4 +1,5 @@
-// What is left of a connection whose CONNECT was a registration (connection.md section 10): the answer went out, and
+// What is left of a connection whose CONNECT was a registration (connection.md section 10) or asked who its certificate
+// is (section 11): the answer went out, and
 // the device should leave. It may say PINGREQ, DISCONNECT and PUBACK; anything else ends the connection. One that stays
 // is closed after kStay_ms.
 #pragma once

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/random.h"
 #include "gateway/authorizers.h"
+#include "gateway/certificate_sign_in.h"
 #include "gateway/mqtt_conversation.h"
 #include "gateway/session_identity.h"
 #include "mqtt/decode.h"
@@ -75,15 +76,21 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
   attempt.peer_address = address;
   attempt.psk_identity = transport_.psk_identity();
   attempt.now_ms = services_->clock.wall_ms();
+  // Who has a certificate to show sends an empty password (connection.md 11).
+  std::optional<auth::PresentedCertificate> shown;
+  if (peer.tls && packet.password && packet.password->empty()) {
+    if (const auto certificate = transport_.peer_certificate()) shown = presented(*certificate);
+    if (shown) attempt.certificate = &*shown;
+  }
   attempt.rate_limited = services_->sign_in.rate_limited(attempt);
   const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
-  if (TicketSignIn::is_for_ticket(attempt)) {
+  const bool ticket = TicketSignIn::is_for_ticket(attempt);
+  const bool account = anonymous || AccountSignIn::is_for_account(attempt);
+  if ((ticket || account) && !attempt.psk_identity.empty()) {  // a pre-shared key is for its device alone
+    refuse(auth::Refusal::of(auth::RefusalReason::kOtherPskIdentity));
+  } else if (ticket) {
     sign_in_ticket(attempt);
-  } else if (anonymous || AccountSignIn::is_for_account(attempt)) {
-    if (!attempt.psk_identity.empty()) {
-      refuse(auth::Refusal::of(auth::RefusalReason::kOtherPskIdentity));
-      return;
-    }
+  } else if (account) {
     sign_in_account(attempt, anonymous);
   } else {
     sign_in_device(attempt);
@@ -105,6 +112,10 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   auth::SignedIn& device = result->signed_in;
   if (result->registration) {
     on_registered(device.device, *result->registration);
+    return;
+  }
+  if (device.identifies) {
+    on_identified(device.device);
     return;
   }
   if (device.secure_mode_mismatch) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "mqtt/message.h"
 #include "net/loop.h"
+#include "net/peer_certificate.h"
 #include "net/socket_address.h"
 #include "session/ports.h"
 
@@ -43,6 +45,8 @@ class Transport {
   virtual ~Transport() = default;
   virtual net::Loop& loop() = 0;
   virtual const PeerFacts& peer() const = 0;
+  // The client's certificate of TLS, made anew with every call; nothing: it sent none.
+  virtual std::optional<net::PeerCertificate> peer_certificate() const { return std::nullopt; }
   // Who the client is by its pre-shared key of TLS (connection.md 2.5); empty: it used none. Any bytes.
   virtual std::string_view psk_identity() const { return {}; }
   // What a trusted proxy says of the client; ignored when it is no address.

@@ -29,8 +29,8 @@ struct TlsOptions {
   TlsVersion minimum = TlsVersion::k12;
   bool legacy = true;  // also RSA key exchange and CBC, for firmware of small TLS libraries (connection.md 2.4)
   bool psk = false;  // with `legacy`: also TLS-PSK up to TLS 1.2, for firmware without certificates (connection.md 2.5)
-  // PEM certificates of the private authorities whose clients are asked for a certificate (net/peer_certificate.h). Empty:
-  // nobody is asked.
+  // PEM certificates of the private authorities whose clients are asked for a certificate (net/peer_certificate.h).
+  // Empty: nobody is asked.
   std::vector<std::string> client_authorities;
   std::size_t client_chain_bytes = 16 * 1024;  // the handshake fails for longer chains
   TicketKeys ticket_keys{};

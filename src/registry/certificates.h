@@ -15,7 +15,7 @@
 
 namespace mooring::registry {
 
-inline constexpr std::size_t kAuthoritiesMax = 10;           // the cloud's number
+inline constexpr std::size_t kAuthoritiesMax = 10;           // the cloud's number; a setting may change it
 inline constexpr std::size_t kCertificatesPerDeviceMax = 4;  // the old and the new one, and a spare of each
 inline constexpr std::size_t kExpiringShownMax = 5;
 
@@ -36,10 +36,10 @@ struct Authority {
 struct BoundCertificate {
   std::string fingerprint;
   base::DeviceKey device;
-  std::string subject;             // empty: bound by fingerprint and not used yet
-  base::WallMs not_after_ms = 0;   // 0: likewise
+  std::string subject;            // empty: bound by fingerprint and not used yet
+  base::WallMs not_after_ms = 0;  // 0: likewise
   base::WallMs bound_ms = 0;
-  bool first_use = false;          // bound by itself
+  bool first_use = false;  // bound by itself
   bool revoked = false;
   bool operator==(const BoundCertificate&) const = default;
 };
@@ -63,7 +63,7 @@ struct CertificateStanding {
   bool revoked = false;  // it, or one between it and the authority
   std::optional<base::DeviceKey> device;
   bool first_use = false;    // not bound, but bind_at_first_use() would
-  bool undescribed = false;  // bound by fingerprint and seen for the first time: see describe_certificate()
+  bool undescribed = false;  // bound by hand and seen for the first time: see describe_certificate()
 };
 
 struct ExpiringCertificates {

@@ -236,8 +236,8 @@ class Registry : public Tickets, public ApiTokens {
                                              std::string_view new_hash) = 0;
 
   // X.509 (registry/certificates.h). The given values are checked by the caller (crypto/client_certificate.h).
-  // Of `authority` the certificate's fields and the product key are taken.
-  virtual base::Result<Authority> add_authority(const Authority& authority) = 0;
+  // Of `authority` the certificate's fields and the product key are taken. kLimitExceeded: there are `most` already.
+  virtual base::Result<Authority> add_authority(const Authority& authority, std::size_t most = kAuthoritiesMax) = 0;
   virtual base::Result<Authority> get_authority(std::string_view fingerprint) = 0;
   virtual base::Result<std::vector<Authority>> list_authorities() = 0;  // in the order they were added
   // Its revoked serial numbers go, bound certificates stay: they are of no use without it.

@@ -23,7 +23,7 @@ Authority authority_of(const Query& row) {
 }
 
 BoundCertificate bound_of(const Query& row) {
-  return {row.text(0),    {row.text(1), row.text(2)}, row.text(3),          row.integer(4),
+  return {row.text(0),    {row.text(1), row.text(2)}, row.text(3),        row.integer(4),
           row.integer(5), row.integer(6) != 0,        row.integer(7) != 0};
 }
 
@@ -92,7 +92,10 @@ CertificateStanding standing_of(SqliteConnection& connection, const PresentedCha
   if (!authority || standing.revoked) return standing;
   if (const auto bound = load_bound(connection, shown.chain.front())) {
     standing.device = bound->device;
-    standing.undescribed = bound->not_after_ms == 0;
+    standing.undescribed =
+        Query(connection, "SELECT 1 FROM device_certificate WHERE fingerprint = ? AND authority = ''",
+              bound->fingerprint)
+            .step();
   } else {
     standing.first_use = first_use_target(connection, *authority, shown).has_value();
   }
@@ -111,15 +114,16 @@ void insert_bound(SqliteConnection& connection, const BoundCertificate& bound, s
 
 }  // namespace
 
-base::Result<Authority> SqliteRegistry::add_authority(const Authority& wanted) {
+base::Result<Authority> SqliteRegistry::add_authority(const Authority& wanted, std::size_t most) {
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<Authority> {
     if (load_authority(connection, wanted.fingerprint)) {
       return base::fail(base::Errc::kAlreadyExists, "this authority is known already");
     }
     Query count(connection, "SELECT count(*) FROM authority");
     count.step();
-    if (std::cmp_greater_equal(count.integer(0), kAuthoritiesMax)) {
-      return base::fail(base::Errc::kLimitExceeded, fmt::format("there can be {} authorities at most", kAuthoritiesMax));
+    if (std::cmp_greater_equal(count.integer(0), most)) {
+      return base::fail(base::Errc::kLimitExceeded,
+                        fmt::format("there can be {} authorities at most (limits.authorities)", most));
     }
     if (!wanted.product_key.empty() && !product_exists(connection, wanted.product_key)) {
       return tl::unexpected(no_such_product(wanted.product_key));
@@ -168,8 +172,9 @@ base::Result<BoundCertificate> SqliteRegistry::bind_certificate(const BoundCerti
     if (const auto device = load_device(connection, wanted.device); !device) return tl::unexpected(device.error());
     if (const auto known = load_bound(connection, wanted.fingerprint)) {
       if (known->device == wanted.device) return *known;
-      return base::fail(base::Errc::kAlreadyExists, fmt::format("the certificate is bound to device '{}' of product '{}'",
-                                                                known->device.device_name, known->device.product_key));
+      return base::fail(base::Errc::kAlreadyExists,
+                        fmt::format("the certificate is bound to device '{}' of product '{}'",
+                                    known->device.device_name, known->device.product_key));
     }
     if (load_all_bound(connection, wanted.device).size() >= kCertificatesPerDeviceMax) {
       return base::fail(base::Errc::kLimitExceeded,
@@ -224,9 +229,10 @@ base::Result<CertificateStanding> SqliteRegistry::bind_at_first_use(const Presen
       add_to_device_count(connection, target->device.product_key, 1);
       changes.push_back({Change::Kind::kDeviceCreated, target->device});
     }
-    insert_bound(connection,
-                 {shown.chain.front(), target->device, shown.subject, shown.not_after_ms, clock_.wall_ms(), true, false},
-                 shown.authority, shown.issued_serial);
+    insert_bound(
+        connection,
+        {shown.chain.front(), target->device, shown.subject, shown.not_after_ms, clock_.wall_ms(), true, false},
+        shown.authority, shown.issued_serial);
     changes.push_back({Change::Kind::kDeviceChanged, target->device});
     standing.device = target->device;
     standing.first_use = false;
@@ -249,13 +255,13 @@ base::Result<ExpiringCertificates> SqliteRegistry::expiring_certificates(base::W
   return read([&](SqliteConnection& connection) -> base::Result<ExpiringCertificates> {
     static const std::string authorities =
         fmt::format("{}WHERE not_after_ms < ? ORDER BY not_after_ms", kSelectAuthority);
-    static const std::string bound = fmt::format(
-        "{}WHERE c.not_after_ms > 0 AND c.not_after_ms < ? ORDER BY c.not_after_ms LIMIT ?", kSelectBound);
+    static const std::string bound =
+        fmt::format("{}WHERE c.not_after_ms > 0 AND c.not_after_ms < ? ORDER BY c.not_after_ms LIMIT ?", kSelectBound);
     ExpiringCertificates out;
     Query ending(connection, authorities, until_ms);
     while (ending.step()) out.authorities.push_back(authority_of(ending));
-    Query count(connection,
-                "SELECT count(*) FROM device_certificate c WHERE c.not_after_ms > 0 AND c.not_after_ms < ?", until_ms);
+    Query count(connection, "SELECT count(*) FROM device_certificate c WHERE c.not_after_ms > 0 AND c.not_after_ms < ?",
+                until_ms);
     count.step();
     out.device_certificates = static_cast<std::uint64_t>(count.integer(0));
     Query first(connection, bound, until_ms, kExpiringShownMax);

@@ -191,7 +191,9 @@ base::Result<std::vector<Device>> SqliteRegistry::create_devices(std::string_vie
     if (!product_exists(connection, product_key)) return tl::unexpected(no_such_product(product_key));
     std::vector<Device> devices;
     devices.reserve(wanted.size());
-    for (const NewDevice& one : wanted) {
+    const bool without_secrets = load_product(connection, product_key)->auth_type == AuthType::kX509;
+    for (NewDevice one : wanted) {
+      one.without_secret = one.without_secret || (without_secrets && one.device_secret.empty());
       auto device = insert_device(connection, std::string(product_key), one);
       if (!device) return tl::unexpected(device.error());
       changes.push_back({Change::Kind::kDeviceCreated, device->key});

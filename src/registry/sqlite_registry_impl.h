@@ -103,7 +103,7 @@ class SqliteRegistry final : public Registry {
   base::Result<ApiToken> create_api_token(const NewApiToken& token) override;
   base::Result<std::vector<ApiToken>> list_api_tokens() override;
   base::Result<> delete_api_token(std::string_view name) override;
-  base::Result<Authority> add_authority(const Authority& authority) override;
+  base::Result<Authority> add_authority(const Authority& authority, std::size_t most) override;
   base::Result<Authority> get_authority(std::string_view fingerprint) override;
   base::Result<std::vector<Authority>> list_authorities() override;
   base::Result<> remove_authority(std::string_view fingerprint) override;

@@ -115,6 +115,7 @@ base::Result<> Certificates::build() {
   tls.minimum = to_net(options_.minimum_version);
   tls.ticket_keys = ticket_keys_;
   tls.psk = options_.psk;
+  tls.client_chain_bytes = options_.client_chain_bytes;
   for (const auto& [certificate, key] : files_) {
     auto certificate_pem = read_file(certificate);
     if (!certificate_pem) return tl::unexpected(certificate_pem.error());
@@ -128,14 +129,17 @@ base::Result<> Certificates::build() {
     }
     tls.certificates.push_back({std::move(*certificate_pem), std::move(*key_pem)});
   }
-  tls.legacy = true;
-  auto legacy = net::TlsContext::create(tls);
-  if (!legacy) return tl::unexpected(legacy.error());
-  tls.legacy = false;
-  auto modern = net::TlsContext::create(tls);
-  if (!modern) return tl::unexpected(modern.error());
-  legacy_ = std::move(*legacy);
-  modern_ = std::move(*modern);
+  Contexts made;
+  for (const bool legacy : {false, true}) {
+    for (const bool ask : {false, true}) {
+      tls.legacy = legacy;
+      tls.client_authorities = ask ? authorities_ : std::vector<std::string>();
+      auto context = net::TlsContext::create(tls);
+      if (!context) return tl::unexpected(context.error());
+      made[legacy ? 1 : 0][ask ? 1 : 0] = std::move(*context);
+    }
+  }
+  contexts_ = std::move(made);
   seen_ = now;
   return {};
 }
@@ -170,6 +174,13 @@ bool Certificates::refresh() {
   }
   base::log_info("tls", "new certificates are in use for new connections");
   return true;
+}
+
+base::Result<> Certificates::set_authorities(std::vector<std::string> authorities) {
+  authorities_.swap(authorities);
+  auto built = build();
+  if (!built) authorities_ = std::move(authorities);
+  return built;
 }
 
 base::Result<> Certificates::reload(const TlsOptions& options) {

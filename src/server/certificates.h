@@ -2,6 +2,7 @@
 // the files change. Used by the main thread; the contexts are immutable and go to all loops.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,7 +21,11 @@ class Certificates {
   static base::Result<std::unique_ptr<Certificates>> load(const TlsOptions& options, std::filesystem::path folder,
                                                           const base::Clock& clock);
 
-  std::shared_ptr<const net::TlsContext> context(bool legacy) const { return legacy ? legacy_ : modern_; }
+  // By the settings of a listener: [legacy_tls][client_certificates].
+  using Contexts = std::array<std::array<std::shared_ptr<const net::TlsContext>, 2>, 2>;
+  const Contexts& contexts() const { return contexts_; }
+  // PEM: the private authorities whose clients are asked for a certificate. Nothing changes when they cannot be used.
+  base::Result<> set_authorities(std::vector<std::string> authorities);
 
   // True when the files changed and new contexts are in place. Files that cannot be used are reported in the log and
   // the old contexts stay. Cheap when nothing changed: a stat per file.
@@ -53,8 +58,8 @@ class Certificates {
   std::vector<std::pair<std::filesystem::path, std::filesystem::path>> files_;  // certificate, key
   std::vector<Stamp> seen_;
   base::MonoMs next_renewal_check_ms_ = 0;
-  std::shared_ptr<const net::TlsContext> legacy_;
-  std::shared_ptr<const net::TlsContext> modern_;
+  Contexts contexts_;
+  std::vector<std::string> authorities_;
   std::string root_pem_;
   std::string root_fingerprint_;
 };

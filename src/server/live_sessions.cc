@@ -93,12 +93,16 @@ void LiveSessions::on_change(const registry::Change& change) {
     case Kind::kDeviceEnabled:
     case Kind::kDeviceDisabled:
     case Kind::kDeviceDeleted:
+    case Kind::kDeviceCertificateGone:
       break;
+    case Kind::kAuthoritiesChanged:
+      return;  // DeviceTrust's
   }
   for (LoopWorker* worker : workers_) {
     worker->loop().post([worker, key = change.key] { worker->sign_in().cache().forget(key); });
   }
   if (change.kind == Kind::kDeviceDisabled) close_everywhere(change.key, broker::CloseCause::kDisabled);
+  if (change.kind == Kind::kDeviceCertificateGone) close_everywhere(change.key, broker::CloseCause::kKicked);
   if (change.kind == Kind::kDeviceDeleted) close_everywhere(change.key, broker::CloseCause::kDeleted);
 }
 

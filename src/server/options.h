@@ -46,6 +46,7 @@ struct ListenerOptions {
   std::string anonymous_account;  // empty = none
   ListenerTls tls = ListenerTls::kAuto;
   bool legacy_tls = true;
+  bool client_certificates = true;
   bool proxy_protocol = false;
   std::vector<std::string> trusted_proxies;  // addresses and networks ("10.0.0.0/8"), valid after loading
 };
@@ -90,6 +91,7 @@ struct LimitsOptions {
   std::uint32_t topic_bytes = 128;
   std::uint32_t topic_slashes = 7;  // custom topics
   std::uint32_t ticket_lifetime_s = 86'400;
+  std::uint32_t authorities = 10;  // private ones, of X.509 devices
   std::uint32_t tickets_per_holder = 1'000;
   std::uint32_t sessions_per_ticket = 10;
   std::uint32_t max_connections = 100'000;
@@ -116,6 +118,8 @@ struct TlsOptions {
   std::vector<std::string> names;  // for the built-in authority's certificate; empty = this machine's names
   TlsVersion minimum_version = TlsVersion::k12;
   bool psk = true;
+  std::uint32_t client_chain_bytes = 16'384;
+  std::uint32_t expiry_warning_days = 30;  // of authorities and device certificates
 };
 
 struct LogOptions {

@@ -22,6 +22,7 @@
 #include "server/data_folder.h"
 #include "server/deleted_sessions.h"
 #include "server/demo.h"
+#include "server/device_trust.h"
 #include "server/home_publisher.h"
 #include "server/live_sessions.h"
 #include "server/loop_worker.h"
@@ -86,7 +87,7 @@ base::Result<std::vector<net::SocketAddress>> addresses_of(const ListenerOptions
 }
 
 api::AdminSettings admin_settings(const Options& options) {
-  return {options.limits.ticket_lifetime_s, options.limits.tickets_per_holder};
+  return {options.limits.ticket_lifetime_s, options.limits.tickets_per_holder, options.limits.authorities};
 }
 
 routing::RetainedMessages::Limits retained_limits(const Options& options) {
@@ -143,6 +144,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
   std::unique_ptr<SystemTopics> system_topics_;       // likewise
   std::unique_ptr<DeletedSessions> deleted_;          // on the main thread's loop
+  std::unique_ptr<DeviceTrust> trust_;                // likewise
   net::UniqueFd signals_;
   Announcement announcement_;
   std::uint32_t next_listener_number_ = 0;
@@ -163,6 +165,7 @@ base::Result<> Server::start(bool demo) {
   for (const auto& worker : workers_) worker->start();
   system_topics_->start();
   deleted_->drain();  // what was deleted while no server ran
+  trust_->start(options_.tls.expiry_warning_days);
   site_->set_ready(true);
   announce();
   return {};
@@ -204,6 +207,9 @@ base::Result<> Server::open_stores(bool demo) {
     announcement_.demo.push_back(std::move(*device));
   }
   warn_of_missing_accounts(**opened);
+  const auto authorities = (*opened)->list_authorities();
+  if (!authorities) return tl::unexpected(authorities.error());
+  if (auto used = certificates_->set_authorities(DeviceTrust::pem_of(*authorities)); !used) return used;
   auto token_key = (*opened)->server_key("device-token");
   if (!token_key) return tl::unexpected(token_key.error());
   token_key_ = std::move(*token_key);
@@ -215,6 +221,7 @@ base::Result<> Server::open_stores(bool demo) {
   registry_->on_change([this](std::span<const registry::Change> changes) {
     door_->on_changes(changes);
     live_->on_changes(changes);
+    trust_->on_changes(changes);
   });
   site_ = std::make_unique<Site>(*door_, certificates_->root_pem());
   return {};
@@ -267,6 +274,13 @@ base::Result<> Server::make_loops() {
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
   system_topics_ = std::make_unique<SystemTopics>(*admin_, all_workers(), *store_, *retained_);
   live_->set_parts(all_workers(), *deleted_);
+  trust_ = std::make_unique<DeviceTrust>(*registry_, *admin_, clock_, [this](std::vector<std::string> authorities) {
+    if (auto used = certificates_->set_authorities(std::move(authorities)); !used) {
+      base::log_error("tls", "the private authorities are not used: {}", used.error().message);
+    } else {
+      hand_out_certificates();
+    }
+  });
   registry_->start();
   return {};
 }
@@ -320,7 +334,8 @@ std::shared_ptr<gateway::ListenerContext> Server::context_for(const ListenerOpti
       break;
   }
   context->legacy_tls = listener.legacy_tls;
-  context->tls_context = certificates_->context(listener.legacy_tls);
+  context->client_certificates = listener.client_certificates;
+  context->tls_context = certificates_->contexts()[listener.legacy_tls ? 1 : 0][listener.client_certificates ? 1 : 0];
   context->proxy_protocol = listener.proxy_protocol;
   context->anonymous_account = listener.anonymous_account;
   for (const std::string& block : listener.trusted_proxies) {
@@ -418,11 +433,11 @@ void Server::on_timer(base::MonoMs now) {
 
 void Server::hand_out_certificates() {
   for (const auto& worker : workers_) {
-    worker->loop().post(
-        [w = worker.get(), legacy = certificates_->context(true), modern = certificates_->context(false)] {
-          w->gateway().set_tls_contexts(
-              [&](const gateway::ListenerContext& context) { return context.legacy_tls ? legacy : modern; });
-        });
+    worker->loop().post([w = worker.get(), contexts = certificates_->contexts()] {
+      w->gateway().set_tls_contexts([&](const gateway::ListenerContext& context) {
+        return contexts[context.legacy_tls ? 1 : 0][context.client_certificates ? 1 : 0];
+      });
+    });
   }
 }
 
@@ -456,6 +471,7 @@ void Server::reload() {
     worker->loop().post([worker, options = options_] { worker->apply(options); });
   }
   hand_out_certificates();
+  trust_->start(options_.tls.expiry_warning_days);
   base::log_info("server", "reload: done");
 }
 
@@ -484,6 +500,7 @@ void Server::end() {
     if (worker != nullptr) worker->let_go();
   }
   deleted_.reset();
+  trust_.reset();
   std::error_code ignored;
   if (admin_ != nullptr && folder_) std::filesystem::remove(folder_->socket_file(), ignored);
   workers_.clear();

@@ -7,7 +7,7 @@ import pytest
 import test_readme
 from harness import BAD_LOG_WORDS, ROOT, find_program
 
-PAGES = ("api-tokens.md", "registration.md", "tickets.md", "tls-psk.md")
+PAGES = ("api-tokens.md", "registration.md", "tickets.md", "tls-psk.md", "x509.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -22,7 +22,7 @@ def test_commands_of_the_page(page, tmp_path, monkeypatch):
     try:
         for kind, text in blocks:
             {"server": lambda t: reader.do_server(t.replace(" --listen localhost:443", "")),
-             "": reader.do_run}[kind](text)
+             "": lambda t: reader.do_run(t.replace("-p 443", f"-p {reader.port}"))}[kind](text)
         assert reader.end() == 0
         report = "\n".join(reader.server.errors)
         assert not any(word in report for word in BAD_LOG_WORDS), report

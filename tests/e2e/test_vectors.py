@@ -16,11 +16,11 @@ import pytest
 from rawclient import CONNACK, Silence, connect_packet
 
 VECTORS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "sign_vectors.json").read_text())
-# A feature the server does not have yet: client certificates.
-NOT_YET = {"p40-x509"}
+# Needs a client certificate: tests/e2e/test_x509.py.
+WITH_CERTIFICATE = {"p40-x509"}
 # Its iotToken stands for one that the server issues: tests/e2e/test_device_http.py puts such a one in its place.
 ISSUED = {"p41-preauth"}
-CONNECTS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_connect" and v["id"] not in NOT_YET | ISSUED]
+CONNECTS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_connect" and v["id"] not in WITH_CERTIFICATE | ISSUED]
 REGISTRATIONS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_register"]
 SETTINGS = {
     "": {},

@@ -46,6 +46,11 @@ TEST_F(AccessTest, every_address_by_every_role) {
                                                     "POST products/*/devices/*/disable",
                                                     "POST products/*/devices/*/kick",
                                                     "POST products/*/devices/*/reset",
+                                                    "POST products/*/devices/*/certificates",
+                                                    "DELETE products/*/devices/*/certificates/*",
+                                                    "POST authorities/*/revocation-list",
+                                                    "POST authorities/*/revoke",
+                                                    "POST certificates/*/revoke",
                                                     "GET devices:export",
                                                     "DELETE tickets/*",
                                                     "POST tickets:revoke"};

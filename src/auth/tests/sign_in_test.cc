@@ -111,6 +111,8 @@ TEST(SignIn, UserNames) {
     EXPECT_EQ(f.reason(), RefusalReason::kUserNameForm) << name;
   }
   f.user_name = "&";
+  EXPECT_EQ(f.reason(), RefusalReason::kUserNameForm) << "with a password";
+  f.password.clear();
   EXPECT_EQ(f.reason(), RefusalReason::kCertificateMissing);
   f.user_name = "";
   EXPECT_EQ(f.reason(), RefusalReason::kUnknownUser);
@@ -316,7 +318,7 @@ TEST(SignIn, CredentialsThatNobodyCanHold) {
   f.known = true;
   f.record = kRecord;
   f.record.kind = CredentialRecord::Kind::kX509;
-  EXPECT_EQ(f.reason(), RefusalReason::kCertificateMissing);
+  EXPECT_EQ(f.reason(), RefusalReason::kCertificateRequired);
 }
 
 TEST(SignIn, Passwords) {
