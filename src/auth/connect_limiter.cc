@@ -7,10 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <span>
-#include <string>
 #include <vector>
-
-#include "crypto/hmac.h"
 
 namespace mooring::auth {
 namespace {
@@ -65,20 +62,10 @@ struct MinuteCounter::Impl {
     std::vector<Slot> slots;
   };
 
-  Impl(std::size_t slots, base::Random& random) : buckets_per_shard((slots + kShards * kWays - 1) / (kShards * kWays)) {
+  Impl(std::size_t slots, base::Random& random)
+      : hash(random), buckets_per_shard((slots + kShards * kWays - 1) / (kShards * kWays)) {
     buckets_per_shard = std::max<std::size_t>(buckets_per_shard, 1);
-    random.fill({reinterpret_cast<std::uint8_t*>(seed.data()), seed.size()});
     for (Shard& shard : shards) shard.slots.resize(buckets_per_shard * kWays);
-  }
-
-  // Keyed, so that nobody can aim a key at another one's slots.
-  std::uint64_t hash(std::initializer_list<std::string_view> key) const {
-    std::string joined;
-    for (const std::string_view part : key) joined.append(part).push_back('\0');
-    const crypto::Mac mac = crypto::hmac(crypto::HmacMethod::kSha1, {seed.data(), seed.size()}, {joined});
-    std::uint64_t value = 0;
-    std::memcpy(&value, mac.bytes.data(), sizeof value);
-    return value == 0 ? 1 : value;
   }
 
   Shard& shard_of(std::uint64_t key) { return shards[key % kShards]; }
@@ -86,7 +73,7 @@ struct MinuteCounter::Impl {
     return std::span<Slot>(shard.slots).subspan((key / kShards) % buckets_per_shard * kWays, kWays);
   }
 
-  std::array<char, 16> seed{};
+  const crypto::KeyedHash hash;
   std::size_t buckets_per_shard;
   std::array<Shard, kShards> shards;
 };
@@ -128,12 +115,26 @@ std::uint32_t MinuteCounter::events(std::initializer_list<std::string_view> key,
   return 0;
 }
 
+namespace {
+
+constexpr base::MonoMs kRefusedForMs = 60'000;
+constexpr base::MonoMs kAcceptedForMs = 24LL * 3600 * 1000;
+constexpr std::size_t kPairSlotsPerSlot = 4;
+
+}  // namespace
+
 ConnectLimiter::ConnectLimiter(Limits limits, base::Random& random, std::size_t slots)
     : device_limit_(limits.connects_per_device_per_minute),
       address_limit_(limits.refusals_per_address_per_minute),
       rate_limit_(limits.connects_per_second),
       devices_(slots, random),
-      addresses_(slots, random) {}
+      addresses_(slots, random),
+      hash_(random),
+      refused_(kPairSlotsPerSlot * slots),
+      accepted_(kPairSlotsPerSlot * slots),
+      good_addresses_(slots),
+      strangers_(slots),
+      handshakes_(slots) {}
 
 void ConnectLimiter::set_limits(Limits limits) {
   device_limit_ = limits.connects_per_device_per_minute;
@@ -141,17 +142,12 @@ void ConnectLimiter::set_limits(Limits limits) {
   rate_limit_ = limits.connects_per_second;
 }
 
-bool ConnectLimiter::over_rate(base::MonoMs now_ms) {
+bool ConnectLimiter::over_rate(base::MonoMs now_ms) const {
   const std::uint32_t limit = rate_limit_;
   if (limit == 0) return false;
   const auto second = static_cast<std::uint64_t>(now_ms / 1000) << 32;
-  std::uint64_t seen = this_second_.load(std::memory_order_relaxed);
-  std::uint64_t next = 0;
-  do {
-    // A thread whose clock lags counts into the newer second.
-    next = seen >= second ? seen + 1 : second + 1;
-  } while (!this_second_.compare_exchange_weak(seen, next, std::memory_order_relaxed));
-  return (next & 0xFFFFFFFF) > limit;
+  const std::uint64_t seen = this_second_.load(std::memory_order_relaxed);
+  return seen >= second && (seen & 0xFFFFFFFF) >= limit;  // a thread whose clock lags is in the newer second
 }
 
 bool ConnectLimiter::device_over_limit(const base::DeviceKeyView& device, base::MonoMs now_ms) const {
@@ -161,6 +157,11 @@ bool ConnectLimiter::device_over_limit(const base::DeviceKeyView& device, base::
 
 void ConnectLimiter::count_accepted(const base::DeviceKeyView& device, base::MonoMs now_ms) {
   if (device_limit_ != 0) devices_.count({device.product_key, device.device_name}, now_ms);
+  if (rate_limit_ == 0) return;
+  const auto second = static_cast<std::uint64_t>(now_ms / 1000) << 32;
+  std::uint64_t seen = this_second_.load(std::memory_order_relaxed);
+  while (!this_second_.compare_exchange_weak(seen, std::max(seen, second) + 1, std::memory_order_relaxed)) {
+  }
 }
 
 bool ConnectLimiter::address_over_limit(std::string_view address, base::MonoMs now_ms) const {
@@ -169,9 +170,48 @@ bool ConnectLimiter::address_over_limit(std::string_view address, base::MonoMs n
   return limit != 0 && addresses_.events({address_key(address, storage)}, now_ms) >= limit;
 }
 
-void ConnectLimiter::count_refused(std::string_view address, base::MonoMs now_ms) {
+bool ConnectLimiter::turned_away(std::string_view address, std::string_view who, base::MonoMs now_ms) {
+  if (!address_over_limit(address, now_ms)) return false;
   std::array<char, 16> storage;
-  if (address_limit_ != 0) addresses_.count({address_key(address, storage)}, now_ms);
+  const std::string_view from = address_key(address, storage);
+  const std::uint64_t pair = hash_({from, who});
+  if (!who.empty() && refused_.marked_within(pair, now_ms, kRefusedForMs)) return true;
+  if (accepted_.marked_within(pair, now_ms, kAcceptedForMs)) return false;
+  return strangers_.count(hash_({from}), now_ms) > kStrangersPerSecond;
+}
+
+bool ConnectLimiter::may_shake_hands(std::string_view address, base::MonoMs now_ms) {
+  if (!address_over_limit(address, now_ms)) return true;
+  std::array<char, 16> storage;
+  const std::uint64_t key = hash_({address_key(address, storage)});
+  const bool good = good_addresses_.marked_within(key, now_ms, kAcceptedForMs);
+  return handshakes_.count(key, now_ms) <= (good ? kHandshakesPerSecond : kHandshakesOfStrangersPerSecond);
+}
+
+bool ConnectLimiter::count_refused(std::string_view address, std::string_view who, base::MonoMs now_ms) {
+  const std::uint32_t limit = address_limit_;
+  if (limit == 0) return false;
+  std::array<char, 16> storage;
+  const std::string_view from = address_key(address, storage);
+  if (!who.empty()) refused_.mark(hash_({from, who}), now_ms);
+  addresses_.count({from}, now_ms);
+  return addresses_.events({from}, now_ms) == limit;
+}
+
+void ConnectLimiter::mark_refused(std::string_view address, std::string_view who, base::MonoMs now_ms) {
+  if (address_limit_ == 0 || who.empty()) return;
+  std::array<char, 16> storage;
+  refused_.mark(hash_({address_key(address, storage), who}), now_ms);
+}
+
+void ConnectLimiter::remember_accepted(std::string_view address, std::string_view who, base::MonoMs now_ms) {
+  if (address_limit_ == 0) return;
+  std::array<char, 16> storage;
+  const std::string_view from = address_key(address, storage);
+  const std::uint64_t pair = hash_({from, who});
+  refused_.forget(pair);
+  accepted_.mark(pair, now_ms);
+  good_addresses_.mark(hash_({from}), now_ms);
 }
 
 }  // namespace mooring::auth

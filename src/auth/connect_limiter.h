@@ -13,9 +13,11 @@
 #include <memory>
 #include <string_view>
 
+#include "auth/key_table.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
+#include "crypto/keyed_hash.h"
 
 namespace mooring::auth {
 
@@ -35,6 +37,14 @@ class MinuteCounter {
   std::unique_ptr<Impl> impl_;
 };
 
+// Who is answered without a look-up because of what came from the same address before (docs/adr/0011).
+//
+// An address with too many refusals in the last minute is in back-off. From it
+//  * who was refused in the last minute is turned away, whoever it is;
+//  * who signed in from there within a day is let through: devices behind the same address are not to pay for others;
+//  * of all others so many a second are let through that a new device gets in, and guessing names does not pay.
+// A TLS handshake is dear and comes before anybody says who it is: so many a second, more where somebody signed in.
+// `who` is the user name that a device or account claims. Empty: it did not say, and is always a stranger.
 class ConnectLimiter {
  public:
   struct Limits {
@@ -43,29 +53,43 @@ class ConnectLimiter {
     std::uint32_t connects_per_second = 500;  // of all devices together
   };
   static constexpr std::size_t kDefaultSlots = 32768;
+  // From one address in back-off, in a second.
+  static constexpr std::uint32_t kStrangersPerSecond = 100;
+  static constexpr std::uint32_t kHandshakesOfStrangersPerSecond = 5;
+  static constexpr std::uint32_t kHandshakesPerSecond = 200;
 
   ConnectLimiter(Limits limits, base::Random& random, std::size_t slots = kDefaultSlots);
 
   void set_limits(Limits limits);  // for a reload; counts are kept
 
-  // Row 3: counts a CONNECT of any device; true when this second had its share already.
-  bool over_rate(base::MonoMs now_ms);
-
-  // Row 3: ask before, count when the sign-in was accepted.
+  // Row 3: ask before, count when the sign-in was accepted. Refused ones are not counted, so nobody can use up what
+  // others need.
+  bool over_rate(base::MonoMs now_ms) const;  // true when this second has had its share of devices
   bool device_over_limit(const base::DeviceKeyView& device, base::MonoMs now_ms) const;
   void count_accepted(const base::DeviceKeyView& device, base::MonoMs now_ms);
 
   // Addresses as text without port. IPv6 counts by its first 64 bits, mapped IPv4 as IPv4.
   bool address_over_limit(std::string_view address, base::MonoMs now_ms) const;
-  void count_refused(std::string_view address, base::MonoMs now_ms);
+  bool turned_away(std::string_view address, std::string_view who, base::MonoMs now_ms);
+  bool may_shake_hands(std::string_view address, base::MonoMs now_ms);
+  // Refused for a mistake of the client's. True: with this one the address goes into back-off.
+  bool count_refused(std::string_view address, std::string_view who, base::MonoMs now_ms);
+  void mark_refused(std::string_view address, std::string_view who, base::MonoMs now_ms);  // counted elsewhere
+  void remember_accepted(std::string_view address, std::string_view who, base::MonoMs now_ms);
 
  private:
   std::atomic<std::uint32_t> device_limit_;
   std::atomic<std::uint32_t> address_limit_;
   std::atomic<std::uint32_t> rate_limit_;
-  std::atomic<std::uint64_t> this_second_{0};  // the second in the upper 32 bits, its CONNECTs below
+  std::atomic<std::uint64_t> this_second_{0};  // the second in the upper 32 bits, its sign-ins below
   MinuteCounter devices_;
   MinuteCounter addresses_;
+  const crypto::KeyedHash hash_;
+  KeyTable refused_;         // address and user name
+  KeyTable accepted_;        // likewise
+  KeyTable good_addresses_;  // somebody signed in from there
+  KeyTable strangers_;       // addresses, in this second
+  KeyTable handshakes_;      // likewise
 };
 
 }  // namespace mooring::auth

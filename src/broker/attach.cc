@@ -113,6 +113,8 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   state.connection_made();
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
   home.max_message_age_s = rules.max_message_age_s;
+  home.max_deliveries_per_s = rules.max_deliveries_per_s;
+  home.under_instance_rates = rules.under_instance_rates;
   home.client = client;
   client->session = &home;
   client->session_expiry_s = client->info.session_expiry_s;

@@ -14,7 +14,7 @@ base::DeviceKey device_of_key(std::string_view key) {
 
 }  // namespace
 
-Broker::Broker(const Parts& parts) : parts_(parts) {}
+Broker::Broker(const Parts& parts) : parts_(parts), up_rate_(parts.rates.up), down_rate_(parts.rates.down) {}
 Broker::~Broker() = default;
 
 void Broker::start() {
@@ -41,6 +41,8 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   home.device_scope = is_device && rules.subscriptions_outlive_clean_session;
   home.reached_unasked = is_device && rules.reached_unasked;
   home.max_message_age_s = rules.max_message_age_s;
+  home.max_deliveries_per_s = rules.max_deliveries_per_s;
+  home.under_instance_rates = rules.under_instance_rates;
   home.recorded = {has_number,       session.durable(), session.will != nullptr,
                    session.number(), session.expiry_s,  session.offline_since_ms};
   session.saved(session.revision());

@@ -21,7 +21,9 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "broker/client.h"
+#include "broker/life_cycle.h"
 #include "broker/ports.h"
+#include "broker/rate.h"
 #include "mqtt/packet.h"
 #include "routing/bus.h"
 #include "routing/retained_messages.h"
@@ -45,6 +47,11 @@ struct LocalSession {
   std::uint64_t routed = 0;      // number of the last message that was matched; merges overlapping filters
   std::uint32_t target = 0;      // where that message has its target
   std::uint32_t max_message_age_s = 0;
+  std::uint32_t max_deliveries_per_s = 0;  // ClientRules, as the next
+  bool under_instance_rates = false;
+  TokenBucket delivery_rate;
+  RefusedInSecond over_rate;
+  std::uint64_t throttled_deliveries = 0;
   base::WallMs expires_at_ms = 0;  // offline: when the session ends; 0: never
   base::WallMs counted_at_ms = 0;  // when its full queue was counted anew
   base::WallMs will_at_ms = 0;     // offline: when its will is published; 0: there is none
@@ -69,8 +76,10 @@ struct BrokerCounters {
   std::uint64_t dropped_expired = 0;    // also: larger than the client takes
   std::uint64_t refused_publishes = 0;  // topic not permitted
   std::uint64_t refused_filters = 0;
-  std::uint64_t store_failures = 0;  // messages that the store did not take
-  std::uint64_t connected = 0;       // clients now
+  std::uint64_t throttled_publishes = 0;   // over a rate of connection.md 7
+  std::uint64_t throttled_deliveries = 0;  // likewise, on the way to a device
+  std::uint64_t store_failures = 0;        // messages that the store did not take
+  std::uint64_t connected = 0;             // clients now
 };
 
 enum class AttachError : std::uint8_t {
@@ -88,12 +97,13 @@ class Broker final : public routing::BusListener, public session::AppendListener
     session::LoopId loop = 0;
     session::LoopId home_loops = 1;  // loops 0 to home_loops - 1 are homes of sessions
     base::Executor& executor;        // of the loop
-    const base::Clock& clock;
+    const base::Clock& clock;        // asked for every message: cheap
     session::SessionDirectory& directory;
     session::SessionStore& store;
     routing::Bus& bus;
     routing::RetainedMessages& retained;
     PresenceListener& presence;
+    InstanceRates& rates;
   };
 
   explicit Broker(const Parts& parts);
@@ -138,6 +148,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
   };
   using PublishedDone = base::UniqueFunction<void(bool safe)>;
   void publish_detached(const DetachedPublish& message, PublishedDone done);
+  // Tells back ends what became of a device, on its home loop, after what it meant for its connection.
+  void tell_life_cycle(const LifeCycleEvent& event);
 
   // Administration, on this loop's own sessions. All are harmless for devices that are not here. True: it was
   // connected. Of a deleted device the session goes from memory too; what is stored stays until forget_session().
@@ -179,6 +191,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
     std::uint8_t qos;
     bool retain_as_published;
     std::uint32_t first_id;  // in target_ids_; kNoId: none
+    bool own_topic;          // the message's topic is the device's own
   };
   struct TargetId {
     std::uint32_t subscription_id;
@@ -245,6 +258,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   bool is_own_filter(const LocalSession& home, std::string_view filter) const;
   void save_then(Client& client, SavedDone done);
 
+  // rates.cc
+  bool over_rate(Client& client, const mqtt::Publish& packet);
+  bool over_delivery_rate(LocalSession& home, const mqtt::Message& message);
+
   // retained.cc
   void retain(Flow& flow);
   void pump_replays(Client& client);
@@ -261,6 +278,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
 
   // delivery.cc
   void accept_publish(Client& client, const mqtt::Publish& packet);
+  bool find_receivers(std::string_view topic);  // of a message of the server itself
+  void send_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain);
   void route(Flow& flow);
   void finish(Flow& flow);
   mqtt::MessageRef make_message(const mqtt::Publish& packet, const Client& from);
@@ -273,7 +292,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void match_local(std::string_view topic, const Origin& origin);
   void match_device(LocalSession& home, std::string_view topic, const Origin& origin);
   void match_remote(std::string_view topic);
-  void add_target(LocalSession& home, const routing::SubscriptionOptions& options);
+  void add_target(LocalSession& home, const routing::SubscriptionOptions& options, bool own_topic);
   void deliver_to_targets(Flow& flow);
   void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery);
   void send_qos0(LocalSession& home, const session::Delivery& delivery);
@@ -303,6 +322,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void retry_later(base::UniqueFunction<void()> call);
 
   Parts parts_;
+  RateShare up_rate_;
+  RateShare down_rate_;
   BrokerCounters counters_;
   boost::unordered_flat_map<session::SessionKey, std::unique_ptr<LocalSession>> sessions_;
   boost::unordered_flat_map<session::SessionNumber, LocalSession*> numbers_;

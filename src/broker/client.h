@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "broker/ack_queue.h"
 #include "broker/ports.h"
+#include "broker/rate.h"
 #include "session/ports.h"
 #include "session/session.h"
 
@@ -52,6 +53,11 @@ struct ClientRules {
   bool deliver_at_publishers_qos = true;  // connection.md 6.1; false: min(publisher, subscription), MQTT 3.1.1 3.8.4
   bool subscriptions_outlive_clean_session = true;  // connection.md 6.3; false: as the standard has it
   bool reached_unasked = true;  // devices: automatic subscriptions and what is pushed, connection.md 6.6
+  // connection.md 7, for each device; 0 = no limit. What is over them is dropped.
+  bool under_instance_rates = false;  // counts in what all devices may send and get together
+  std::uint32_t max_qos0_publishes_per_s = 0;
+  std::uint32_t max_qos1_publishes_per_s = 0;
+  std::uint32_t max_deliveries_per_s = 0;  // messages of back ends to topics of the device
   session::SessionLimits session;
 };
 
@@ -104,6 +110,10 @@ class Client {
   base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
   std::uint64_t refused_publishes = 0;
   std::uint64_t refused_filters = 0;
+  std::uint64_t throttled_publishes = 0;
+  TokenBucket qos0_rate;  // of what it publishes
+  TokenBucket qos1_rate;
+  RefusedInSecond over_rate;
   std::uint32_t saves_under_way = 0;          // of its session's record: answers wait for those before them
   std::uint32_t session_expiry_s = 0;         // MQTT 5: DISCONNECT may change it
   std::unique_ptr<session::WillRecord> will;  // until its session has it

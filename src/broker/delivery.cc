@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/broker.h"
+#include "broker/log_lines.h"
 #include "broker/publish_receipt.h"
 #include "mqtt/property_block.h"
 #include "mqtt/topic.h"
@@ -19,15 +20,10 @@ constexpr std::size_t kPageBytes = 512 << 10;
 constexpr base::WallMs kCountAgainMs = 60'000;
 constexpr std::string_view kCustomRrpcPrefix = "/ext/rrpc/";
 
-// A client in a tight loop of forbidden publishes must not fill the log: the first ones are told, then every 1,000th.
-bool worth_a_line(std::uint64_t count) {
-  return count <= 5 || count % 1000 == 0;
-}
-
 }  // namespace
 
 void Broker::publish(Client& client, const mqtt::Publish& packet) {
-  if (client.session == nullptr) return;
+  if (client.session == nullptr || over_rate(client, packet)) return;
   if (packet.qos > 0) {
     // QoS 2: what was taken already, or is being taken, is not taken twice [MQTT-4.3.3-10].
     if (packet.qos == 2) {
@@ -120,11 +116,18 @@ mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client&
 }
 
 void Broker::publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
+  if (find_receivers(topic) || retain_it) send_internal(topic, payload, qos, retain_it);
+}
+
+bool Broker::find_receivers(std::string_view topic) {
   ++counters_.published;
-  Flow flow;
   match_local(topic, {0, true});
   match_remote(topic);
-  if (targets_.empty() && remote_targets_.empty() && share_hits_.empty() && !retain_it) return;
+  return !targets_.empty() || !remote_targets_.empty() || !share_hits_.empty();
+}
+
+void Broker::send_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
+  Flow flow;
   mqtt::MessageFields fields;
   fields.qos = qos;
   fields.retain = retain_it;
@@ -210,7 +213,7 @@ void Broker::match_local(std::string_view topic, const Origin& origin) {
     for (const routing::Match& match : matches_) {
       LocalSession& home = *by_id_[match.subscriber];
       if (match.options.no_local && origin.publisher == home.session->number()) continue;  // [MQTT-3.8.3-3]
-      add_target(home, match.options);
+      add_target(home, match.options, false);
     }
   }
   if (share_trie_.entry_count() > 0) {
@@ -228,16 +231,16 @@ void Broker::match_device(LocalSession& home, std::string_view topic, const Orig
   for (const session::SubscriptionRecord& own : state.subscriptions()) {
     if (!mqtt::matches(own.filter, topic)) continue;
     if (own.no_local && origin.publisher == state.number()) continue;
-    add_target(home, {own.qos, own.no_local, own.retain_as_published, own.subscription_id});
+    add_target(home, {own.qos, own.no_local, own.retain_as_published, own.subscription_id}, true);
   }
   if (!home.reached_unasked) return;
   constexpr routing::SubscriptionOptions kUnasked{1, false, false, 0};
   // Of what it publishes itself a device hears only what it asked for.
   if (state.is_automatic() && origin.publisher != state.number()) {
     const auto number = session::automatic_topic_number(home.device, topic);
-    if (number && state.has_automatic(*number)) add_target(home, kUnasked);
+    if (number && state.has_automatic(*number)) add_target(home, kUnasked, true);
   }
-  if (origin.platform && session::is_pushed_topic(home.device, topic)) add_target(home, kUnasked);
+  if (origin.platform && session::is_pushed_topic(home.device, topic)) add_target(home, kUnasked, true);
 }
 
 void Broker::match_remote(std::string_view topic) {
@@ -261,12 +264,12 @@ void Broker::match_remote(std::string_view topic) {
 
 // Overlapping filters of one session count once, at the highest QoS, with the identifiers of all of them
 // [MQTT-3.3.4-2, -4].
-void Broker::add_target(LocalSession& home, const routing::SubscriptionOptions& options) {
+void Broker::add_target(LocalSession& home, const routing::SubscriptionOptions& options, bool own_topic) {
   Target* target = nullptr;
   if (home.routed != route_number_) {
     home.routed = route_number_;
     home.target = static_cast<std::uint32_t>(targets_.size());
-    target = &targets_.emplace_back(Target{&home, options.qos, options.retain_as_published, kNoId});
+    target = &targets_.emplace_back(Target{&home, options.qos, options.retain_as_published, kNoId, own_topic});
   } else {
     target = &targets_[home.target];
     target->qos = std::max(target->qos, options.qos);
@@ -280,6 +283,10 @@ void Broker::add_target(LocalSession& home, const routing::SubscriptionOptions& 
 void Broker::deliver_to_targets(Flow& flow) {
   const mqtt::Message& message = *flow.message;
   for (const Target& target : targets_) {
+    if (target.own_topic && over_delivery_rate(*target.session, message)) {
+      flow.totals.refused += 1;
+      continue;
+    }
     session::Delivery delivery;
     delivery.message = flow.message;
     delivery.qos = target.session->at_publishers_qos ? message.qos() : std::min(message.qos(), target.qos);

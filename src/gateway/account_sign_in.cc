@@ -111,6 +111,8 @@ void AccountSignIn::decide(PendingRef pending, CachedAccount& account) {
   }
   // Copied first: `done` may ask the cache for something else.
   std::shared_ptr<const AccountRules> rules = account.rules;
+  limiter_.remember_accepted(pending->address, pending->anonymous ? std::string_view() : pending->name,
+                             clock_.mono_ms());
   pending->done(std::move(rules));
 }
 
@@ -182,7 +184,7 @@ void AccountSignIn::renew_hash(const std::string& name, const std::string& hash,
 
 void AccountSignIn::refuse(Pending& pending, auth::RefusalReason reason) {
   const auth::Refusal refusal = auth::Refusal::of(reason);
-  if (refusal.counts_against_address()) limiter_.count_refused(pending.address, clock_.mono_ms());
+  if (refusal.counts_against_address()) limiter_.count_refused(pending.address, pending.name, clock_.mono_ms());
   pending.done(tl::unexpected(refusal));
 }
 

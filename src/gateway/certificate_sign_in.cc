@@ -37,11 +37,17 @@ auth::PresentedCertificate presented(const net::PeerCertificate& certificate) {
   return out;
 }
 
+// Nobody, as long as only the certificate tells who it is.
+std::string DeviceSignIn::who_is(const auth::PendingSignIn& pending) {
+  if (pending.identifies) return {};
+  return pending.device.device_name + "&" + pending.device.product_key;
+}
+
 void DeviceSignIn::refuse_certificate(ByCertificate& sign_in, auth::RefusalReason reason) {
   const auth::PresentedCertificate& shown = sign_in.shown;
   base::log_info("gateway", "{}: client certificate {} ({}){}{}", sign_in.address, shown.fingerprint, shown.subject,
                  shown.problem.empty() ? "" : ": ", shown.problem);
-  refuse(auth::Refusal::of(reason), sign_in.address, sign_in.done);
+  refuse(auth::Refusal::of(reason), sign_in.address, who_is(sign_in.pending), sign_in.done);
 }
 
 // One indexed look-up; binding, if it comes to that, is a change and waits for the disk.
@@ -52,7 +58,7 @@ void DeviceSignIn::identify(ByCertificateRef sign_in) {
   }
   const auto unavailable = [this](ByCertificate& asked, const base::Error& error) {
     base::log_error("gateway", "the registry did not answer a sign-in: {}", error.message);
-    refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), asked.address, asked.done);
+    refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), asked.address, {}, asked.done);
   };
   using Standing = registry::CertificateStanding;
   registry::PresentedChain chain = chain_of(sign_in->shown, sign_in->pending);
@@ -93,7 +99,7 @@ void DeviceSignIn::on_standing(ByCertificateRef sign_in, registry::CertificateSt
   }
   // Row 3 of connection.md 4.5, for a device that did not say which it is.
   if (pending.identifies && limiter_.device_over_limit(pending.device, clock_.mono_ms())) {
-    refuse(auth::Refusal::of(auth::RefusalReason::kRateLimited), sign_in->address, sign_in->done);
+    refuse(auth::Refusal::of(auth::RefusalReason::kRateLimited), sign_in->address, {}, sign_in->done);
     return;
   }
   if (standing.undescribed) {

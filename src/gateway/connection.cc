@@ -78,7 +78,8 @@ void Connection::on_again() {
 
 bool Connection::input_blocked() const {
   const bool conversation_is_full = conversation_ != nullptr && !backlog_.empty();
-  return conversation_is_full || out_.size() >= context_->limits.outgoing_bytes + kAnswerSlackBytes;
+  return conversation_is_full || input_pause_until_ms_ != 0 ||
+         out_.size() >= context_->limits.outgoing_bytes + kAnswerSlackBytes;
 }
 
 void Connection::advance() {
@@ -174,6 +175,10 @@ bool Connection::step_first_bytes() {
     end(TransportEnd::kBroken, "plain bytes on a listener with tls = \"required\"");
     return false;
   }
+  if (is_tls && !owner_->may_shake_hands(peer_)) {
+    end(TransportEnd::kBroken, "too many refused sign-ins from this address (limits.refusals_per_address_per_minute)");
+    return false;
+  }
   if (is_tls) {
     stream_.start_tls(*context_->tls_context);
     peer_.tls = true;
@@ -202,7 +207,7 @@ bool Connection::step_handshake() {
       if (const std::string_view psk = stream_.psk_identity(); !psk.empty()) {
         base::log_info("gateway", "{}: TLS-PSK: the key of the client is not that of identity '{}'",
                        peer_.address.to_text(), base::printable(psk, 128));
-        owner_->psk_failed(peer_);
+        owner_->psk_failed(psk, peer_);
       }
       base::log_info("gateway", "{}: TLS handshake failed: {}", peer_.address.to_text(), stream_.tls_failure());
       end(TransportEnd::kBroken, "TLS handshake failed");
@@ -246,6 +251,7 @@ bool Connection::step_read() {
     case net::IoStatus::kOk:
       break;
   }
+  if (input_per_s_ != 0) count_input(got.bytes);
   // A short read of a plain socket means it is empty; TLS may still hold records.
   if (!stream_.encrypted() && got.bytes < buffer.size() && !peer_ended_) readable_ = false;
   if (stage_ != Stage::kConversation) {
@@ -458,6 +464,26 @@ void Connection::input_wanted() {
   loop_->call_again(*this);
 }
 
+void Connection::limit_input(std::uint32_t bytes_per_second) {
+  input_per_s_ = bytes_per_second;
+  input_credit_ = static_cast<std::int32_t>(bytes_per_second);
+  input_counted_ms_ = loop_->now_ms();
+}
+
+// connection.md 7, "Bandwidth per connection": what comes too fast waits in the socket, and with that at the peer.
+void Connection::count_input(std::size_t bytes) {
+  const base::MonoMs now = loop_->now_ms();
+  const std::int64_t passed_ms = std::min<std::int64_t>(now - input_counted_ms_, 60'000);
+  const std::int64_t refill = passed_ms * input_per_s_ / 1000;
+  // Time that gave no whole byte yet is counted again.
+  if (refill > 0) input_counted_ms_ = now;
+  const std::int64_t credit = std::min<std::int64_t>(input_credit_ + refill, input_per_s_);
+  input_credit_ = static_cast<std::int32_t>(credit - static_cast<std::int64_t>(bytes));
+  if (input_credit_ >= 0) return;
+  input_pause_until_ms_ = now + 1 - std::int64_t{input_credit_} * 1000 / input_per_s_;
+  schedule_timer();
+}
+
 void Connection::established() {
   if (stage_ != Stage::kConversation) return;
   established_ = true;
@@ -482,6 +508,7 @@ void Connection::schedule_timer() {
   if (!established_ || stage_ == Stage::kLingering) consider(setup_deadline_ms_);
   if (!out_.empty() && !writable_) consider(last_progress_ms_ + context_->limits.stalled_timeout_ms);
   if (established_ && conversation_ != nullptr && stage_ == Stage::kConversation) consider(conversation_->deadline());
+  consider(input_pause_until_ms_);
   if (next == 0) {
     cancel();
   } else {
@@ -490,6 +517,10 @@ void Connection::schedule_timer() {
 }
 
 void Connection::on_timer(base::MonoMs now) {
+  if (input_pause_until_ms_ != 0 && now >= input_pause_until_ms_) {
+    input_pause_until_ms_ = 0;
+    loop_->call_again(*this);
+  }
   if (stage_ == Stage::kLingering) {
     if (now >= setup_deadline_ms_) {
       close_now();

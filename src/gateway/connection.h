@@ -59,7 +59,8 @@ class ConnectionOwner {
   // The key of a TLS-PSK identity, empty when there is none; at once or later on this loop.
   using PskFound = base::UniqueFunction<void(std::string key)>;
   virtual void find_psk_key(std::string_view, const PeerFacts&, PskFound found) { found({}); }
-  virtual void psk_failed(const PeerFacts&) {}  // that key was not the client's
+  virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
+  virtual void psk_failed(std::string_view, const PeerFacts&) {}   // that key was not the client's
   // The connection is closed: hand it to Loop::destroy_later.
   virtual void closed(Connection& connection) = 0;
 };
@@ -93,6 +94,7 @@ class Connection final : public net::LoopClient,
   void set_client_address(std::string_view address) override;
   void set_origin(std::string origin) override;
   void input_wanted() override;
+  void limit_input(std::uint32_t bytes_per_second) override;
   void established() override;
   void replace_conversation(std::unique_ptr<Conversation> next) override;
   void move_to(session::LoopId loop) override;
@@ -136,6 +138,7 @@ class Connection final : public net::LoopClient,
   void end(TransportEnd how, const char* why);
   void close_now();
   bool input_blocked() const;
+  void count_input(std::size_t bytes);
 
   net::Loop* loop_;  // null: between two loops
   ConnectionOwner* owner_;
@@ -152,6 +155,11 @@ class Connection final : public net::LoopClient,
   std::shared_ptr<Connection*> awaits_psk_;  // while the look-up is under way
   std::optional<session::LoopId> move_to_;   // nothing is read any more; at the end of the turn it leaves
   std::uint32_t lingered_bytes_ = 0;
+  // What may be read now, of at most a second's worth; below zero nothing is read until input_pause_until_ms_.
+  std::uint32_t input_per_s_ = 0;
+  std::int32_t input_credit_ = 0;
+  base::MonoMs input_counted_ms_ = 0;
+  base::MonoMs input_pause_until_ms_ = 0;  // 0: not paused
   Stage stage_;
   bool established_ = false;
   bool readable_ = false;

@@ -39,7 +39,7 @@ bool is_switched_on(registry::DynamicRegistration mode, bool with_token) {
 
 void DeviceRegistration::refuse(auth::RefusalReason reason, std::string_view address, Done& done) {
   const auth::Refusal refusal = auth::Refusal::of(reason);
-  if (refusal.counts_against_address()) limiter_.count_refused(address, clock_.mono_ms());
+  if (refusal.counts_against_address()) limiter_.count_refused(address, {}, clock_.mono_ms());
   done(tl::unexpected(refusal));
 }
 

@@ -9,6 +9,17 @@ namespace mooring::gateway {
 namespace {
 // While somebody imports a fleet the registry changes all the time; a sign-in must not wait for that to end.
 constexpr int kMaxLookups = 4;
+
+std::string user_name_of(const base::DeviceKeyView& device) {
+  std::string name(device.device_name);
+  return name.append(1, '&').append(device.product_key);
+}
+
+// The same however the device names itself; nobody if only its certificate does.
+std::string who_of(const auth::ConnectAttempt& attempt) {
+  if (const auto device = auth::claimed_device(attempt.user_name, attempt.password)) return user_name_of(*device);
+  return attempt.user_name && *attempt.user_name != "&" ? std::string(*attempt.user_name) : std::string();
+}
 }  // namespace
 
 DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter, base::Executor& executor,
@@ -23,15 +34,23 @@ DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLim
 
 bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) {
   const base::MonoMs now = clock_.mono_ms();
-  if (limiter_.address_over_limit(attempt.peer_address, now)) return true;
+  if (limiter_.turned_away(attempt.peer_address, who_of(attempt), now)) return true;
   const auto device = auth::claimed_device(attempt.user_name, attempt.password);
   if (device && limiter_.device_over_limit(*device, now)) return true;
-  // Last: one address or device over its own limit must not use up what all share.
   return limiter_.over_rate(now);
 }
 
-void DeviceSignIn::refuse(const auth::Refusal& refusal, std::string_view address, Done& done) {
-  if (refusal.counts_against_address()) limiter_.count_refused(address, clock_.mono_ms());
+void DeviceSignIn::count_refused(std::string_view address, std::string_view who) {
+  if (!limiter_.count_refused(address, who, clock_.mono_ms())) return;
+  base::log_info(
+      "gateway",
+      "{}: too many refused sign-ins (limits.refusals_per_address_per_minute): who was refused is turned away "
+      "for a minute",
+      address);
+}
+
+void DeviceSignIn::refuse(const auth::Refusal& refusal, std::string_view address, std::string_view who, Done& done) {
+  if (refusal.counts_against_address()) count_refused(address, who);
   done(tl::unexpected(refusal));
 }
 
@@ -39,13 +58,17 @@ void DeviceSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) 
   auto pending = auth::begin(attempt, policy_);
   const std::string address(attempt.peer_address);
   if (!pending) {
-    refuse(pending.error(), address, done);
+    refuse(pending.error(), address, who_of(attempt), done);
     return;
   }
   if (pending->registration) {
     registration_.run(std::move(*pending->registration), address,
-                      [done = std::move(done)](tl::expected<DeviceRegistration::Issued, auth::Refusal> issued) mutable {
+                      [this, address, who = who_of(attempt),
+                       done = std::move(done)](tl::expected<DeviceRegistration::Issued, auth::Refusal> issued) mutable {
                         if (!issued) {
+                          if (issued.error().counts_against_address()) {
+                            limiter_.mark_refused(address, who, clock_.mono_ms());
+                          }
                           done(tl::unexpected(issued.error()));
                           return;
                         }
@@ -70,7 +93,7 @@ void DeviceSignIn::look_up(auth::PendingSignIn pending, std::string address, Don
     if (found) {
       conclude(std::move(pending), **found, address, done);
     } else {
-      refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, done);
+      refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), address, {}, done);
     }
   });
 }
@@ -106,15 +129,17 @@ void DeviceSignIn::ask_registry(base::DeviceKey key, Found found, int lookups_le
 
 void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
                             Done& done) {
+  const std::string who = user_name_of(pending.device);
   auto signed_in = auth::finish(std::move(pending), policy_, credential.exists ? &credential.record : nullptr);
   if (!signed_in) {
-    refuse(signed_in.error(), address, done);
+    refuse(signed_in.error(), address, who, done);
     return;
   }
   limiter_.count_accepted(signed_in->device, clock_.mono_ms());
   if (!signed_in->first_used_token.empty()) {
     registration_.mark_token_used(signed_in->device, signed_in->first_used_token);
   }
+  limiter_.remember_accepted(address, who, clock_.mono_ms());
   // Copied first: `done` may ask the cache for something else.
   SignInResult result{std::move(*signed_in), credential.record.iot_id, credential.record.life, credential.product, {}};
   done(std::move(result));

@@ -36,6 +36,8 @@ class DeviceSignIn {
   bool address_over_limit(std::string_view address) const {
     return limiter_.address_over_limit(address, clock_.mono_ms());
   }
+  // `who`: a user name as CONNECT would have it, if there is one.
+  void count_refused(std::string_view address, std::string_view who = {});
   bool device_over_limit(const base::DeviceKeyView& device) const {
     return limiter_.device_over_limit(device, clock_.mono_ms());
   }
@@ -52,8 +54,10 @@ class DeviceSignIn {
   // what follows why there is no key.
   using PskFound = base::UniqueFunction<void(std::string key)>;
   void find_psk_key(std::string_view identity, const std::string& address, PskFound found);
-  // A sign-in that failed before there was a CONNECT.
-  void count_refused(std::string_view address) { limiter_.count_refused(address, clock_.mono_ms()); }
+  // A handshake failed although its identity has a key: a sign-in that was refused before there was a CONNECT.
+  void psk_refused(std::string_view identity, std::string_view address);
+  // Before the cost of a TLS handshake: whether this address is worth it now.
+  bool may_shake_hands(std::string_view address) { return limiter_.may_shake_hands(address, clock_.mono_ms()); }
 
   // What is known of a device, from the cache or from the registry: before the call returns, or later on this loop.
   // Valid during the call of `found`.
@@ -76,7 +80,8 @@ class DeviceSignIn {
   void ask_registry(base::DeviceKey key, Found found, int lookups_left);
   void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
                 Done& done);
-  void refuse(const auth::Refusal& refusal, std::string_view address, Done& done);
+  void refuse(const auth::Refusal& refusal, std::string_view address, std::string_view who, Done& done);
+  static std::string who_is(const auth::PendingSignIn& pending);
 
   registry::RegistryService& registry_;
   auth::ConnectLimiter& limiter_;

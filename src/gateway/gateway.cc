@@ -85,8 +85,12 @@ void Gateway::find_psk_key(std::string_view identity, const PeerFacts& peer, Psk
   mqtt_.sign_in.find_psk_key(identity, peer.address.host(), std::move(found));
 }
 
-void Gateway::psk_failed(const PeerFacts& peer) {
-  mqtt_.sign_in.count_refused(peer.address.host());
+void Gateway::psk_failed(std::string_view identity, const PeerFacts& peer) {
+  mqtt_.sign_in.psk_refused(identity, peer.address.host());
+}
+
+bool Gateway::may_shake_hands(const PeerFacts& peer) {
+  return mqtt_.sign_in.may_shake_hands(peer.address.host());
 }
 
 void Gateway::closed(Connection& connection) {

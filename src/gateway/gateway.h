@@ -38,7 +38,8 @@ class Gateway final : public ConnectionOwner {
   std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) override;
   void send_away(Connection& connection, session::LoopId loop) override;
   void find_psk_key(std::string_view identity, const PeerFacts& peer, PskFound found) override;
-  void psk_failed(const PeerFacts& peer) override;
+  void psk_failed(std::string_view identity, const PeerFacts& peer) override;
+  bool may_shake_hands(const PeerFacts& peer) override;
   void closed(Connection& connection) override;
 
  private:

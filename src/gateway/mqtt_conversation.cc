@@ -113,6 +113,7 @@ void MqttConversation::on_disconnect(const mqtt::Disconnect& packet) {
     client_->session_expiry_s = wanted;
   }
   client_->wants_will = packet.reason != mqtt::ReasonCode::kSuccess;
+  last_packet_ms_ = transport_.loop().now_ms();  // this one counts as well: lastTime of connection.md 14
   detach(broker::OfflineReason::kDeviceDisconnect);
   writer_.finish(ws::CloseCode::kNormal, {});
 }

@@ -13,6 +13,7 @@
 #include "auth/permissions.h"
 #include "broker/broker.h"
 #include "broker/client.h"
+#include "broker/rate.h"
 #include "gateway/account_sign_in.h"
 #include "gateway/device_sign_in.h"
 #include "gateway/outgoing_aliases.h"
@@ -29,6 +30,7 @@ namespace mooring::gateway {
 struct Standing {
   mqtt::Limits packets{};
   broker::ClientRules rules{};
+  std::uint32_t max_input_bytes_per_s = 0;  // beyond it the connection is read more slowly; 0: no limit
 };
 
 // What MQTT conversations of one loop share. Outlives them; replaced by a reload for connections to come.
@@ -48,6 +50,7 @@ struct MqttServices {
   Standing account_ticket{};  // tickets of accounts
   Standing local_operator{};
   std::uint64_t next_operator_number = 1;
+  broker::RefusedInSecond turned_away{};  // with row 3 of connection.md 4.5
   session::LoopId loop = 0;
   session::LoopId loops = 0;  // those that are homes of sessions are 0 .. loops-1; 0: nothing moves
 };
@@ -107,6 +110,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void answer_only(std::string_view topic, std::string_view payload);
   void on_registered(const base::DeviceKey& device, const registry::Registration& registration);
   void refuse(const auth::Refusal& refusal);
+  void log_refusal(const auth::Refusal& refusal) const;
   void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text);
   bool take_will();
   std::string make_client_id() const;

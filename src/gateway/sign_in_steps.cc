@@ -15,7 +15,8 @@
 
 namespace mooring::gateway {
 namespace {
-constexpr std::size_t kAssignedIdCharacters = 22;    // 130 bits: nobody guesses another's
+constexpr std::size_t kAssignedIdCharacters = 22;  // 130 bits: nobody guesses another's
+constexpr std::uint32_t kTurnedAwayLinesPerSecond = 10;
 constexpr std::size_t kHeaderAllowanceBytes = 1024;  // properties, beside topic and payload
 }  // namespace
 
@@ -201,10 +202,17 @@ std::string MqttConversation::make_client_id() const {
 }
 
 void MqttConversation::refuse(const auth::Refusal& refusal) {
+  // Who is turned away comes again and again: that must not drown what else there is to tell.
+  const bool told = refusal.reason != auth::RefusalReason::kRateLimited ||
+                    services_->turned_away.count(transport_.loop().now_ms()) <= kTurnedAwayLinesPerSecond;
+  if (told) log_refusal(refusal);
+  refuse(static_cast<mqtt::ReasonCode>(refusal.reason_v5), static_cast<mqtt::ConnackCode>(refusal.connack_v3), {});
+}
+
+void MqttConversation::log_refusal(const auth::Refusal& refusal) const {
   base::log_info("gateway", "CONNECT refused with code {} ({}): {}; user '{}' from {}",
                  speaks_v5() ? refusal.reason_v5 : refusal.connack_v3, refusal.name, refusal.text, user_name_,
                  transport_.peer().address.to_text());
-  refuse(static_cast<mqtt::ReasonCode>(refusal.reason_v5), static_cast<mqtt::ConnackCode>(refusal.connack_v3), {});
 }
 
 // `text`: for the log; empty when it was told already.
@@ -322,6 +330,7 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
   connect_.reset();
   machine_.accept_connect();
   base::log_debug("gateway", "{} online", who());
+  transport_.limit_input(standing.max_input_bytes_per_s);
   transport_.established();
   transport_.input_wanted();
 }

@@ -65,6 +65,14 @@ TicketSignIn::TicketSignIn(registry::RegistryService& registry, auth::ConnectLim
       executor_(executor),
       clock_(clock) {}
 
+namespace {
+
+std::string user_name_of(std::string_view ticket_id) {
+  return std::string(registry::kTicketNamePrefix).append(ticket_id);
+}
+
+}  // namespace
+
 bool TicketSignIn::is_for_ticket(const auth::ConnectAttempt& attempt) {
   return attempt.user_name && attempt.user_name->starts_with(registry::kTicketNamePrefix) &&
          attempt.user_name->find('&') == std::string_view::npos;
@@ -137,6 +145,7 @@ void TicketSignIn::decide(Pending& pending, const registry::TicketCredential& fo
     refuse(pending, admitted.error());
     return;
   }
+  limiter_.remember_accepted(pending.address, user_name_of(pending.id), clock_.mono_ms());
   pending.done(std::move(*admitted));
 }
 
@@ -163,7 +172,9 @@ tl::expected<TicketSignedIn, RefusalReason> TicketSignIn::admit(const registry::
 
 void TicketSignIn::refuse(Pending& pending, RefusalReason reason) {
   const auth::Refusal refusal = auth::Refusal::of(reason);
-  if (refusal.counts_against_address()) limiter_.count_refused(pending.address, clock_.mono_ms());
+  if (refusal.counts_against_address()) {
+    limiter_.count_refused(pending.address, user_name_of(pending.id), clock_.mono_ms());
+  }
   pending.done(tl::unexpected(refusal));
 }
 

@@ -148,7 +148,7 @@ struct PresenceEvent {
   std::string browser_origin = {};  // online only: of a page that used the device's secret; kept if it is the first
 };
 
-// What changed, told after the commit. Devices of a deleted product are not named one by one.
+// What changed, told after the commit. The devices of a deleted product come before it, in the same call.
 struct Change {
   enum class Kind : std::uint8_t {
     kProductCreated,
@@ -174,6 +174,8 @@ struct Change {
   std::string account = {};  // name, in the changes of accounts
   std::string ticket = {};   // id
   std::shared_ptr<const ApiToken> api_token = {};
+  std::string iot_id = {};         // of a device, in the four about its life
+  std::string device_secret = {};  // kDeviceCreated only
 };
 // Runs on the thread that made the change, before the changing call returns and before any later change; it must be
 // quick and must not call the registry.

@@ -196,7 +196,10 @@ base::Result<std::vector<Device>> SqliteRegistry::create_devices(std::string_vie
       one.without_secret = one.without_secret || (without_secrets && one.device_secret.empty());
       auto device = insert_device(connection, std::string(product_key), one);
       if (!device) return tl::unexpected(device.error());
-      changes.push_back({Change::Kind::kDeviceCreated, device->key});
+      changes.push_back({.kind = Change::Kind::kDeviceCreated,
+                         .key = device->key,
+                         .iot_id = device->iot_id,
+                         .device_secret = device->device_secret});
       devices.push_back(std::move(*device));
     }
     add_to_device_count(connection, product_key, static_cast<std::int64_t>(devices.size()));
@@ -255,7 +258,9 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
         .run();
     if (device->device_secret != before.device_secret) delete_tokens(connection, key);
     if (device->enabled != before.enabled) {
-      changes.push_back({device->enabled ? Change::Kind::kDeviceEnabled : Change::Kind::kDeviceDisabled, key});
+      changes.push_back({.kind = device->enabled ? Change::Kind::kDeviceEnabled : Change::Kind::kDeviceDisabled,
+                         .key = key,
+                         .iot_id = device->iot_id});
     }
     if (device->device_secret != before.device_secret || device->nickname != before.nickname) {
       changes.push_back({Change::Kind::kDeviceChanged, key});
@@ -266,17 +271,19 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
 
 base::Result<> SqliteRegistry::delete_device(const base::DeviceKey& key) {
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<> {
+    Query known(connection, "SELECT iot_id FROM device WHERE product_key = ? AND device_name = ?", key.product_key,
+                key.device_name);
+    if (!known.step()) return tl::unexpected(no_such_device(key));
+    const std::string iot_id = known.text(0);
     Query(connection,
           "INSERT OR IGNORE INTO deleted_device SELECT product_key, device_name, life FROM device "
           "WHERE product_key = ? AND device_name = ?",
           key.product_key, key.device_name)
         .run();
-    const int deleted = Query(connection, "DELETE FROM device WHERE product_key = ? AND device_name = ?",
-                              key.product_key, key.device_name)
-                            .run();
-    if (deleted == 0) return tl::unexpected(no_such_device(key));
+    Query(connection, "DELETE FROM device WHERE product_key = ? AND device_name = ?", key.product_key, key.device_name)
+        .run();
     add_to_device_count(connection, key.product_key, -1);
-    changes.push_back({Change::Kind::kDeviceDeleted, key});
+    changes.push_back({.kind = Change::Kind::kDeviceDeleted, .key = key, .iot_id = iot_id});
     return {};
   });
 }

@@ -61,15 +61,18 @@ class SqliteRegistry::Importer {
     }
     ensure_product(row.product_key);
     const base::WallMs now_ms = registry_.clock_.wall_ms();
+    const std::string iot_id = row.iot_id.empty() ? new_iot_id(registry_.random_, now_ms) : row.iot_id;
     Query(connection_,
           "INSERT INTO device (product_key, device_name, device_secret, iot_id, enabled, created_ms, nickname, life) "
           "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-          row.product_key, row.device_name, row.device_secret,
-          row.iot_id.empty() ? new_iot_id(registry_.random_, now_ms) : row.iot_id, row.enabled, now_ms,
+          row.product_key, row.device_name, row.device_secret, iot_id, row.enabled, now_ms,
           row.nickname.value_or(std::string()), registry_.new_life())
         .run();
     ++created_by_product_[row.product_key];
-    changes_.push_back({Change::Kind::kDeviceCreated, {row.product_key, row.device_name}});
+    changes_.push_back({.kind = Change::Kind::kDeviceCreated,
+                        .key = {row.product_key, row.device_name},
+                        .iot_id = iot_id,
+                        .device_secret = row.device_secret});
     return {ImportOutcome::kCreated, {}};
   }
 

@@ -175,6 +175,12 @@ base::Result<> SqliteRegistry::delete_product(std::string_view product_key, bool
       return base::fail(base::Errc::kInvalidArgument,
                         fmt::format("product '{}' still has {} devices", product_key, product->device_count));
     }
+    Query devices(connection, "SELECT device_name, iot_id FROM device WHERE product_key = ?", product_key);
+    while (devices.step()) {
+      changes.push_back({.kind = Change::Kind::kDeviceDeleted,
+                         .key = {std::string(product_key), devices.text(0)},
+                         .iot_id = devices.text(1)});
+    }
     Query(connection,
           "INSERT OR IGNORE INTO deleted_device SELECT product_key, device_name, life FROM device "
           "WHERE product_key = ?",

@@ -114,7 +114,7 @@ void ApiDoor::authenticate(http::Request request, const http::RequestSource& sou
 }
 
 http::Response ApiDoor::wrong(const http::RequestSource& source, std::string_view message) {
-  limiter_.count_refused(source.address, clock_.mono_ms());
+  limiter_.count_refused(source.address, {}, clock_.mono_ms());
   base::log_info("api", "request from {} refused: {}", source.address, message);
   return unauthorized(message);
 }

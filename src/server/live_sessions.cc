@@ -1,8 +1,10 @@
 #include "server/live_sessions.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
@@ -48,8 +50,12 @@ void LiveSessions::on_changes(std::span<const registry::Change> changes) {
   using Kind = registry::Change::Kind;
   bool deleted = false;
   std::unordered_set<std::string> revoked;
+  const bool whole_product = std::any_of(changes.begin(), changes.end(), [](const registry::Change& change) {
+    return change.kind == Kind::kProductDeleted;
+  });
   for (const registry::Change& change : changes) {
-    on_change(change);
+    // Devices that go with their product are closed with it, all in one go.
+    if (!whole_product || change.kind != Kind::kDeviceDeleted) on_change(change);
     if (change.kind == Kind::kTicketRevoked) revoked.insert(change.ticket);
     deleted = deleted || change.kind == Kind::kDeviceDeleted || change.kind == Kind::kProductDeleted;
   }
@@ -58,7 +64,49 @@ void LiveSessions::on_changes(std::span<const registry::Change> changes) {
       worker->loop().post([worker, revoked] { worker->close_tickets(revoked); });
     }
   }
+  tell_life_cycles(changes);
   if (deleted) deleted_->drain();
+}
+
+namespace {
+
+std::optional<broker::LifeCycleEvent::Action> life_cycle_of(registry::Change::Kind kind) {
+  using Kind = registry::Change::Kind;
+  using Action = broker::LifeCycleEvent::Action;
+  switch (kind) {
+    case Kind::kDeviceCreated:
+      return Action::kCreate;
+    case Kind::kDeviceDeleted:
+      return Action::kDelete;
+    case Kind::kDeviceEnabled:
+      return Action::kEnable;
+    case Kind::kDeviceDisabled:
+      return Action::kDisable;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+// On each device's home loop, where its connection has been closed by then: nothing of a device comes after "delete",
+// and it is offline before it is said to be disabled (connection.md 14).
+void LiveSessions::tell_life_cycles(std::span<const registry::Change> changes) {
+  if (workers_.empty()) return;
+  const auto loops = static_cast<session::LoopId>(workers_.size() - 1);  // the last one is the administration's
+  std::vector<std::vector<broker::LifeCycleEvent>> of_loop(loops);
+  for (const registry::Change& change : changes) {
+    const auto action = life_cycle_of(change.kind);
+    if (!action) continue;
+    const auto home = session::device_home_loop(change.key.product_key, change.key.device_name, loops);
+    of_loop[home].push_back({*action, change.key, change.iot_id, change.device_secret});
+  }
+  for (session::LoopId home = 0; home < loops; ++home) {
+    if (of_loop[home].empty()) continue;
+    workers_[home]->loop().post([worker = workers_[home], events = std::move(of_loop[home])] {
+      for (const broker::LifeCycleEvent& event : events) worker->broker().tell_life_cycle(event);
+    });
+  }
 }
 
 void LiveSessions::on_change(const registry::Change& change) {

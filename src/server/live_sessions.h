@@ -30,6 +30,7 @@ class LiveSessions final : public api::SessionControl {
 
  private:
   void on_change(const registry::Change& change);
+  void tell_life_cycles(std::span<const registry::Change> changes);
   void on_account_change(const registry::Change& change);
   void reload_account(const std::string& name);
   bool ask_all(base::UniqueFunction<bool(LoopWorker&)> question);

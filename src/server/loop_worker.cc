@@ -57,10 +57,11 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       cluster_(shared.cluster),
       id_(id),
       token_key_(shared.token_key),
+      clock_(*loop_, shared.clock),
       presence_(shared.registry),
       bus_(*loop_, shared.cluster.bus(id)),
-      broker_({id, shared.device_loops, *loop_, shared.clock, shared.directory, shared.store, bus_, shared.retained,
-               presence_}),
+      broker_({id, shared.device_loops, *loop_, clock_, shared.directory, shared.store, bus_, shared.retained,
+               presence_, shared.rates}),
       sign_in_(shared.registry, shared.limiter, *loop_, shared.clock, sign_in_policy(options, token_key_)),
       account_sign_in_(shared.registry, shared.limiter, shared.passwords, *loop_, shared.clock),
       ticket_sign_in_(shared.registry, shared.limiter, sign_in_.cache(), account_sign_in_.cache(), *loop_,
@@ -108,6 +109,11 @@ gateway::Standing device_standing(const Options& options) {
   broker::ClientRules& rules = standing.rules;
   rules.max_filters_per_subscribe = options.limits.filters_per_subscribe;
   rules.max_subscriptions = options.limits.subscriptions_per_device;
+  rules.under_instance_rates = true;
+  rules.max_qos0_publishes_per_s = options.limits.qos0_publishes_per_device_per_second;
+  rules.max_qos1_publishes_per_s = options.limits.qos1_publishes_per_device_per_second;
+  rules.max_deliveries_per_s = options.limits.deliveries_per_device_per_second;
+  standing.max_input_bytes_per_s = options.limits.bytes_per_second_per_connection;
   rules.subscriptions_outlive_clean_session = options.session.subscription_scope == SubscriptionScope::kDevice;
   const auto in_flight = static_cast<std::uint16_t>(std::min(options.mqtt.max_in_flight, 65'535U));
   rules.max_received_in_flight = in_flight;
@@ -140,6 +146,10 @@ gateway::Standing standard_standing(const Options& options) {
   rules.deliver_at_publishers_qos = false;
   rules.subscriptions_outlive_clean_session = false;
   rules.reached_unasked = false;
+  rules.under_instance_rates = false;
+  rules.max_qos0_publishes_per_s = 0;
+  rules.max_qos1_publishes_per_s = 0;
+  rules.max_deliveries_per_s = 0;
   return standing;
 }
 
@@ -266,6 +276,8 @@ LoopReport& LoopReport::operator+=(const LoopReport& other) {
   counters.dropped_expired += more.dropped_expired;
   counters.refused_publishes += more.refused_publishes;
   counters.refused_filters += more.refused_filters;
+  counters.throttled_publishes += more.throttled_publishes;
+  counters.throttled_deliveries += more.throttled_deliveries;
   counters.store_failures += more.store_failures;
   counters.connected += more.connected;
   sessions += other.sessions;

@@ -33,6 +33,7 @@ struct SharedParts {
   http::Handler& http_handler;
   const base::Clock& clock;
   gateway::LoopSwitch& loop_switch;
+  broker::InstanceRates& rates;
   session::LoopId device_loops;  // loops 0 .. device_loops-1 are homes of sessions
   std::string token_key;         // auth/server_token.h; a secret
   deviceapi::PublishPort& publisher;
@@ -45,6 +46,18 @@ struct LoopReport {
   std::uint64_t subscriptions = 0;  // devices' own ones not counted
 
   LoopReport& operator+=(const LoopReport& other);
+};
+
+// The loop's idea of now, without a system call; the wall's is the machine's.
+class LoopClock final : public base::Clock {
+ public:
+  LoopClock(const net::Loop& loop, const base::Clock& machine) : loop_(loop), machine_(machine) {}
+  base::MonoMs mono_ms() const override { return loop_.now_ms(); }
+  base::WallMs wall_ms() const override { return machine_.wall_ms(); }
+
+ private:
+  const net::Loop& loop_;
+  const base::Clock& machine_;
 };
 
 gateway::ConnectionLimits connection_limits(const Options& options);
@@ -94,6 +107,7 @@ class LoopWorker final : private net::Timer {
   cluster::LocalCluster& cluster_;
   const std::uint16_t id_;
   const std::string token_key_;
+  const LoopClock clock_;
   PresenceRecorder presence_;
   TurnEndBus bus_;
   broker::Broker broker_;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "broker/rate.h"
 #include "registry/names.h"
 
 namespace mooring::server {
@@ -223,6 +224,31 @@ const OptionRow kRows[] = {
    .field = at<&O::limits, &LimitsO::refusals_per_address_per_minute>, .reload = kReload,
    .text = "Refused CONNECT packets in a minute from one address before it has to wait",
    .range = range_or_none(1, 1'000'000)},
+  {.name = "limits.qos0_publishes_per_device_per_second",
+   .field = at<&O::limits, &LimitsO::qos0_publishes_per_device_per_second>, .reload = kReload,
+   .text = "QoS 0 messages that one device may publish in a second; those beyond are dropped and logged",
+   .range = range_or_none(1, broker::kMaxRatePerSecond)},
+  {.name = "limits.qos1_publishes_per_device_per_second",
+   .field = at<&O::limits, &LimitsO::qos1_publishes_per_device_per_second>, .reload = kReload,
+   .text = "QoS 1 messages that one device may publish in a second; those beyond are dropped, logged and not "
+           "acknowledged",
+   .range = range_or_none(1, broker::kMaxRatePerSecond)},
+  {.name = "limits.publishes_per_second", .field = at<&O::limits, &LimitsO::publishes_per_second>, .reload = kReload,
+   .text = "Messages that all devices together may publish in a second", .range = range_or_none(1, 100'000'000),
+   .open_default = 0},
+  {.name = "limits.deliveries_per_device_per_second",
+   .field = at<&O::limits, &LimitsO::deliveries_per_device_per_second>, .reload = kReload,
+   .text = "Messages of accounts to topics of one device in a second; those beyond are refused as if its queue were "
+           "full",
+   .range = range_or_none(1, broker::kMaxRatePerSecond)},
+  {.name = "limits.deliveries_per_second", .field = at<&O::limits, &LimitsO::deliveries_per_second>,
+   .reload = kReload, .text = "Messages of accounts to topics of all devices together in a second",
+   .range = range_or_none(1, 100'000'000), .open_default = 0},
+  {.name = "limits.bytes_per_second_per_connection",
+   .field = at<&O::limits, &LimitsO::bytes_per_second_per_connection>, .reload = kReload,
+   .text = "Bytes that are read in a second from one connection of a device; what comes faster waits, nothing is "
+           "dropped",
+   .range = range_or_none(16 * kKiB, kGiB)},
   {.name = "limits.subscriptions_per_device", .field = at<&O::limits, &LimitsO::subscriptions_per_device>,
    .reload = kReload, .text = "Subscriptions of one device, automatic ones not counted",
    .range = range_or_none(1, 1'000'000)},

@@ -84,6 +84,12 @@ struct LimitsOptions {
   std::uint32_t connects_per_device_per_minute = 5;
   std::uint32_t registered_devices_per_product = 100'000;  // registration makes no more once there are so many
   std::uint32_t refusals_per_address_per_minute = 20;
+  std::uint32_t qos0_publishes_per_device_per_second = 30;
+  std::uint32_t qos1_publishes_per_device_per_second = 10;
+  std::uint32_t publishes_per_second = 10'000;  // of all devices; 0 with profile `open`
+  std::uint32_t deliveries_per_device_per_second = 50;
+  std::uint32_t deliveries_per_second = 2'000;  // to all devices; 0 with profile `open`
+  std::uint32_t bytes_per_second_per_connection = 1'048'576;
   std::uint32_t subscriptions_per_device = 100;
   std::uint32_t sessions_per_account = 100'000;  // that outlive their connection
   std::uint32_t subscriptions_per_account_session = 10'000;

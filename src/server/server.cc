@@ -107,6 +107,7 @@ class Server final : private net::LoopClient, private net::Timer {
   base::Result<> open_stores(bool demo);
   void warn_of_missing_accounts(registry::Registry& registry) const;
   base::Result<> make_loops();
+  void set_rates();
   base::Result<> restore_sessions();
   base::Result<> open_listeners();
   base::Result<> open_listener(const ListenerOptions& listener, net::SocketAddress address);
@@ -138,6 +139,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<cluster::LocalCluster> cluster_;
   std::unique_ptr<cluster::LocalDirectory> directory_;
   std::unique_ptr<routing::RetainedMessages> retained_;
+  broker::InstanceRates rates_;
   WorkerSwitch switch_;
   HomePublisher publisher_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
@@ -240,6 +242,11 @@ void Server::warn_of_missing_accounts(registry::Registry& registry) const {
   }
 }
 
+void Server::set_rates() {
+  rates_.up.set_limit(options_.limits.publishes_per_second);
+  rates_.down.set_limit(options_.limits.deliveries_per_second);
+}
+
 base::Result<> Server::make_loops() {
   const std::uint32_t threads =
       options_.server.threads != 0 ? options_.server.threads : std::max(1U, std::thread::hardware_concurrency());
@@ -254,9 +261,10 @@ base::Result<> Server::make_loops() {
   directory_ = std::make_unique<cluster::LocalDirectory>(clock_.wall_ms(), store_->newest_epoch(),
                                                          static_cast<session::LoopId>(threads));
   retained_ = std::make_unique<routing::RetainedMessages>(retained_limits(options_));
+  set_rates();
   const auto device_loops = static_cast<session::LoopId>(threads);
-  const SharedParts shared{*registry_, *directory_, *store_, *retained_, *cluster_,    *limiter_,  *passwords_,
-                           budget_,    *site_,      clock_,  switch_,    device_loops, token_key_, publisher_};
+  const SharedParts shared{*registry_, *directory_, *store_, *retained_, *cluster_,    *limiter_,  *passwords_, budget_,
+                           *site_,     clock_,      switch_, rates_,     device_loops, token_key_, publisher_};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());
@@ -467,6 +475,7 @@ void Server::reload() {
   budget_.max = options_.limits.max_connections;
   retained_->set_limits(retained_limits(options_));
   door_->set_settings(admin_settings(options_));
+  set_rates();
   for (LoopWorker* worker : all_workers()) {
     worker->loop().post([worker, options = options_] { worker->apply(options); });
   }

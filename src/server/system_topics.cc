@@ -49,6 +49,8 @@ void SystemTopics::publish(const LoopReport& sum) {
   tell("publish/messages/received", std::to_string(counters.published));
   tell("publish/messages/sent", std::to_string(counters.delivered));
   tell("publish/messages/refused", std::to_string(counters.refused_publishes));
+  tell("publish/messages/throttled/up", std::to_string(counters.throttled_publishes));
+  tell("publish/messages/throttled/down", std::to_string(counters.throttled_deliveries));
   tell("publish/messages/dropped/congested", std::to_string(counters.dropped_congested));
   tell("publish/messages/dropped/queue_full", std::to_string(counters.dropped_queue_full));
   tell("publish/messages/dropped/offline", std::to_string(counters.dropped_offline));

@@ -26,10 +26,16 @@ PRODUCT_KEY = "a1TestPrd01"
 PRODUCT_SECRET = "PsTestProduct001"
 # Topic classes of the test product, as `--topic-class` takes them. `echo` is there to hear oneself.
 TOPIC_CLASSES = ("user/echo:all", "user/up:pub", "user/down:sub", "user/many/#:sub", "user/+/error:sub")
-# Tests reconnect far more often than devices may; tests of these limits set them back.
+# Tests reconnect and publish far more often than devices may; tests of these limits set them back.
 TEST_SETTINGS = {
     "limits.connects_per_device_per_minute": "0",
     "limits.connects_per_second": "0",
+    "limits.qos0_publishes_per_device_per_second": "0",
+    "limits.qos1_publishes_per_device_per_second": "0",
+    "limits.publishes_per_second": "0",
+    "limits.deliveries_per_device_per_second": "0",
+    "limits.deliveries_per_second": "0",
+    "limits.bytes_per_second_per_connection": "0",
     "limits.refusals_per_address_per_minute": "0",
 }
 STOP_WITHIN_S = 5.0

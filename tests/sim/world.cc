@@ -258,7 +258,7 @@ void World::start() {
     process.loops.push_back(std::make_unique<SimLoop>());
     process.brokers.push_back(std::make_unique<broker::Broker>(
         broker::Broker::Parts{id, loops, *process.loops[i], clock, process.directory, store, process.cluster.bus(id),
-                              process.retained, presence}));
+                              process.retained, presence, rates}));
     process.cluster.attach(id, *process.loops[i], *process.brokers[i]);
   }
   for (const auto& broker : process.brokers) broker->start();

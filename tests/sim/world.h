@@ -264,6 +264,7 @@ class World {
   broker::ClientRules account_rules;   // a full MQTT broker
   HeldStore store{clock};
   PresenceLog presence;
+  broker::InstanceRates rates;
 
  private:
   TestClient& attach(std::size_t loop, broker::ClientInfo info, session::SessionKey key);

@@ -40,12 +40,15 @@ TEST(ConnectLimiter, AllDevicesTogetherHaveARate) {
   FixedRandom random;
   ConnectLimiter limiter({0, 0, 3}, random, 64);
   for (int second = 1; second < 4; ++second) {
-    for (int i = 0; i < 3; ++i) EXPECT_FALSE(limiter.over_rate(second * 1000 + i)) << second;
+    for (int i = 0; i < 3; ++i) {
+      for (int asked = 0; asked < 10; ++asked) EXPECT_FALSE(limiter.over_rate(second * 1000 + i)) << second;
+      limiter.count_accepted(kDevice, second * 1000 + i);
+    }
     EXPECT_TRUE(limiter.over_rate(second * 1000 + 500));
   }
   EXPECT_TRUE(limiter.over_rate(2999));  // a lagging clock does not open a new second
   limiter.set_limits({0, 0, 0});
-  EXPECT_FALSE(limiter.over_rate(3999));
+  EXPECT_FALSE(limiter.over_rate(3999)) << "0 is no limit";
 }
 
 TEST(ConnectLimiter, AMinuteIsNeverExceededAndEnds) {
@@ -80,28 +83,88 @@ TEST(ConnectLimiter, ZeroIsOffAndLimitsCanChange) {
   ConnectLimiter limiter = make_limiter(0, 0);
   for (int i = 0; i < 100; ++i) {
     limiter.count_accepted(kDevice, kStart);
-    limiter.count_refused("192.0.2.7", kStart);
+    limiter.count_refused("192.0.2.7", "dn&pk", kStart);
   }
   EXPECT_FALSE(limiter.device_over_limit(kDevice, kStart));
   EXPECT_FALSE(limiter.address_over_limit("192.0.2.7", kStart));
   limiter.set_limits({1, 1});
   limiter.count_accepted(kDevice, kStart);
-  limiter.count_refused("192.0.2.7", kStart);
+  limiter.count_refused("192.0.2.7", "dn&pk", kStart);
   EXPECT_TRUE(limiter.device_over_limit(kDevice, kStart));
   EXPECT_TRUE(limiter.address_over_limit("192.0.2.7", kStart));
 }
 
 TEST(ConnectLimiter, AddressesAreGroupedAsTheirOwnersHoldThem) {
   ConnectLimiter limiter = make_limiter(0, 1);
-  limiter.count_refused("2001:db8:1:2::1", kStart);
+  limiter.count_refused("2001:db8:1:2::1", "dn&pk", kStart);
   EXPECT_TRUE(limiter.address_over_limit("2001:db8:1:2:ffff::9", kStart));
   EXPECT_FALSE(limiter.address_over_limit("2001:db8:1:3::1", kStart));
-  limiter.count_refused("::ffff:192.0.2.7", kStart);
+  limiter.count_refused("::ffff:192.0.2.7", "dn&pk", kStart);
   EXPECT_TRUE(limiter.address_over_limit("192.0.2.7", kStart));
   EXPECT_FALSE(limiter.address_over_limit("192.0.2.8", kStart));
-  limiter.count_refused(std::string(500, 'x'), kStart);
+  limiter.count_refused(std::string(500, 'x'), "dn&pk", kStart);
   EXPECT_TRUE(limiter.address_over_limit(std::string(500, 'x'), kStart));
   EXPECT_FALSE(limiter.address_over_limit("", kStart));
+}
+
+constexpr std::string_view kHome = "192.0.2.7";
+
+void storm(ConnectLimiter& limiter, std::string_view address, int count, base::MonoMs now_ms) {
+  for (int i = 0; i < count; ++i) limiter.count_refused(address, "bad" + std::to_string(i) + "&pk", now_ms);
+}
+
+TEST(ConnectLimiter, BackOffMeetsThoseWhoWereRefused) {
+  ConnectLimiter limiter = make_limiter(0, 20);
+  for (int i = 0; i < 19; ++i) EXPECT_FALSE(limiter.count_refused(kHome, "bad&pk", kStart));
+  EXPECT_FALSE(limiter.turned_away(kHome, "bad&pk", kStart));
+  EXPECT_TRUE(limiter.count_refused(kHome, "bad&pk", kStart)) << "told once";
+  EXPECT_FALSE(limiter.count_refused(kHome, "bad&pk", kStart));
+  EXPECT_TRUE(limiter.turned_away(kHome, "bad&pk", kStart));
+  EXPECT_FALSE(limiter.turned_away(kHome, "good&pk", kStart)) << "another device behind the same address";
+  EXPECT_FALSE(limiter.turned_away("192.0.2.8", "bad&pk", kStart)) << "the same device elsewhere";
+  EXPECT_TRUE(limiter.turned_away(kHome, "bad&pk", kStart + 55'000));
+  EXPECT_FALSE(limiter.turned_away(kHome, "bad&pk", kStart + 66'000));
+}
+
+TEST(ConnectLimiter, WhoSignedInFromThereGetsThroughWhateverTheStorm) {
+  ConnectLimiter limiter = make_limiter(0, 20);
+  for (int i = 0; i < 500; ++i) limiter.remember_accepted(kHome, "good" + std::to_string(i) + "&pk", kStart);
+  storm(limiter, kHome, 500, kStart);
+  int strangers = 0;
+  for (int i = 0; i < 10'000; ++i) strangers += limiter.turned_away(kHome, "x" + std::to_string(i), kStart) ? 0 : 1;
+  EXPECT_EQ(strangers, static_cast<int>(ConnectLimiter::kStrangersPerSecond));
+  for (int i = 0; i < 500; ++i) {
+    EXPECT_FALSE(limiter.turned_away(kHome, "good" + std::to_string(i) + "&pk", kStart)) << i;
+    EXPECT_TRUE(limiter.turned_away(kHome, "bad" + std::to_string(i) + "&pk", kStart)) << i;
+  }
+  EXPECT_FALSE(limiter.turned_away(kHome, "new&pk", kStart + 1000)) << "the next second takes strangers again";
+}
+
+TEST(ConnectLimiter, AKnownDeviceWithAWrongSecretIsMetToo) {
+  ConnectLimiter limiter = make_limiter(0, 20);
+  limiter.remember_accepted(kHome, "good&pk", kStart);
+  storm(limiter, kHome, 20, kStart);
+  limiter.count_refused(kHome, "good&pk", kStart);
+  EXPECT_TRUE(limiter.turned_away(kHome, "good&pk", kStart));
+  limiter.remember_accepted(kHome, "good&pk", kStart + 1);
+  EXPECT_FALSE(limiter.turned_away(kHome, "good&pk", kStart + 1));
+}
+
+int handshakes(ConnectLimiter& limiter, std::string_view address, base::MonoMs now_ms) {
+  int count = 0;
+  for (int i = 0; i < 1000; ++i) count += limiter.may_shake_hands(address, now_ms) ? 1 : 0;
+  return count;
+}
+
+TEST(ConnectLimiter, HandshakesOfAnAddressInBackOffAreRationed) {
+  ConnectLimiter limiter = make_limiter(0, 20);
+  EXPECT_EQ(handshakes(limiter, kHome, kStart), 1000);
+  storm(limiter, kHome, 20, kStart);
+  EXPECT_EQ(handshakes(limiter, kHome, kStart), static_cast<int>(ConnectLimiter::kHandshakesOfStrangersPerSecond));
+  EXPECT_EQ(handshakes(limiter, "192.0.2.8", kStart), 1000);
+  limiter.remember_accepted(kHome, "good&pk", kStart);
+  EXPECT_EQ(handshakes(limiter, kHome, kStart + 1000), static_cast<int>(ConnectLimiter::kHandshakesPerSecond));
+  EXPECT_EQ(handshakes(limiter, kHome, kStart + 70'000), 1000) << "no back-off any more";
 }
 
 TEST(ConnectLimiter, MemoryIsBoundedAndTheOldestIsForgotten) {

@@ -203,7 +203,9 @@ TYPED_TEST_P(RegistryContract, names_are_case_sensitive) {
 TYPED_TEST_P(RegistryContract, device_update_disable_enable_delete_tell_their_change) {
   const DeviceKey key{"pk", "dev1"};
   this->add_product("pk");
-  this->add_device(key);
+  const std::string iot_id = this->add_device(key).iot_id;
+  EXPECT_EQ(this->changes_.back().iot_id, iot_id);
+  EXPECT_EQ(this->changes_.back().device_secret, this->registry_->get_device(key)->device_secret);
   this->take_changes();
   DeviceChange rename;
   rename.nickname = "Kitchen";
@@ -219,6 +221,10 @@ TYPED_TEST_P(RegistryContract, device_update_disable_enable_delete_tell_their_ch
   EXPECT_EQ(this->registry_->delete_device(key).error().code, Errc::kNotFound);
   EXPECT_EQ(this->registry_->update_device(key, rename).error().code, Errc::kNotFound);
   EXPECT_EQ(this->registry_->get_product("pk")->device_count, 0U);
+  for (const Change& change : this->changes_) {
+    EXPECT_EQ(change.iot_id, change.kind == Change::Kind::kDeviceChanged ? "" : iot_id);
+    EXPECT_EQ(change.device_secret, "");
+  }
   EXPECT_THAT(this->take_changes(), ElementsAre(Change::Kind::kDeviceChanged, Change::Kind::kDeviceDisabled,
                                                 Change::Kind::kDeviceEnabled, Change::Kind::kDeviceDeleted));
 }

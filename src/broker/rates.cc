@@ -1,0 +1,51 @@
+// The rates of connection.md 7. Over one a message is dropped: a device gets no answer and will repeat a QoS 1 message
+// if it matters; a back end is told as when the device's queue is full.
+#include "base/log.h"
+#include "base/text.h"
+#include "broker/broker.h"
+#include "broker/log_lines.h"
+
+namespace mooring::broker {
+
+// Before anything else is done with a PUBLISH: what is dropped must cost nothing.
+bool Broker::over_rate(Client& client, const mqtt::Publish& packet) {
+  const ClientRules& rules = *client.info.rules;
+  std::uint32_t limit = packet.qos == 0 ? rules.max_qos0_publishes_per_s : rules.max_qos1_publishes_per_s;
+  if (limit == 0 && !rules.under_instance_rates) return false;
+  const base::MonoMs now = parts_.clock.mono_ms();
+  TokenBucket& bucket = packet.qos == 0 ? client.qos0_rate : client.qos1_rate;
+  if (bucket.take(limit, now)) {
+    if (!rules.under_instance_rates || up_rate_.take(now)) return false;
+    limit = up_rate_.limit();
+  }
+  ++counters_.throttled_publishes;
+  const std::uint32_t refused = client.over_rate.count(now);
+  if (worth_a_line(++client.throttled_publishes)) {
+    base::log_info("broker", "{}: publish to '{}' dropped: Rate limit:{},current qps:{} (9324), {} so far",
+                   client.label(), base::printable(packet.topic, 160), limit, limit + refused,
+                   client.throttled_publishes);
+  }
+  return true;
+}
+
+// What the platform says itself is not counted: it would be the answer to what the device asked.
+bool Broker::over_delivery_rate(LocalSession& home, const mqtt::Message& message) {
+  if (message.from_platform()) return false;
+  if (home.max_deliveries_per_s == 0 && !home.under_instance_rates) return false;
+  const base::MonoMs now = parts_.clock.mono_ms();
+  std::uint32_t limit = home.max_deliveries_per_s;
+  if (home.delivery_rate.take(limit, now)) {
+    if (!home.under_instance_rates || down_rate_.take(now)) return false;
+    limit = down_rate_.limit();
+  }
+  ++counters_.throttled_deliveries;
+  const std::uint32_t refused = home.over_rate.count(now);
+  if (worth_a_line(++home.throttled_deliveries)) {
+    base::log_info("broker", "{}/{}: message on '{}' dropped: Rate limit:{},current qps:{} (9324), {} so far",
+                   home.device.product_key, home.device.device_name, base::printable(message.topic(), 160), limit,
+                   limit + refused, home.throttled_deliveries);
+  }
+  return true;
+}
+
+}  // namespace mooring::broker
