@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
   add_mixed_command(app, exit_status);
   add_connect_command(app, exit_status);
   add_storm_command(app, exit_status);
+  add_refusals_command(app, exit_status);
   add_churn_command(app, exit_status);
   add_idle_command(app, exit_status);
   add_offline_command(app, exit_status);

@@ -13,6 +13,7 @@ void add_fan_in_command(CLI::App& app, int& exit_status);
 void add_ingest_command(CLI::App& app, int& exit_status);
 void add_mixed_command(CLI::App& app, int& exit_status);
 void add_connect_command(CLI::App& app, int& exit_status);
+void add_refusals_command(CLI::App& app, int& exit_status);
 void add_storm_command(CLI::App& app, int& exit_status);
 void add_churn_command(CLI::App& app, int& exit_status);
 void add_idle_command(CLI::App& app, int& exit_status);
