@@ -202,10 +202,11 @@ def test_floods_are_bounded(make_server):
     # One device asks again and again.
     codes = [register(server, OPEN, PRODUCT_SECRET, "flood0", "regnwl", random=str(i))[0] for i in range(6)]
     assert codes == [0, 0, 0, 0, 3, 3]
-    # Wrong signatures make the address wait, for registrations with the right one, too.
-    codes = [register(server, OPEN, "wrong", f"x{i}", "regnwl")[0] for i in range(9)]
+    # Wrong signatures make a name wait, for registrations with the right one, too; others behind the address do not.
+    codes = [register(server, OPEN, "wrong", "flood1", "regnwl")[0] for i in range(9)]
     assert codes == [4] * 7 + [3, 3]
     assert register(server, OPEN, PRODUCT_SECRET, "flood1", "regnwl")[0] == 3
+    assert register(server, OPEN, PRODUCT_SECRET, "flood2", "regnwl")[0] == 0
 
 
 def test_plain_registration_where_tls_ends_in_front(make_server):
