@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <optional>
 #include <thread>
 
 #include "base/clock.h"
@@ -145,8 +144,8 @@ Result<> prepare_folder(const std::filesystem::path& data, DataFolder folder) {
   return {};
 }
 
-// The lock, or nothing if somebody else has it.
-Result<std::optional<Descriptor>> try_lock(const std::filesystem::path& data) {
+// The lock; not valid() if somebody else has it.
+Result<Descriptor> try_lock(const std::filesystem::path& data) {
   const std::filesystem::path file = data / kLockFile;
   Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!descriptor.valid()) {
@@ -155,8 +154,8 @@ Result<std::optional<Descriptor>> try_lock(const std::filesystem::path& data) {
                 fmt::format("cannot open {}: {}{}", file.string(), why(),
                             denied ? "; run this as the user who runs the server" : ""));
   }
-  if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0) return std::optional<Descriptor>(std::move(descriptor));
-  if (errno == EWOULDBLOCK || errno == EINTR) return std::optional<Descriptor>();
+  if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0) return descriptor;
+  if (errno == EWOULDBLOCK || errno == EINTR) return Descriptor(-1);
   return fail(Errc::kIo, fmt::format("cannot lock {}: {}", file.string(), why()));
 }
 
@@ -175,7 +174,7 @@ Result<std::unique_ptr<AdminClient>> open_admin_client(const std::filesystem::pa
   for (;;) {
     auto lock = try_lock(data);
     if (!lock) return tl::unexpected(lock.error());
-    if (*lock) return open_local(data, std::move(**lock));
+    if (lock->valid()) return open_local(data, std::move(*lock));
     const auto connection = connect_socket(data / kSocketFile);
     if (connection) return std::make_unique<SocketClient>(data / kSocketFile);
     if (connection.error().code != Errc::kUnavailable) return tl::unexpected(connection.error());

@@ -9,18 +9,19 @@ namespace mooring::api {
 
 struct Caller {
   registry::Role role = registry::Role::kViewer;
-  std::string account;  // an account that signed in itself: it may care for its own tickets and nothing else
-  std::string label;    // for people: "token ci", "account back-end"
+  std::string account;        // an account that signed in itself: it may care for its own tickets and nothing else
+  std::string password_hash;  // that the account's password was checked against
+  std::string label;          // for people: "token ci", "account back-end"
 
   bool is_account() const { return !account.empty(); }
   bool at_least(registry::Role wanted) const { return !is_account() && role >= wanted; }
 
   // Whoever can open the data folder could change the registry's file as well.
-  static Caller local_operator() { return {registry::Role::kAdmin, {}, "the local operator"}; }
-  static Caller of_token(const registry::ApiToken& token) { return {token.role, {}, "token " + token.name}; }
-  static Caller of_account(std::string name) {
+  static Caller local_operator() { return {registry::Role::kAdmin, {}, {}, "the local operator"}; }
+  static Caller of_token(const registry::ApiToken& token) { return {token.role, {}, {}, "token " + token.name}; }
+  static Caller of_account(std::string name, std::string password_hash) {
     std::string label = "account " + name;
-    return {registry::Role::kViewer, std::move(name), std::move(label)};
+    return {registry::Role::kViewer, std::move(name), std::move(password_hash), std::move(label)};
   }
 };
 

@@ -177,6 +177,7 @@ std::optional<HttpRefusal> check_publish_token(const TokenClaim& claim, std::str
                          exists ? record->life : 0, exists ? record->token_generation : 0};
   const TokenVerdict verdict = check_token(key, TokenUse::kHttp, claim, owner, now_ms);
   if (!exists || verdict == TokenVerdict::kForged) return token_unknown();
+  if (record->kind == CredentialRecord::Kind::kX509) return token_unknown();  // since the token was issued
   if (verdict == TokenVerdict::kExpired) return HttpRefusal{kPublishTokenExpired, "the token has expired"};
   if (record->disabled) return HttpRefusal{kPublishAuthentication, "the device is disabled", true};
   return std::nullopt;

@@ -346,13 +346,16 @@ std::optional<RefusalReason> check_credential(const PendingSignIn& pending, cons
     MOORING_ASSERT(pending.certificate_checked);
     return record == nullptr ? std::optional(RefusalReason::kUnknownDevice) : std::nullopt;
   }
+  const bool only_certificates = record != nullptr && record->kind == CredentialRecord::Kind::kX509;
   switch (pending.proof) {
     case Proof::kSignature:
       break;
     case Proof::kIotToken:
+      if (only_certificates) return RefusalReason::kWrongIotToken;
       return check_iot_token(pending, policy, record);
     case Proof::kDeviceToken:
       if (record == nullptr) return RefusalReason::kUnknownDevice;
+      if (only_certificates) return RefusalReason::kCertificateRequired;
       return find_token(pending, *record) == nullptr ? std::optional(RefusalReason::kWrongToken) : std::nullopt;
   }
   return check_signature(pending, record);

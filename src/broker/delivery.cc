@@ -392,7 +392,7 @@ void Broker::deliver_when_stored(LocalSession& home, Flow& flow, const session::
         LocalSession* found = find(number);
         if (found == nullptr) return;
         found->session->let_go(sequence, !stored);
-        if (found->client != nullptr) send_waiting(*found);
+        if (found->client != nullptr) resume_delivery(*found->client);
       });
 }
 
@@ -434,7 +434,7 @@ void Broker::on_stored(session::SessionNumber number, std::uint64_t sequence, bo
   } else if (!home->session->stored(sequence)) {
     return;
   }
-  if (home->client != nullptr) send_waiting(*home);
+  if (home->client != nullptr) resume_delivery(*home->client);
 }
 
 void Broker::resume_delivery(Client& client) {
@@ -482,14 +482,14 @@ void Broker::read_page(LocalSession& home) {
                       if (found == nullptr) return;
                       if (page) {
                         found->session->add_page(std::move(*page));
-                        if (found->client != nullptr) send_waiting(*found);
+                        if (found->client != nullptr) resume_delivery(*found->client);
                         return;
                       }
                       base::log_error("broker", "cannot read waiting messages: {}", page.error().message);
                       found->session->page_failed();
                       retry_later([this, number] {
                         LocalSession* again = find(number);
-                        if (again != nullptr && again->client != nullptr) send_waiting(*again);
+                        if (again != nullptr && again->client != nullptr) resume_delivery(*again->client);
                       });
                     });
 }

@@ -142,6 +142,16 @@ Result<RevocationList> read_revocation_list(std::string_view pem, std::string_vi
       X509_CRL_verify(list.get(), X509_get0_pubkey(authority->get())) != 1) {
     return refused("the revocation list was not signed by this authority", Errc::kInvalidArgument);
   }
+  // One that says less than everything would lift what an earlier one revoked (RFC 5280 sections 5.2.4 and 5.2.5).
+  for (int i = 0; i < X509_CRL_get_ext_count(list.get()); ++i) {
+    X509_EXTENSION* const extension = X509_CRL_get_ext(list.get(), i);
+    const int kind = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
+    if (kind == NID_delta_crl || kind == NID_issuing_distribution_point ||
+        X509_EXTENSION_get_critical(extension) != 0) {
+      return refused("the revocation list is not a complete one: it has a critical extension or is a part of a list",
+                     Errc::kInvalidArgument);
+    }
+  }
   RevocationList out;
   out.issued_ms = read_time(X509_CRL_get0_lastUpdate(list.get()));
   out.next_ms = read_time(X509_CRL_get0_nextUpdate(list.get()));

@@ -223,11 +223,10 @@ base::Result<CertificateStanding> SqliteRegistry::bind_at_first_use(const Presen
       NewDevice device;
       device.device_name = target->device.device_name;
       device.without_secret = true;
-      if (auto made = insert_device(connection, target->device.product_key, device); !made) {
-        return tl::unexpected(made.error());
-      }
+      const auto made = insert_device(connection, target->device.product_key, device);
+      if (!made) return tl::unexpected(made.error());
       add_to_device_count(connection, target->device.product_key, 1);
-      changes.push_back({Change::Kind::kDeviceCreated, target->device});
+      changes.push_back({.kind = Change::Kind::kDeviceCreated, .key = target->device, .iot_id = made->iot_id});
     }
     insert_bound(
         connection,

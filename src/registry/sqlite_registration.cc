@@ -95,7 +95,8 @@ base::Result<Registration> SqliteRegistry::register_device(const RegistrationWan
   const base::DeviceKey& key = wanted.key;
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<Registration> {
     const auto product = load_product(connection, key.product_key);
-    if (!product) return refused(Outcome::kSwitchedOff);
+    // A product of certificates admits nothing else.
+    if (!product || product->auth_type == AuthType::kX509) return refused(Outcome::kSwitchedOff);
     const DynamicRegistration mode = product->dynamic_registration;
     if (mode == DynamicRegistration::kOff ||
         (wanted.with_token && mode != DynamicRegistration::kOnWithoutPreregistration)) {
@@ -112,7 +113,7 @@ base::Result<Registration> SqliteRegistry::register_device(const RegistrationWan
       const auto made = insert_device(connection, key.product_key, fresh);
       if (!made) return tl::unexpected(made.error());
       add_to_device_count(connection, key.product_key, 1);
-      changes.push_back({Change::Kind::kDeviceCreated, key});
+      changes.push_back({.kind = Change::Kind::kDeviceCreated, .key = key, .iot_id = made->iot_id});
       return issue_token(connection, wanted, false);
     }
     if (!device->enabled) return refused(Outcome::kDisabled);

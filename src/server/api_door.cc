@@ -149,11 +149,13 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
         const std::string hash = *found ? (*found)->password_hash : std::string();
         const bool taken = passwords_.check(
             hash, pending->given.password, pending->source.address, executor,
-            [this, pending, &executor](gateway::PasswordChecker::Answer answer) {
+            [this, pending, hash, &executor](gateway::PasswordChecker::Answer answer) {
               using Verdict = gateway::PasswordChecker::Verdict;
               if (answer.verdict == Verdict::kRight) {
-                run(std::move(pending->request), api::Caller::of_account(pending->given.name), executor,
+                run(std::move(pending->request), api::Caller::of_account(pending->given.name, hash), executor,
                     std::move(pending->respond));
+              } else if (answer.verdict == Verdict::kRateLimited) {
+                pending->respond(http::error_response(429, "too_many_attempts", "too many wrong passwords"));
               } else if (answer.verdict == Verdict::kTooLate) {
                 pending->respond(http::error_response(503, "unavailable", "too busy to check a password"));
               } else {
@@ -168,6 +170,15 @@ void ApiDoor::run(http::Request request, api::Caller caller, base::Executor& exe
   const bool reads_only = api::AdminService::reads_only(request.method);
   auto operation = [this, request = std::move(request), caller = std::move(caller),
                     settings = settings()](registry::Registry& registry) {
+    // The password may have changed since it was checked; this thread makes the changes, so now it cannot.
+    if (caller.is_account()) {
+      const auto account = registry.find_account(caller.account);
+      if (!account) return base::Result<api::AdminResponse>(tl::unexpected(account.error()));
+      if (!*account || (*account)->password_hash != caller.password_hash) {
+        return base::Result<api::AdminResponse>(
+            api::AdminResponse{401, R"({"error":{"code":"unauthorized","message":"user name or password is wrong"}})"});
+      }
+    }
     api::AdminService service(registry, &sessions_, settings);
     return base::Result<api::AdminResponse>(service.handle(request.method, request.target, request.body, caller));
   };

@@ -23,7 +23,7 @@ class AccessTest : public testing::Test {
   AdminResponse ask(const Caller& caller, std::string_view method, std::string target, std::string_view body = "{}") {
     return service.handle(method, "/api/v1/" + target, body, caller);
   }
-  static Caller of(Role role) { return {role, {}, "token test"}; }
+  static Caller of(Role role) { return {role, {}, {}, "token test"}; }
   // The address with names in it that do not exist: nothing is changed, and only a refusal is a 403.
   static std::string target_of(std::string_view path) {
     std::string out;
@@ -72,7 +72,7 @@ TEST_F(AccessTest, every_address_by_every_role) {
     const bool own = route.path.starts_with("tickets");
     EXPECT_EQ(route.for_accounts, own) << name;
     if (own) continue;
-    EXPECT_TRUE(forbidden(ask(Caller::of_account("a"), route.method, target_of(route.path)))) << name;
+    EXPECT_TRUE(forbidden(ask(Caller::of_account("a", "hash"), route.method, target_of(route.path)))) << name;
   }
   EXPECT_GE(checked, 84U);
 }

@@ -34,8 +34,8 @@ class AdminTicketsTest : public testing::Test {
   std::unique_ptr<registry::Registry> registry;
   AdminSettings settings;
   const Caller admin = Caller::local_operator();
-  const Caller shop = Caller::of_account("shop");
-  const Caller other = Caller::of_account("other");
+  const Caller shop = Caller::of_account("shop", "hash");
+  const Caller other = Caller::of_account("other", "hash");
 };
 
 TEST_F(AdminTicketsTest, a_ticket_is_answered_with_its_password_once) {

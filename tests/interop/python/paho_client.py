@@ -11,7 +11,8 @@ jobs = json.loads(sys.argv[1])
 
 
 def report(job, *words):
-    print(job["name"], *words, flush=True)
+    # In one piece: clients of several threads report.
+    print(" ".join((job["name"], *map(str, words))) + "\n", end="", flush=True)
 
 
 def start(job):
