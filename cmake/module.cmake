@@ -37,7 +37,8 @@ function(mooring_module)
   endif()
 endfunction()
 
-# What a test does itself need not be fast, and optimising it takes half of its compile time.
+# What a test does itself need not be fast, and optimising it takes half of its compile time. (The simulation does much
+# itself.)
 function(mooring_test_program target)
   target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
 endfunction()
