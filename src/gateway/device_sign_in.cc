@@ -32,9 +32,13 @@ DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLim
       cache_(kMaxCachedDevices),
       registration_(registry, limiter, executor, clock) {}
 
+bool DeviceSignIn::turned_away(const auth::ConnectAttempt& attempt) {
+  return limiter_.turned_away(attempt.peer_address, who_of(attempt), clock_.mono_ms());
+}
+
 bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) {
+  if (turned_away(attempt)) return true;
   const base::MonoMs now = clock_.mono_ms();
-  if (limiter_.turned_away(attempt.peer_address, who_of(attempt), now)) return true;
   const auto device = auth::claimed_device(attempt.user_name, attempt.password);
   if (device && limiter_.device_over_limit(*device, now)) return true;
   return limiter_.over_rate(now);

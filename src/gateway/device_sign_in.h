@@ -41,8 +41,10 @@ class DeviceSignIn {
   bool device_over_limit(const base::DeviceKeyView& device) const {
     return limiter_.device_over_limit(device, clock_.mono_ms());
   }
-  // Row 3 of connection.md 4.5 for this attempt.
+  // Row 3 of connection.md 4.5, of a device's attempt and of everybody else's: accounts and tickets are under no limit
+  // for devices (section 7).
   bool rate_limited(const auth::ConnectAttempt& attempt);
+  bool turned_away(const auth::ConnectAttempt& attempt);
 
   // A device whose credentials are cached is answered before authenticate() returns, others later on this loop. The
   // attempt is not borrowed beyond the call. Refusals and sign-ins are counted here.

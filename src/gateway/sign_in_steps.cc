@@ -83,10 +83,11 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
     if (const auto certificate = transport_.peer_certificate()) shown = presented(*certificate);
     if (shown) attempt.certificate = &*shown;
   }
-  attempt.rate_limited = services_->sign_in.rate_limited(attempt);
   const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
   const bool ticket = TicketSignIn::is_for_ticket(attempt);
   const bool account = anonymous || AccountSignIn::is_for_account(attempt);
+  DeviceSignIn& devices = services_->sign_in;
+  attempt.rate_limited = ticket || account ? devices.turned_away(attempt) : devices.rate_limited(attempt);
   if ((ticket || account) && !attempt.psk_identity.empty()) {  // a pre-shared key is for its device alone
     refuse(auth::Refusal::of(auth::RefusalReason::kOtherPskIdentity));
   } else if (ticket) {

@@ -239,3 +239,24 @@ def test_the_rate_of_connects_counts_those_that_get_in(make_server):
         assert attempt(server, bad, "wrong") == 4, "a storm of refused ones takes nothing from the good"
     codes = [attempt(server, server.device()) for _ in range(9)]
     assert codes.count(0) >= 3 and set(codes) <= {0, 3}, codes
+
+
+def test_the_rate_of_connects_is_for_devices(make_server):
+    server = make_server(settings(connects_per_second=1, connects_per_device_per_minute=0), devices=1)
+    device = server.device()
+    account(server).close()
+    ticket = server.json("ticket", "mint", "--account", "back-end", "--allow", "subscribe:app/x")
+
+    def within_a_full_second(*credentials):
+        """The code for somebody who comes while this second has had its share, before and after."""
+        for _ in range(20):
+            if attempt(server, device) != 3:
+                continue
+            with server.client() as client:
+                code = client.connect("by-name", *credentials)[1]
+            if attempt(server, device) == 3:
+                return code
+        raise AssertionError("no second was full")
+
+    assert within_a_full_second("back-end", "back-end-1") == 0
+    assert within_a_full_second(ticket["username"], ticket["password"]) == 0
