@@ -45,9 +45,17 @@ def pytest_runtest_makereport(item, call):
         found["outcome"] = "failed"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """What a worker of pytest-xdist found."""
+    _results.update(getattr(node, "workeroutput", {}).get("conformance", {}))
+
+
 def pytest_sessionfinish(session):
     """build/conformance/results.json, or results-other.json for another broker: one entry for each test that ran."""
-    if _results:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["conformance"] = _results
+    elif _results:
         path = RESULTS.with_name("results-other.json") if other_broker() else RESULTS
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(list(_results.values()), indent=1) + "\n")
