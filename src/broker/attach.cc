@@ -110,6 +110,7 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   state.expiry_s = rules.subscriptions_outlive_clean_session ? mqtt::kNeverExpires : client->info.session_expiry_s;
   state.offline_since_ms = 0;
   state.will = rules.wills_available ? std::move(client->will) : nullptr;
+  state.standard_device = rules.standard_device;
   state.connection_made();
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
   home.max_message_age_s = rules.max_message_age_s;

@@ -43,8 +43,8 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   home.max_message_age_s = rules.max_message_age_s;
   home.max_deliveries_per_s = rules.max_deliveries_per_s;
   home.under_instance_rates = rules.under_instance_rates;
-  home.recorded = {has_number,       session.durable(), session.will != nullptr,
-                   session.number(), session.expiry_s,  session.offline_since_ms};
+  home.recorded = LocalSession::Recorded::of(session);
+  home.recorded.any = has_number;
   session.saved(session.revision());
   for (const session::SubscriptionRecord& subscription : session.subscriptions()) add_route(home, subscription);
   // Its connection ended with the server.

@@ -57,9 +57,11 @@ struct LocalSession {
   base::WallMs will_at_ms = 0;     // offline: when its will is published; 0: there is none
   // What of its record is in the store, besides the subscriptions.
   struct Recorded {
+    static Recorded of(const session::Session& state);
     bool any = false;
     bool durable = false;
     bool has_will = false;
+    bool standard_device = false;
     session::SessionNumber number = 0;
     std::uint32_t expiry_s = 0;
     base::WallMs offline_since_ms = 0;

@@ -53,6 +53,7 @@ struct ClientRules {
   bool deliver_at_publishers_qos = true;  // connection.md 6.1; false: min(publisher, subscription), MQTT 3.1.1 3.8.4
   bool subscriptions_outlive_clean_session = true;  // connection.md 6.3; false: as the standard has it
   bool reached_unasked = true;  // devices: automatic subscriptions and what is pushed, connection.md 6.6
+  bool standard_device = false;  // of devices of profile `mqtt`: their sessions remember it
   // connection.md 7, for each device; 0 = no limit. What is over them is dropped.
   bool under_instance_rates = false;  // counts in what all devices may send and get together
   std::uint32_t max_qos0_publishes_per_s = 0;

@@ -177,6 +177,11 @@ void Broker::publish_will(LocalSession& home) {
 
 // ---- The stored record ----------------------------------------------------------------------------------------------
 
+LocalSession::Recorded LocalSession::Recorded::of(const session::Session& state) {
+  return {true,           state.durable(), state.will != nullptr,   state.standard_device,
+          state.number(), state.expiry_s,  state.offline_since_ms};
+}
+
 // A device without subscriptions and messages would lose nothing.
 bool Broker::wants_record(const LocalSession& home) const {
   return home.device_scope ? home.session->has_state() : home.session->durable();
@@ -199,6 +204,7 @@ void Broker::save_if_changed(LocalSession& home) {
   const LocalSession::Recorded& known = home.recorded;
   if (known.any && known.durable == state.durable() && known.number == state.number() &&
       known.expiry_s == state.expiry_s && known.has_will == has_will && !has_will &&
+      known.standard_device == state.standard_device &&
       (!time_matters || known.offline_since_ms == state.offline_since_ms)) {
     return;
   }
@@ -207,8 +213,7 @@ void Broker::save_if_changed(LocalSession& home) {
 
 void Broker::save_now(LocalSession& home) {
   const session::Session& state = *home.session;
-  home.recorded = {true,           state.durable(), state.will != nullptr,
-                   state.number(), state.expiry_s,  state.offline_since_ms};
+  home.recorded = LocalSession::Recorded::of(state);
   parts_.store.save(state.record(), state.epoch(), parts_.executor,
                     [this, number = state.number(), revision = state.revision()](base::Result<> saved) {
                       LocalSession* found = find(number);

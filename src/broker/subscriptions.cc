@@ -203,8 +203,7 @@ void Broker::save_then(Client& client, SavedDone done) {
   LocalSession& home = *client.session;
   session::Session& state = *home.session;
   ++client.saves_under_way;
-  home.recorded = {true,           state.durable(), state.will != nullptr,
-                   state.number(), state.expiry_s,  state.offline_since_ms};
+  home.recorded = LocalSession::Recorded::of(state);
   parts_.store.save(state.record(), state.epoch(), parts_.executor,
                     [this, number = state.number(), revision = state.revision(),
                      weak = std::weak_ptr<Client>(home.client), done = std::move(done)](base::Result<> saved) mutable {

@@ -171,6 +171,7 @@ void LoopWorker::apply(const Options& options) {
   ticket_sign_in_.set_policy(
       {{options.limits.topic_bytes, options.limits.topic_slashes}, options.limits.ticket_lifetime_s});
   mqtt_.standard_device = mqtt_.account;
+  mqtt_.standard_device.rules.standard_device = true;
   mqtt_.standard_device.rules.max_subscriptions = options.limits.subscriptions_per_device;
   mqtt_.local_operator = mqtt_.account;
   mqtt_.local_operator.rules.max_subscriptions = 0;
@@ -258,8 +259,9 @@ void LoopWorker::narrow_tickets_of_product(const std::string& product_key) {
   narrow_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.device().product_key == product_key; });
 }
 
-const broker::ClientRules& LoopWorker::rules_of(const session::SessionKey& key) const {
-  return key.starts_with('d') ? mqtt_.device.rules : mqtt_.account.rules;
+const broker::ClientRules& LoopWorker::rules_of(const session::SessionRecord& record) const {
+  if (!record.key.starts_with('d')) return mqtt_.account.rules;
+  return record.standard_device ? mqtt_.standard_device.rules : mqtt_.device.rules;
 }
 
 LoopReport LoopWorker::report() const {

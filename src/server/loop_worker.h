@@ -93,7 +93,7 @@ class LoopWorker final : private net::Timer {
   void restored() { bus_.flush(); }
   LoopReport report() const;  // on the loop's thread
   // The rules under which a stored session is restored.
-  const broker::ClientRules& rules_of(const session::SessionKey& key) const;
+  const broker::ClientRules& rules_of(const session::SessionRecord& record) const;
   // On the loop's thread: settings that a reload may change, for connections to come.
   void apply(const Options& options);
 

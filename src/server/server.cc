@@ -299,7 +299,7 @@ base::Result<> Server::restore_sessions() {
   std::size_t sessions = 0;
   auto done = store_->for_each_session([&](session::SessionRecord&& record, session::Epoch) {
     LoopWorker& home = *workers_[session::home_loop(session::identity_of(record.key), homes)];
-    const broker::ClientRules& rules = home.rules_of(record.key);
+    const broker::ClientRules& rules = home.rules_of(record);
     home.broker().restore(std::move(record), rules);
     ++sessions;
   });

@@ -128,6 +128,7 @@ struct SessionRecord {
   // Automatic subscriptions (connection.md 6.6): whether the device has them, and a bit for each that it unsubscribed.
   bool automatic = false;
   std::uint64_t automatic_left = 0;
+  bool standard_device = false;  // of a device whose product had profile `mqtt` when it connected last
 };
 
 // One message for one session. Made by the session's loop, read by the store's thread, which takes it when it builds

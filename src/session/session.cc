@@ -56,6 +56,7 @@ Session::Session(SessionRecord record, std::uint64_t sequence, SessionLimits lim
   expiry_s = record.expiry_s;
   offline_since_ms = record.offline_since_ms;
   if (record.will) will = std::make_unique<WillRecord>(std::move(*record.will));
+  standard_device = record.standard_device;
   durable_ = record.keeps_messages && record.expiry_s > 0;
   if (!durable_) return;
   backlog_ = true;
@@ -193,6 +194,7 @@ SessionRecord Session::record() const {
   out.keeps_messages = durable_;
   out.automatic = automatic_;
   out.automatic_left = automatic_left_;
+  out.standard_device = standard_device;
   if (will != nullptr) out.will = *will;
   return out;
 }

@@ -20,6 +20,8 @@ constexpr std::size_t kVersion2SubscriptionBytes = 1 + 4 + 2;  // without the fi
 constexpr std::uint64_t kKeepsMessages = 1;
 constexpr std::uint64_t kHasWill = 2;
 constexpr std::uint64_t kAutomatic = 4;  // eight bytes follow the will: what was unsubscribed
+constexpr std::uint64_t kStandardDevice = 8;
+constexpr std::uint64_t kKnownFlags = kKeepsMessages | kHasWill | kAutomatic | kStandardDevice;
 constexpr std::uint64_t kQosMask = 3;
 constexpr std::uint64_t kNoLocal = 4;
 constexpr std::uint64_t kRetainAsPublished = 8;
@@ -89,6 +91,11 @@ base::Result<> take_subscriptions(StoredReader& in, std::uint64_t version, Sessi
   return {};
 }
 
+std::uint64_t flags_of(const SessionRecord& record) {
+  return (record.keeps_messages ? kKeepsMessages : 0) | (record.will ? kHasWill : 0) |
+         (record.automatic ? kAutomatic : 0) | (record.standard_device ? kStandardDevice : 0);
+}
+
 }  // namespace
 
 std::string encode_record(const SessionRecord& record, session::Epoch epoch) {
@@ -98,10 +105,7 @@ std::string encode_record(const SessionRecord& record, session::Epoch epoch) {
   put_number(out, record.number, 8);
   put_number(out, record.expiry_s, 4);
   put_number(out, static_cast<std::uint64_t>(record.offline_since_ms), 8);
-  put_number(
-      out,
-      (record.keeps_messages ? kKeepsMessages : 0) | (record.will ? kHasWill : 0) | (record.automatic ? kAutomatic : 0),
-      1);
+  put_number(out, flags_of(record), 1);
   put_number(out, record.subscriptions.size(), 4);
   for (const SubscriptionRecord& subscription : record.subscriptions) put_subscription(out, subscription);
   if (record.will) put_will(out, *record.will);
@@ -123,12 +127,13 @@ base::Result<StoredRecord> decode_record(std::string_view session_key, std::stri
     record.expiry_s = static_cast<std::uint32_t>(in.number(4));
     record.offline_since_ms = static_cast<base::WallMs>(in.number(8));
     flags = in.number(1);
-    if ((flags & ~(kKeepsMessages | kHasWill | kAutomatic)) != 0) return corrupt("unknown flags");
+    if ((flags & ~kKnownFlags) != 0) return corrupt("unknown flags");
   }
   record.keeps_messages = (flags & kKeepsMessages) != 0;
   if (auto taken = take_subscriptions(in, version, record); !taken) return tl::unexpected(std::move(taken.error()));
   if ((flags & kHasWill) != 0 && !take_will(in, record.will.emplace())) return corrupt("the will is damaged");
   record.automatic = (flags & kAutomatic) != 0;
+  record.standard_device = (flags & kStandardDevice) != 0;
   if (record.automatic) record.automatic_left = in.number(8);
   if (!in.ok()) return corrupt("cut short");
   if (!in.at_end()) return corrupt("bytes left over");

@@ -2,9 +2,10 @@
 //
 //   version 2   version (1), epoch (8), number (8), expiry (4), offline since (8), flags (1), count (4), then for each
 //               subscription: options (1), subscription identifier (4), length (2), filter; then the will: options (1),
-//               delay (4), message expiry (4), length (2) and topic, length (4) and properties, length (4) and payload.
-//               Flags: bit 0 keeps messages, bit 1 a will follows. Options: bits 0 and 1 QoS; of a subscription bit 2
-//               no local, bit 3 retain as published; of a will bit 2 retain
+//               delay (4), message expiry (4), length (2) and topic, length (4) and properties, length (4) and payload;
+//               then which automatic subscriptions were left (8). Flags: bit 0 keeps messages, bit 1 a will follows,
+//               bit 2 automatic subscriptions follow, bit 3 a device of profile `mqtt`. Options: bits 0 and 1 QoS; of a
+//               subscription bit 2 no local, bit 3 retain as published; of a will bit 2 retain
 //   version 1   read only: version (1), epoch (8), count (4), then for each subscription: QoS (1), length (2), filter
 //
 // Pure functions, any thread. Decoding takes any bytes and never reads beyond them.

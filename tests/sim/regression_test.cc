@@ -137,6 +137,54 @@ TEST(Regression, DisabledWhileAttaching) {
   });
 }
 
+// After a restart every device was held to the rules of profile `aliyun` until it came: QoS and rate of its messages.
+TEST(Regression, ARestoredSessionLivesUnderTheProfileItsDeviceHad) {
+  in_many_worlds([](World& world) {
+    world.rules.max_deliveries_per_s = 1;
+    DeviceOptions standard;
+    standard.rules = &world.standard_device_rules;
+    TestClient& device = world.connected("dev1", standard);
+    world.subscribed(device, {{kGetTopic, 1}});
+    if (world.chance(50)) world.disconnect(device);
+    world.kill();
+    if (world.chance(50)) world.kill();  // it is kept, too, when a session is stored that was only restored
+    AccountOptions v5;
+    v5.version = mqtt::Version::k5;
+    TestClient& sender = world.connected_account("sender", v5);
+    std::vector<std::string> sent;
+    for (int i = 0; i < 5; ++i) {
+      sent.push_back(std::to_string(i));
+      world.publish(sender, kGetTopic, sent.back(), i == 3 ? 2 : 1);
+      world.settle();
+    }
+    for (const SentAck& ack : sender.acks) EXPECT_EQ(ack.reason, mqtt::ReasonCode::kSuccess);
+    TestClient& again = world.connected("dev1", standard);
+    EXPECT_THAT(again.payloads(), testing::ElementsAreArray(sent));
+    for (const Delivery& delivery : again.got) EXPECT_EQ(delivery.qos, 1) << "granted 1";
+  });
+}
+// A product's profile may change; the record follows when the device connects.
+TEST(Regression, TheRecordFollowsAChangeOfProfile) {
+  in_many_worlds([](World& world) {
+    world.rules.max_deliveries_per_s = 1;
+    DeviceOptions standard;
+    standard.rules = &world.standard_device_rules;
+    TestClient& first = world.connected("dev1");
+    world.subscribed(first, {{kGetTopic, 1}});
+    TestClient& second = world.connected("dev1", standard);
+    world.disconnect(second);
+    world.settle();
+    world.kill();
+    TestClient& sender = world.connected_operator(world.pick(3));
+    world.clock.now += 10;
+    for (const char* payload : {"1", "2", "3"}) world.publish(sender, kGetTopic, payload, 1);
+    TestClient& back = world.connected_account("sender");
+    for (const char* payload : {"4", "5", "6"}) world.publish(back, kGetTopic, payload, 1);
+    world.settle();
+    EXPECT_EQ(world.connected("dev1", standard).got.size(), 6U);
+  });
+}
+
 // ---- Bounds and orders that a hostile reader found missing
 // -----------------------------------------------------------
 

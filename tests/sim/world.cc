@@ -240,6 +240,9 @@ World::World(std::uint64_t seed, std::size_t loop_count) : random_(seed), loop_c
   account_rules.retain_available = true;
   account_rules.shared_available = true;
   account_rules.wills_available = true;
+  standard_device_rules = account_rules;
+  standard_device_rules.reached_unasked = false;
+  standard_device_rules.standard_device = true;
   start();
 }
 
@@ -269,7 +272,9 @@ void World::start() {
   (void)store.for_each_session([&](session::SessionRecord&& record, session::Epoch) {
     broker::Broker& where = home(record.key);
     homes[record.number] = &where;
-    where.restore(std::move(record), record.key.starts_with('d') ? rules : account_rules);
+    where.restore(std::move(record), !record.key.starts_with('d') ? account_rules
+                                     : record.standard_device     ? standard_device_rules
+                                                                  : rules);
   });
   (void)store.for_each_received([&](session::SessionNumber number, std::uint16_t packet_id) {
     if (const auto found = homes.find(number); found != homes.end()) {

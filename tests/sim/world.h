@@ -262,6 +262,7 @@ class World {
   broker::ClientRules rules;           // of devices
   broker::ClientRules operator_rules;  // as the local listener has them
   broker::ClientRules account_rules;   // a full MQTT broker
+  broker::ClientRules standard_device_rules;  // likewise, of devices of profile `mqtt`
   HeldStore store{clock};
   PresenceLog presence;
   broker::InstanceRates rates;

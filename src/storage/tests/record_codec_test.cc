@@ -33,6 +33,7 @@ void expect_same(const SessionRecord& left, const SessionRecord& right) {
   EXPECT_EQ(left.will, right.will);
   EXPECT_EQ(left.automatic, right.automatic);
   EXPECT_EQ(left.automatic_left, right.automatic_left);
+  EXPECT_EQ(left.standard_device, right.standard_device);
 }
 
 TEST(RecordCodec, BytesOfTheFormat) {
@@ -69,6 +70,23 @@ TEST(RecordCodec, RoundTrip) {
   expect_same(stored->record, record);
   EXPECT_EQ(decode_record_epoch(encode_record(record, 78)).value_or(0), 78U);
   EXPECT_EQ(decode_number(encode_number(~0ULL)).value_or(0), ~0ULL);
+}
+
+TEST(RecordCodec, EveryFlagIsKept) {
+  for (unsigned flags = 0; flags < 16; ++flags) {
+    SessionRecord record;
+    record.key = "k";
+    record.keeps_messages = (flags & 1) != 0;
+    if ((flags & 2) != 0) record.will = small_record().will;
+    record.automatic = (flags & 4) != 0;
+    record.automatic_left = record.automatic ? 5 : 0;
+    record.standard_device = (flags & 8) != 0;
+    const std::string bytes = encode_record(record, 1);
+    EXPECT_EQ(bytes[29], static_cast<char>(flags));
+    const auto stored = decode_record("k", bytes);
+    ASSERT_TRUE(stored.has_value());
+    expect_same(stored->record, record);
+  }
 }
 
 TEST(RecordCodec, ReadsVersion1) {
