@@ -1,0 +1,65 @@
+#include "journal/device_log.h"
+
+#include <strings.h>
+
+#include <string.h>
+#include <array>
+#include <utility>
+
+namespace mooring::journal {
+namespace {
+
+constexpr std::array<std::pair<Action, std::string_view>, 15> kActions{{
+    {Action::kOnline, "online"},
+    {Action::kOffline, "offline"},
+    {Action::kRefused, "refused"},
+    {Action::kPublishDenied, "publish-denied"},
+    {Action::kSubscribeDenied, "subscribe-denied"},
+    {Action::kDiscarded, "discarded"},
+    {Action::kThrottled, "throttled"},
+    {Action::kRegistered, "registered"},
+    {Action::kRegistrationRefused, "registration-refused"},
+    {Action::kPreauthenticated, "preauthenticated"},
+    {Action::kWarned, "warned"},
+    {Action::kEnabled, "enabled"},
+    {Action::kDisabled, "disabled"},
+    {Action::kDeleted, "deleted"},
+    {Action::kSystem, "system"},
+}};
+
+class Nobody final : public DeviceLog {
+ public:
+  void record(Event) override {}
+};
+
+}  // namespace
+
+std::string_view to_text(Action action) {
+  for (const auto& [known, word] : kActions) {
+    if (known == action) return word;
+  }
+  return "unknown";
+}
+
+std::optional<Action> parse_action(std::string_view word) {
+  for (const auto& [action, known] : kActions) {
+    if (known == word) return action;
+  }
+  return std::nullopt;
+}
+
+std::string_view to_text(Channel channel) {
+  constexpr std::array<std::string_view, 7> kWords{"", "tcp", "tls", "ws", "wss", "http", "https"};
+  return kWords[static_cast<std::size_t>(channel)];
+}
+
+SignInAttempt::~SignInAttempt() {
+  ::explicit_bzero(password.data(), password.size());
+}
+
+DeviceLog& no_device_log() {
+  static Nobody nobody;
+  return nobody;
+}
+
+}  // namespace mooring::journal
