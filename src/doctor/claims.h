@@ -1,0 +1,18 @@
+// Private to the module: what is wrong with names and parameters, seen without computing anything.
+#pragma once
+
+#include <vector>
+
+#include "doctor/case.h"
+
+namespace mooring::doctor {
+
+std::vector<Mistake> explain_user_name(const Case& patient);  // its form
+std::vector<Mistake> explain_unknown(const Case& patient);    // no such product or device
+std::vector<Mistake> explain_client_id(const Case& patient);  // parameters of the client identifier, base
+std::vector<Mistake> explain_keep_alive(const Case& patient);
+std::vector<Mistake> explain_admission(const Case& patient);  // transport, instance, disabled, no secret
+// securemode against the transport, whatever else is wrong. Nothing: it fits.
+std::vector<Mistake> odd_secure_mode(const Case& patient);
+
+}  // namespace mooring::doctor

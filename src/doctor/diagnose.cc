@@ -1,0 +1,66 @@
+#include "doctor/diagnose.h"
+
+#include <algorithm>
+
+#include "doctor/claims.h"
+#include "doctor/signature.h"
+
+namespace mooring::doctor {
+namespace {
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<Mistake> wrong_signature(const Case& patient, Budget& budget) {
+  std::vector<Mistake> found = explain_signature(patient, budget);
+  if (found.empty()) {
+    found.push_back({"signature-unexplained",
+                     "The signature fits neither the device's secret nor any of the usual mistakes.",
+                     "Most likely the device has another secret: compare it with mooring device show, and the signed "
+                     "text with mooring sign."});
+  }
+  for (Mistake& more : odd_secure_mode(patient)) found.push_back(std::move(more));
+  return found;
+}
+
+std::vector<Mistake> explain(const Case& patient, Budget& budget) {
+  const std::string_view refusal = patient.refusal;
+  if (refusal == "wrong-signature") return wrong_signature(patient, budget);
+  if (refusal == "unknown-device") return explain_unknown(patient);
+  if (is_one_of(refusal, {"credentials-missing", "user-name-form", "unknown-user"})) return explain_user_name(patient);
+  if (refusal == "certificate-missing" && patient.attempt.user_name == "&") return explain_user_name(patient);
+  if (is_one_of(refusal, {"client-id-too-long", "client-id-parameter", "securemode-unknown", "signmethod-unknown",
+                          "authtype-unknown", "base-client-id"})) {
+    return explain_client_id(patient);
+  }
+  if (is_one_of(refusal, {"keep-alive-too-short", "keep-alive-too-long"})) return explain_keep_alive(patient);
+  if (is_one_of(refusal, {"device-disabled", "foreign-instance", "tls-required", "no-secret", "certificate-missing",
+                          "securemode-mismatch"})) {
+    return explain_admission(patient);
+  }
+  return {};
+}
+
+}  // namespace
+
+journal::Diagnosis combine(const std::vector<Mistake>& mistakes) {
+  journal::Diagnosis out;
+  for (const Mistake& mistake : mistakes) {
+    if (!out.name.empty()) {
+      out.name += '+';
+      out.text += " Besides: ";
+      out.advice += ' ';
+    }
+    out.name += mistake.name;
+    out.text += mistake.text;
+    out.advice += mistake.advice;
+  }
+  return out;
+}
+
+journal::Diagnosis diagnose(const Case& patient, Budget& budget) {
+  return combine(explain(patient, budget));
+}
+
+}  // namespace mooring::doctor
