@@ -5,6 +5,7 @@
 #include "api/admin_json.h"
 #include "api/admin_request.h"
 #include "api/admin_service.h"
+#include "api/diagnostics.h"
 
 namespace mooring::api {
 
@@ -13,6 +14,7 @@ struct AdminContext {
   SessionControl* sessions;  // null while no server runs
   const Caller& caller;
   const AdminSettings& settings;
+  Diagnostics diagnostics;
 
   // A viewer sees no secrets; a product's is for administrators, for whoever has it can make devices.
   Secrets device_secrets() const { return visible_to(registry::Role::kOperator); }
@@ -74,5 +76,12 @@ ApiResult<Reply> revoke_tickets(AdminContext& context, const AdminRequest& reque
 ApiResult<Reply> list_tokens(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> create_token(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> revoke_token(AdminContext& context, const AdminRequest& request);
+
+// what happened
+ApiResult<Reply> device_log(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> device_doctor(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> device_flight(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> account_flight(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> list_refusals(AdminContext& context, const AdminRequest& request);
 
 }  // namespace mooring::api

@@ -55,6 +55,9 @@ constexpr std::array kRoutes{
     Route{"POST", "authorities/*/revoke", revoke_serial, kOperator},
     Route{"POST", "certificates/*/revoke", revoke_certificate, kOperator},
     Route{"POST", "certificates/*/reinstate", reinstate_certificate, kAdmin},
+    Route{"GET", "products/*/devices/*/log", device_log, kViewer},
+    Route{"GET", "products/*/devices/*/doctor", device_doctor, kViewer},
+    Route{"GET", "products/*/devices/*/flight", device_flight, kOperator},
     Route{"GET", "devices", list_all_devices, kViewer},
     Route{"GET", "devices:export", export_devices, kOperator},
     Route{"POST", "devices:import", import_devices, kAdmin},
@@ -63,6 +66,8 @@ constexpr std::array kRoutes{
     Route{"GET", "accounts/*", show_account, kViewer},
     Route{"PATCH", "accounts/*", update_account, kAdmin},
     Route{"DELETE", "accounts/*", delete_account, kAdmin},
+    Route{"GET", "accounts/*/flight", account_flight, kOperator},
+    Route{"GET", "refusals", list_refusals, kViewer},
     Route{"GET", "tickets", list_tickets, kViewerOrAccount},
     Route{"POST", "tickets", mint_ticket, kAdminOrAccount},
     Route{"GET", "tickets/*", show_ticket, kViewerOrAccount},
@@ -127,8 +132,9 @@ AdminResponse handle_request(AdminContext& context, std::string_view method, std
 
 }  // namespace
 
-AdminService::AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings)
-    : registry_(registry), sessions_(sessions), settings_(settings) {}
+AdminService::AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings,
+                           Diagnostics diagnostics)
+    : registry_(registry), sessions_(sessions), settings_(settings), diagnostics_(diagnostics) {}
 
 std::vector<AdminService::RouteInfo> AdminService::routes() {
   std::vector<RouteInfo> all;
@@ -141,7 +147,7 @@ std::vector<AdminService::RouteInfo> AdminService::routes() {
 AdminResponse AdminService::handle(std::string_view method, std::string_view target, std::string_view body,
                                    const Caller& caller) {
   try {
-    AdminContext context{registry_, sessions_, caller, settings_};
+    AdminContext context{registry_, sessions_, caller, settings_, diagnostics_};
     return handle_request(context, method, target, body);
   } catch (const std::exception&) {  // only the JSON library throws here, and only for want of memory
     return {500, R"({"error":{"code":"internal","message":"the request could not be worked on"}})"};

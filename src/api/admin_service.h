@@ -15,6 +15,8 @@
 //   products/{pk}/devices/{dn}/enable | disable | kick | reset GET    devices?productKey=&...              as the list
 //   above, over all products GET    devices:export?productKey=&limit=&cursor=    the same with secrets and longer pages
 //   POST   devices:import {dryRun?, rows: [{productKey, deviceName, deviceSecret, nickname?, iotId?, status?}]}
+//   GET    products/{pk}/devices/{dn}/log | doctor | flight, accounts/{name}/flight, refusals: see
+//   docs/operations/device-log.md
 //   GET    accounts?limit=&cursor=
 //   POST   accounts {name, password?, permissions?: ["subscribe:/+/+/user/#"]}
 //   GET    accounts/{name}
@@ -51,6 +53,7 @@
 #include <vector>
 
 #include "api/caller.h"
+#include "api/diagnostics.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "registry/registry.h"
@@ -88,7 +91,9 @@ struct AdminResponse {
 class AdminService {
  public:
   // `registry` and `sessions` must outlive it; `sessions` is null while no server runs.
-  AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings = {});
+  // What `diagnostics` points to must outlive it, too.
+  AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings = {},
+               Diagnostics diagnostics = {});
 
   // `target` is path and query, e.g. "/api/v1/products?limit=10". Never throws; every failure is a response.
   AdminResponse handle(std::string_view method, std::string_view target, std::string_view body,
@@ -110,6 +115,7 @@ class AdminService {
   registry::Registry& registry_;
   SessionControl* sessions_;
   AdminSettings settings_;
+  Diagnostics diagnostics_;
 };
 
 }  // namespace mooring::api

@@ -51,6 +51,8 @@ TEST_F(AccessTest, every_address_by_every_role) {
                                                     "POST authorities/*/revocation-list",
                                                     "POST authorities/*/revoke",
                                                     "POST certificates/*/revoke",
+                                                    "GET products/*/devices/*/flight",
+                                                    "GET accounts/*/flight",
                                                     "GET devices:export",
                                                     "DELETE tickets/*",
                                                     "POST tickets:revoke"};
