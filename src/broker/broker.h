@@ -239,6 +239,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void settle_offline(LocalSession& home, Client& client);
   void drop_stored(LocalSession& home);
   void announce(const Client& client, bool online, OfflineReason reason);
+  void report_repeat(const Client& client, std::uint64_t so_far, Incident incident);
   void end_session(LocalSession& home);
   void leave_memory(LocalSession& home);
   void schedule(LocalSession& home);

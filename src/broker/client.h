@@ -78,6 +78,9 @@ struct ClientInfo {
   std::string iot_id;
   std::string peer_address;         // without port
   std::string browser_origin = {};  // of the page that has the device's secret; empty: no browser
+  bool tls = false;
+  bool websocket = false;
+  std::uint16_t keep_alive_s = 0;
   ClientFacts facts;
   bool clean_session = false;
   std::uint32_t session_expiry_s = 0;  // as granted. MQTT 3.x: 0 with clean session 1, else the maximum
@@ -126,6 +129,7 @@ class Client {
   bool replay_posted = false;
   std::uint32_t input_holds = 0;  // reasons why nothing more of it is read
   bool input_paused = false;      // one of them: too much of it is not acknowledged
+  std::string_view end_detail;    // static: what exactly ended the connection, beside the reason
   bool wants_will = false;  // it said DISCONNECT, and that its will is to be published all the same (MQTT 5, 0x04)
 };
 

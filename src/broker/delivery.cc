@@ -51,6 +51,8 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
     base::log_info("broker", "{}: publish to '{}' refused: No authorization (9236), {} so far", client.label(),
                    base::printable(packet.topic, 160), client.refused_publishes);
   }
+  report_repeat(client, client.refused_publishes,
+                {Incident::Kind::kPublishDenied, 9236, "not-permitted", "No authorization", packet.topic});
   // A refused publish is acknowledged as well: firmware would repeat it for ever (connection.md 13).
   if (packet.qos == 0) return;
   const auto type = packet.qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;

@@ -83,12 +83,24 @@ enum class OfflineReason : std::uint8_t {
 };
 std::string_view to_text(OfflineReason reason);
 
-// Learns of devices coming and going, in the order it happens for each device.
+// Something that a device was not allowed, or that was not done for it, while it stays connected.
+struct Incident {
+  enum class Kind : std::uint8_t { kPublishDenied, kSubscribeDenied, kDiscarded, kThrottled };
+  Kind kind;
+  std::uint16_t code = 0;   // connection.md 9.2
+  std::string_view name;    // stable: "not-permitted"
+  std::string_view text;    // for people
+  std::string_view topic;   // or filter, as the client wrote it
+  std::uint32_t count = 1;  // how many of its kind this one stands for
+};
+
+// Learns of devices coming and going, in the order it happens for each device, and of what happens to them meanwhile.
 class PresenceListener {
  public:
   virtual ~PresenceListener() = default;
   virtual void on_online(const Client& client, base::WallMs at_ms) = 0;
   virtual void on_offline(const Client& client, base::WallMs at_ms, OfflineReason reason) = 0;
+  virtual void on_incident(const Client&, const Incident&) {}
 };
 
 }  // namespace mooring::broker

@@ -90,6 +90,13 @@ void Broker::announce(const Client& client, bool online, OfflineReason reason) {
                    status_message(client, online, now, online ? now : client.last_activity_ms, reason), 0);
 }
 
+// What a client can repeat as fast as it likes: the first ten one by one, then in hundreds.
+void Broker::report_repeat(const Client& client, std::uint64_t so_far, Incident incident) {
+  if (so_far > 10 && so_far % 100 != 10) return;
+  incident.count = so_far > 10 ? 100 : 1;
+  parts_.presence.on_incident(client, incident);
+}
+
 // Nothing of it stays, here or in the store.
 void Broker::end_session(LocalSession& home) {
   publish_will(home);

@@ -123,34 +123,38 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
                                 std::size_t index) {
   const ClientRules& rules = *client.info.rules;
   const session::Session& state = *client.session->session;
-  const auto refuse = [&](ReasonCode code, std::string_view why) {
+  const auto refuse = [&](ReasonCode code, std::uint16_t log_code, std::string_view code_name, std::string_view why) {
     ++counters_.refused_filters;
     if (++client.refused_filters <= 20 || client.refused_filters % 1000 == 0)
       base::log_info("broker", "{}: subscription to '{}' refused: {}", client.label(),
                      base::printable(entry.filter, 160), why);
+    report_repeat(client, client.refused_filters,
+                  {Incident::Kind::kSubscribeDenied, log_code, code_name, why, entry.filter});
     return code;
   };
   if (rules.max_filters_per_subscribe != 0 && index >= rules.max_filters_per_subscribe) {
-    return refuse(ReasonCode::kQuotaExceeded, "too many filters in one SUBSCRIBE");
+    return refuse(ReasonCode::kQuotaExceeded, 9321, "too-many-filters", "too many filters in one SUBSCRIBE");
   }
   const auto shared = mqtt::parse_shared_filter(entry.filter);
   if (shared && !rules.shared_available) {
-    return refuse(ReasonCode::kSharedSubscriptionsNotSupported, "shared subscriptions are not available");
+    return refuse(ReasonCode::kSharedSubscriptionsNotSupported, 9321, "shared-subscription",
+                  "shared subscriptions are not available");
   }
   const std::size_t levels = mqtt::level_count(entry.filter);
   if (rules.max_filter_levels != 0 && levels > rules.max_filter_levels) {
-    return refuse(ReasonCode::kTopicFilterInvalid, "too many levels");
+    return refuse(ReasonCode::kTopicFilterInvalid, 9321, "too-many-levels", "too many levels");
   }
   if (client.replays.size() - client.replays_done >= kMaxReplays) {
-    return refuse(ReasonCode::kQuotaExceeded, "too many subscriptions still wait for their retained messages");
+    return refuse(ReasonCode::kQuotaExceeded, 9321, "too-many-replays",
+                  "too many subscriptions still wait for their retained messages");
   }
   switch (client.authorizer->may_subscribe(shared ? shared->filter : entry.filter)) {
     case Authorizer::Verdict::kAllowed:
       break;
     case Authorizer::Verdict::kNotPermitted:
-      return refuse(ReasonCode::kNotAuthorized, "topic not permitted (9236)");
+      return refuse(ReasonCode::kNotAuthorized, 9236, "not-permitted", "topic not permitted (9236)");
     case Authorizer::Verdict::kTooLong:
-      return refuse(ReasonCode::kTopicFilterInvalid, "topic too long or too many levels");
+      return refuse(ReasonCode::kTopicFilterInvalid, 9321, "topic-too-long", "topic too long or too many levels");
   }
   const bool too_many =
       (rules.max_subscriptions != 0 && state.subscriptions().size() >= rules.max_subscriptions) ||
@@ -159,7 +163,7 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
        state.subscription_bytes() + entry.filter.size() > rules.max_subscription_bytes);
   if (too_many && state.find_subscription(entry.filter) == nullptr &&
       !automatic_number(*client.session, entry, subscription_id)) {
-    return refuse(ReasonCode::kQuotaExceeded, "too many subscriptions");
+    return refuse(ReasonCode::kQuotaExceeded, 9321, "too-many-subscriptions", "too many subscriptions");
   }
   return granted(std::min(entry.qos, rules.max_qos));
 }

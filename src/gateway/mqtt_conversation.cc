@@ -42,6 +42,9 @@ MqttConversation::MqttConversation(Transport& transport, MqttServices& services,
 
 MqttConversation::~MqttConversation() {
   detach(broker::OfflineReason::kConnectionReset);
+  if (flight_ == nullptr) return;
+  note_end(end_text_);
+  services_->flights.close(*flight_);
 }
 
 std::size_t MqttConversation::receive(base::MutableBytes input) {
@@ -57,21 +60,48 @@ std::size_t MqttConversation::receive(base::MutableBytes input) {
 }
 
 void MqttConversation::on_publish(const mqtt::Publish& packet) {
+  note_publish(packet);
   if (client_->is_device() && speaks_v5()) {
     if (const std::string_view fault = fault_of_properties(packet); !fault.empty()) {
       base::log_info("gateway", "{}: publish to '{}' discarded: {} (9321)", who(), base::printable(packet.topic, 160),
                      fault);
+      record_discarded(journal::kCodeParameterIllegal, "user-property", fault, packet.topic);
       acknowledge_discarded(packet.qos, packet.packet_id);
       return;
     }
   }
+  const std::uint64_t refused = client_->refused_publishes;
   services_->broker.publish(*client_, packet);
+  // With QoS 1 and 2 the acknowledgement tells.
+  if (flight_ != nullptr && packet.qos == 0 && client_->refused_publishes != refused) {
+    flight_->set_last_result(static_cast<std::uint8_t>(mqtt::ReasonCode::kNotAuthorized));
+  }
 }
 
 void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet) {
+  note(journal::Direction::kIn, static_cast<std::uint8_t>(0x30 | packet.qos << 1),
+       packet.payload_bytes + packet.topic.size() + 8, packet.packet_id,
+       static_cast<std::uint8_t>(mqtt::ReasonCode::kPacketTooLarge), packet.topic);
   base::log_info("gateway", "{}: publish of {} bytes to '{}' discarded: the payload is over the limit (9320)", who(),
                  packet.payload_bytes, base::printable(packet.topic, 160));
+  record_discarded(journal::kCodePayloadIllegal, "payload-too-large", "the payload is over the limit", packet.topic);
   acknowledge_discarded(packet.qos, packet.packet_id);
+}
+
+void MqttConversation::record_discarded(std::uint16_t code, std::string_view name, std::string_view reason,
+                                        std::string_view topic) {
+  if (!client_->is_device()) return;
+  const std::uint32_t count = journal::repeats_to_report(++discarded_);
+  if (count == 0) return;
+  services_->log.record({.device = client_->info.device,
+                         .action = journal::Action::kDiscarded,
+                         .code = code,
+                         .name = name,
+                         .reason = std::string(reason),
+                         .subject = std::string(topic),
+                         .channel = journal::mqtt_channel(client_->info.tls, client_->info.websocket),
+                         .address = client_->info.peer_address,
+                         .count = count});
 }
 
 // Firmware would repeat what is not acknowledged for ever (connection.md 13).
@@ -81,28 +111,47 @@ void MqttConversation::acknowledge_discarded(std::uint8_t qos, std::uint16_t pac
 }
 
 void MqttConversation::on_puback(const mqtt::Ack& packet) {
+  note_ack(mqtt::PacketType::kPuback, packet);
   services_->broker.acknowledged(*client_, packet);
 }
 void MqttConversation::on_pubrec(const mqtt::Ack& packet) {
+  note_ack(mqtt::PacketType::kPubrec, packet);
   services_->broker.received(*client_, packet);
 }
 void MqttConversation::on_pubrel(const mqtt::Ack& packet) {
+  note_ack(mqtt::PacketType::kPubrel, packet);
   services_->broker.released(*client_, packet);
 }
 void MqttConversation::on_pubcomp(const mqtt::Ack& packet) {
+  note_ack(mqtt::PacketType::kPubcomp, packet);
   services_->broker.completed(*client_, packet);
 }
 void MqttConversation::on_subscribe(const mqtt::Subscribe& packet) {
+  if (flight_ != nullptr) {
+    std::size_t bytes = 4;
+    for (const mqtt::SubscribeEntry& entry : packet.entries) bytes += entry.filter.size() + 3;
+    note(journal::Direction::kIn, 0x82, bytes, packet.packet_id, packet.entries.begin()->qos,
+         packet.entries.begin()->filter);
+  }
   services_->broker.subscribe(*client_, packet);
 }
 void MqttConversation::on_unsubscribe(const mqtt::Unsubscribe& packet) {
+  if (flight_ != nullptr) {
+    std::size_t bytes = 4;
+    for (const std::string_view filter : packet.filters) bytes += filter.size() + 2;
+    note(journal::Direction::kIn, 0xA2, bytes, packet.packet_id, 0, *packet.filters.begin());
+  }
   services_->broker.unsubscribe(*client_, packet);
 }
 void MqttConversation::on_pingreq() {
+  note(journal::Direction::kIn, 0xC0, 2);
+  note(journal::Direction::kOut, 0xD0, 2);
   writer_.packet(mqtt::encode_pingresp().view());
 }
 
 void MqttConversation::on_disconnect(const mqtt::Disconnect& packet) {
+  note(journal::Direction::kIn, 0xE0, packet.reason == mqtt::ReasonCode::kSuccess ? 2 : 3, 0,
+       static_cast<std::uint8_t>(packet.reason));
   if (packet.session_expiry_s) {
     const std::uint32_t wanted = std::min(*packet.session_expiry_s, client_->info.rules->max_session_expiry_s);
     if (client_->session_expiry_s == 0 && wanted != 0) {  // MQTT 5 section 3.14.2.2.2
@@ -126,6 +175,7 @@ void MqttConversation::on_auth(const mqtt::Auth&) {
 
 void MqttConversation::on_protocol_error(const mqtt::ProtocolError& error) {
   base::log_info("gateway", "{}: closed: {}: {}", who(), mqtt::to_string(error.reason), error.text);
+  if (client_ != nullptr) client_->end_detail = error.text;
   detach(broker::OfflineReason::kConnectionError);
   const bool too_large = error.reason == mqtt::ProtocolErrorReason::kPacketTooLarge;
   const ws::CloseCode code = too_large ? ws::CloseCode::kMessageTooBig : ws::CloseCode::kProtocolError;
@@ -144,7 +194,10 @@ void MqttConversation::on_protocol_error(const mqtt::ProtocolError& error) {
 
 void MqttConversation::end(mqtt::ReasonCode reason, ws::CloseCode close_code, std::string_view text) {
   machine_.close();
-  if (speaks_v5() && accepted_) writer_.packet(mqtt::encode_disconnect(mqtt::Version::k5, reason).view());
+  if (speaks_v5() && accepted_) {
+    note(journal::Direction::kOut, 0xE0, 3, 0, static_cast<std::uint8_t>(reason));
+    writer_.packet(mqtt::encode_disconnect(mqtt::Version::k5, reason).view());
+  }
   writer_.finish(close_code, text);
 }
 
@@ -168,6 +221,7 @@ base::ByteView as_codes(std::span<const mqtt::ReasonCode> codes) {
 
 void MqttConversation::send_publish(const broker::PublishOut& packet) {
   const mqtt::MessageRef& message = packet.message;
+  note_publish(packet, 0);
   if (!speaks_v5()) {
     writer_.publish(message, packet.qos, packet.dup, packet.retain, packet.packet_id);
     return;
@@ -197,10 +251,15 @@ bool MqttConversation::fits(const broker::PublishOut& packet) const {
 }
 
 void MqttConversation::send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::ReasonCode reason) {
+  note(journal::Direction::kOut,
+       static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | (type == mqtt::PacketType::kPubrel ? 2 : 0)),
+       speaks_v5() && reason != mqtt::ReasonCode::kSuccess ? 5 : 4, packet_id, static_cast<std::uint8_t>(reason));
   writer_.packet(mqtt::encode_ack(machine_.version(), type, packet_id, reason).view());
 }
 
 void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {
+  note(journal::Direction::kOut, 0x90, 4 + codes.size() + (speaks_v5() ? 1 : 0), packet_id,
+       speaks_v5() || !mqtt::is_error(codes[0]) ? static_cast<std::uint8_t>(codes[0]) : mqtt::kSubackFailure);
   base::Bytes packet;
   if (speaks_v5()) {
     mqtt::append_suback(packet, mqtt::Version::k5, packet_id, as_codes(codes));
@@ -215,6 +274,8 @@ void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const mqtt
 }
 
 void MqttConversation::send_unsuback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {
+  note(journal::Direction::kOut, 0xB0, speaks_v5() ? 5 + codes.size() : 4, packet_id,
+       static_cast<std::uint8_t>(codes[0]));
   base::Bytes packet;
   mqtt::append_unsuback(packet, machine_.version(), packet_id, as_codes(codes));
   writer_.packet(packet);
@@ -268,8 +329,14 @@ Farewell farewell(broker::CloseCause cause) {
 void MqttConversation::close(broker::CloseCause cause) {
   const Farewell goodbye = farewell(cause);
   base::log_info("gateway", "{}: closed by the server: {}", who(), goodbye.text);
-  if (!accepted_) refuse(mqtt::ReasonCode::kNotAuthorized, mqtt::ConnackCode::kNotAuthorized, {});
-  if (accepted_) end(goodbye.reason, ws::CloseCode::kPolicyViolation, "closed by the server");
+  if (!accepted_) {
+    answer_refusal(mqtt::ReasonCode::kNotAuthorized, mqtt::ConnackCode::kNotAuthorized);
+    record_refusal(journal::kCodeEnded, speaks_v5() ? 0x87 : 5, "closed", goodbye.text);
+  }
+  if (accepted_) {
+    end(goodbye.reason, ws::CloseCode::kPolicyViolation, "closed by the server");
+    note_end(goodbye.text);
+  }
 }
 
 base::MonoMs MqttConversation::deadline() const {
@@ -331,6 +398,7 @@ void MqttConversation::detach(broker::OfflineReason reason) {
   const base::WallMs last = services_->clock.wall_ms() - (transport_.loop().now_ms() - last_packet_ms_);
   client_->last_activity_ms = std::max(client_->last_activity_ms, last);  // never before it came online
   if (ticket_ != nullptr) limit_session_to_ticket();
+  if (end_text_.empty()) end_text_ = to_text(reason);
   services_->broker.detach(*client_, reason);
 }
 

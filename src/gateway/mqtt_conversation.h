@@ -22,6 +22,8 @@
 #include "gateway/registration_sign_in.h"
 #include "gateway/ticket_sign_in.h"
 #include "gateway/transport.h"
+#include "journal/device_log.h"
+#include "journal/flight.h"
 #include "mqtt/server_connection.h"
 
 namespace mooring::gateway {
@@ -40,6 +42,8 @@ struct MqttServices {
   AccountSignIn& account_sign_in;
   TicketSignIn& ticket_sign_in;
   const base::Clock& clock;
+  journal::DeviceLog& log;
+  journal::FlightRecorder& flights;
   mqtt::Limits stranger_limits{};  // until the sign-in
   auth::TopicLimits topic_limits{};
   std::uint64_t max_frame_bytes = 1'114'112;  // of WebSocket: the largest packet
@@ -111,7 +115,8 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void on_registered(const base::DeviceKey& device, const registry::Registration& registration);
   void refuse(const auth::Refusal& refusal);
   void log_refusal(const auth::Refusal& refusal) const;
-  void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text);
+  void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view name, std::string_view text);
+  void answer_refusal(mqtt::ReasonCode reason, mqtt::ConnackCode code);
   bool take_will();
   std::string make_client_id() const;
   bool speaks_v5() const { return machine_.version() == mqtt::Version::k5; }
@@ -121,6 +126,17 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void attach(broker::ClientInfo info, session::SessionKey key, const Standing& standing);
   void on_attached(tl::expected<broker::AttachResult, broker::AttachError> result, const Standing& standing);
 
+  // flight_notes.cc: what goes into the flight record. Cheap when there is none.
+  void open_flight(std::size_t connack_bytes, std::uint8_t connack_code);
+  void note(journal::Direction direction, std::uint8_t first_byte, std::size_t bytes, std::uint16_t packet_id = 0,
+            std::uint8_t result = 0, std::string_view topic = {}, base::ByteView payload = {});
+  void note_publish(const mqtt::Publish& packet);
+  void note_publish(const broker::PublishOut& packet, std::size_t properties_bytes);
+  void note_ack(mqtt::PacketType type, const mqtt::Ack& packet);
+  void note_end(std::string_view text);
+
+  void record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name, std::string_view reason);
+  void record_discarded(std::uint16_t code, std::string_view name, std::string_view reason, std::string_view topic);
   void acknowledge_discarded(std::uint8_t qos, std::uint16_t packet_id);
   void detach(broker::OfflineReason reason);
   std::string who() const;  // for the log: device and address
@@ -135,6 +151,8 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   std::unique_ptr<PendingConnect> connect_;           // from CONNECT to CONNACK
   std::unique_ptr<OutgoingAliases> aliases_;          // of a client that allows them
   std::unique_ptr<RegisteredConnection> registered_;  // of a CONNECT that was a registration, or asked who it is
+  journal::Flight* flight_ = nullptr;                 // from CONNACK on; closed by the destructor
+  std::string_view end_text_;                         // static: why the connection ended
   // Of a connection with a ticket.
   struct TicketLife {
     base::MonoMs ends_at_ms = 0;
@@ -144,10 +162,12 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   base::MonoMs last_packet_ms_ = 0;
   std::uint32_t client_max_packet_bytes_ = 0;  // MQTT 5; 0 = none
   std::uint32_t packets_seen_ = 0;
+  std::uint32_t discarded_ = 0;            // messages that were read and thrown away
   std::uint32_t keep_alive_limit_ms_ = 0;  // 1.5 x keep alive; 0 = none
   base::Bytes kept_connect_;               // while moving: Connect::body
   std::string user_name_;                  // for the log line of a refusal; cleared afterwards
   bool accepted_ = false;
+  bool end_noted_ = false;
 };
 
 }  // namespace mooring::gateway

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "broker/client.h"
+#include "journal/device_log.h"
 #include "mqtt/packet.h"
 #include "session/ports.h"
 
@@ -28,6 +29,7 @@ struct PendingConnect {
   bool assigned = false;  // client_id is the server's
   bool clean_session;
   std::uint16_t keep_alive_s;          // as asked
+  std::uint32_t connect_bytes;         // of the packet
   std::uint16_t granted_keep_alive_s;  // set by the sign-in
   std::uint32_t wanted_expiry_s;
   std::uint32_t expiry_max_s = mqtt::kNeverExpires;  // set by the sign-in: a ticket's
@@ -36,6 +38,7 @@ struct PendingConnect {
   std::uint16_t topic_alias_maximum;
   bool hides_session = false;  // connection.md 6.4: says "no session" whatever there is
   std::unique_ptr<session::WillRecord> will;
+  std::unique_ptr<journal::SignInAttempt> attempt;  // of a device: for the doctor, should it be refused
 };
 
 }  // namespace mooring::gateway

@@ -44,6 +44,11 @@ void RegisteredConnection::on_protocol_error(const mqtt::ProtocolError& error) {
 }
 
 void MqttConversation::on_registered(const base::DeviceKey& device, const registry::Registration& registration) {
+  services_->log.record({.device = device,
+                         .action = journal::Action::kRegistered,
+                         .reason = "registered",
+                         .channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket()),
+                         .address = transport_.peer().address.to_text()});
   const Answer answer = answer_of(device, registration);
   answer_only(answer.topic, answer.payload);
 }

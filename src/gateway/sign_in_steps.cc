@@ -1,4 +1,6 @@
 // From CONNECT to CONNACK: sign-in, session, answer.
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "auth/client_id.h"
@@ -18,6 +20,59 @@ namespace {
 constexpr std::size_t kAssignedIdCharacters = 22;  // 130 bits: nobody guesses another's
 constexpr std::uint32_t kTurnedAwayLinesPerSecond = 10;
 constexpr std::size_t kHeaderAllowanceBytes = 1024;  // properties, beside topic and payload
+constexpr std::size_t kKeptBytes = 1024;             // of each field of an attempt; no device's is longer
+
+std::unique_ptr<journal::SignInAttempt> keep_attempt(const auth::ConnectAttempt& attempt) {
+  auto kept = std::make_unique<journal::SignInAttempt>();
+  kept->has_user_name = attempt.user_name.has_value();
+  kept->has_password = attempt.password.has_value();
+  kept->user_name = attempt.user_name.value_or("").substr(0, kKeptBytes);
+  kept->client_id = attempt.client_id.substr(0, kKeptBytes + 1);
+  if (attempt.password) kept->password = base::as_text(*attempt.password).substr(0, kKeptBytes);
+  kept->keep_alive_s = attempt.keep_alive_s;
+  kept->protocol_level = attempt.protocol_level;
+  kept->clean_session = attempt.clean_session;
+  kept->tls = attempt.tls;
+  kept->websocket = attempt.websocket;
+  return kept;
+}
+
+// connection.md 9.2 and 9.3: what the device log calls a refusal.
+std::uint16_t log_code(auth::RefusalReason reason) {
+  using Reason = auth::RefusalReason;
+  switch (reason) {
+    case Reason::kRateLimited:
+      return journal::kCodeThrottled;
+    case Reason::kRegistrationUnknownProduct:
+      return journal::kCodeProductUnknown;
+    case Reason::kRegistrationOff:
+      return journal::kCodeRegistrationOff;
+    case Reason::kRegistrationActivated:
+      return journal::kCodeAlreadyActivated;
+    case Reason::kRegistrationNotPreregistered:
+    case Reason::kUnknownDevice:
+      return journal::kCodeDeviceUnknown;
+    case Reason::kWrongSignature:
+    case Reason::kWrongPassword:
+    case Reason::kRegistrationSignature:
+    case Reason::kWrongToken:
+    case Reason::kWrongIotToken:
+    case Reason::kNoSecret:
+    case Reason::kCertificateMissing:
+      return journal::kCodeBadSignature;
+    case Reason::kRegistrationDisabledDevice:
+    case Reason::kDeviceDisabled:
+      return journal::kCodeDeviceDisabled;
+    case Reason::kUnavailable:
+      return journal::kCodeInternal;
+    default:
+      return journal::kCodeBadParameter;
+  }
+}
+std::string facts_of(const PendingConnect& connect) {
+  return fmt::format("{}, keep alive {} s, clean session {}, client {}", mqtt::version_name(connect.version),
+                     connect.keep_alive_s, connect.clean_session ? 1 : 0, base::printable(connect.client_id, 100));
+}
 }  // namespace
 
 void MqttConversation::on_connect(const mqtt::Connect& packet) {
@@ -55,7 +110,7 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
   client_max_packet_bytes_ = packet.maximum_packet_bytes;
   const PeerFacts& peer = transport_.peer();
   if (packet.authentication_method) {
-    refuse(mqtt::ReasonCode::kBadAuthenticationMethod, mqtt::ConnackCode::kNotAuthorized,
+    refuse(mqtt::ReasonCode::kBadAuthenticationMethod, mqtt::ConnackCode::kNotAuthorized, "enhanced-authentication",
            "no enhanced authentication is offered");
     return;
   }
@@ -95,6 +150,7 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
   } else if (account) {
     sign_in_account(attempt, anonymous);
   } else {
+    if (!attempt.rate_limited) connect_->attempt = keep_attempt(attempt);
     sign_in_device(attempt);
   }
 }
@@ -123,6 +179,14 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   if (device.secure_mode_mismatch) {
     base::log_warn("gateway", "{}/{}: securemode does not fit the transport ({}); accepted", device.device.product_key,
                    device.device.device_name, transport_.peer().tls ? "TLS" : "plain");
+    services_->log.record({.device = device.device,
+                           .action = journal::Action::kWarned,
+                           .code = journal::kCodeBadParameter,
+                           .name = "securemode-mismatch",
+                           .reason = transport_.peer().tls ? "securemode announces a plain connection, but TLS is used"
+                                                           : "securemode announces TLS, but the connection is plain",
+                           .channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket()),
+                           .address = transport_.peer().address.to_text()});
   }
   const bool standard = result->product->profile == registry::Profile::kMqtt;
   authorizer_ =
@@ -144,6 +208,14 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
           "{}/{}: its secret is used by a page of {}, so everybody who opens that page has it; mint a ticket "
           "for the page instead (mooring ticket mint)",
           device.device.product_key, device.device.device_name, base::printable(*origin, 128));
+      services_->log.record({.device = device.device,
+                             .action = journal::Action::kWarned,
+                             .code = journal::kCodeOk,
+                             .name = "secret-in-a-page",
+                             .reason = "The device's secret is used by a page; mint a ticket for it instead",
+                             .subject = *origin,
+                             .channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket()),
+                             .address = transport_.peer().address.to_text()});
     }
   }
   info.kind = broker::ClientKind::kDevice;
@@ -207,7 +279,9 @@ void MqttConversation::refuse(const auth::Refusal& refusal) {
   const bool told = refusal.reason != auth::RefusalReason::kRateLimited ||
                     services_->turned_away.count(transport_.loop().now_ms()) <= kTurnedAwayLinesPerSecond;
   if (told) log_refusal(refusal);
-  refuse(static_cast<mqtt::ReasonCode>(refusal.reason_v5), static_cast<mqtt::ConnackCode>(refusal.connack_v3), {});
+  answer_refusal(static_cast<mqtt::ReasonCode>(refusal.reason_v5), static_cast<mqtt::ConnackCode>(refusal.connack_v3));
+  record_refusal(log_code(refusal.reason), speaks_v5() ? refusal.reason_v5 : refusal.connack_v3, refusal.name,
+                 refusal.text);
 }
 
 void MqttConversation::log_refusal(const auth::Refusal& refusal) const {
@@ -216,12 +290,41 @@ void MqttConversation::log_refusal(const auth::Refusal& refusal) const {
                  transport_.peer().address.to_text());
 }
 
-// `text`: for the log; empty when it was told already.
-void MqttConversation::refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view text) {
-  if (!text.empty()) {
-    base::log_info("gateway", "CONNECT refused: {}; user '{}' from {}", text, user_name_,
-                   transport_.peer().address.to_text());
+void MqttConversation::refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view name,
+                              std::string_view text) {
+  base::log_info("gateway", "CONNECT refused: {}; user '{}' from {}", text, user_name_,
+                 transport_.peer().address.to_text());
+  answer_refusal(reason, code);
+  record_refusal(journal::kCodeBadParameter,
+                 static_cast<std::uint8_t>(speaks_v5() ? static_cast<unsigned>(reason) : static_cast<unsigned>(code)),
+                 name, text);
+}
+
+// After the answer: nothing of this shows in the time that the peer sees.
+void MqttConversation::record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name,
+                                      std::string_view reason) {
+  journal::Event event;
+  event.action = name.starts_with("registration-") ? journal::Action::kRegistrationRefused : journal::Action::kRefused;
+  event.code = code;
+  event.answer = answer;
+  event.name = name;
+  event.reason = reason;
+  if (const auto device = auth::device_of_user_name(user_name_)) {
+    event.device = {std::string(device->product_key), std::string(device->device_name)};
+  } else {
+    event.device.device_name = user_name_;
   }
+  event.channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket());
+  event.address = transport_.peer().address.to_text();
+  if (connect_ != nullptr) {
+    event.facts = facts_of(*connect_);
+    event.attempt = std::move(connect_->attempt);
+  }
+  event.known = false;
+  services_->log.record(std::move(event));
+}
+
+void MqttConversation::answer_refusal(mqtt::ReasonCode reason, mqtt::ConnackCode code) {
   if (speaks_v5()) {
     base::Bytes packet;
     mqtt::append_connack5(packet, reason, false, {});
@@ -252,16 +355,18 @@ bool MqttConversation::take_will() {
   const session::WillRecord& will = *connect_->will;
   // connection.md 8 and 17 row 15: in MQTT 3.x a will that cannot be is accepted and forgotten.
   if (speaks_v5() && will.retain && !rules.retain_available) {
-    refuse(mqtt::ReasonCode::kRetainNotSupported, mqtt::ConnackCode::kNotAuthorized, "the will is to be retained");
+    refuse(mqtt::ReasonCode::kRetainNotSupported, mqtt::ConnackCode::kNotAuthorized, "will-retain",
+           "the will is to be retained");
     return false;
   }
   if (speaks_v5() && will.qos > rules.max_qos) {
-    refuse(mqtt::ReasonCode::kQosNotSupported, mqtt::ConnackCode::kNotAuthorized, "the will has QoS 2");
+    refuse(mqtt::ReasonCode::kQosNotSupported, mqtt::ConnackCode::kNotAuthorized, "will-qos", "the will has QoS 2");
     return false;
   }
   if (!rules.wills_available) return true;
   if (authorizer_->may_publish(will.topic) != broker::Authorizer::Verdict::kAllowed) {
-    refuse(mqtt::ReasonCode::kNotAuthorized, mqtt::ConnackCode::kNotAuthorized, "the will's topic is not permitted");
+    refuse(mqtt::ReasonCode::kNotAuthorized, mqtt::ConnackCode::kNotAuthorized, "will-topic",
+           "the will's topic is not permitted");
     return false;
   }
   client_->will = std::move(connect_->will);
@@ -273,6 +378,9 @@ void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, 
   keep_alive_limit_ms_ = connect_->granted_keep_alive_s * 1500U;
   info.version = connect_->version;
   info.peer_address = transport_.peer().address.host();
+  info.tls = transport_.peer().tls;
+  info.websocket = writer_.websocket();
+  info.keep_alive_s = connect_->granted_keep_alive_s;
   info.clean_session = connect_->clean_session;
   info.session_expiry_s = connect_->session_expiry_s(standing.rules);
   info.receive_maximum = connect_->receive_maximum;
@@ -299,7 +407,7 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
     if (result.error() == broker::AttachError::kUnavailable) {
       refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable));
     } else if (result.error() == broker::AttachError::kTooManySessions) {
-      refuse(mqtt::ReasonCode::kQuotaExceeded, mqtt::ConnackCode::kServerUnavailable,
+      refuse(mqtt::ReasonCode::kQuotaExceeded, mqtt::ConnackCode::kServerUnavailable, "too-many-sessions",
              "the account has too many lasting sessions (limits.sessions_per_account)");
     } else {
       writer_.finish(ws::CloseCode::kPolicyViolation, "taken over by a newer connection");
@@ -324,8 +432,10 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
     mqtt::append_connack5(
         packet, mqtt::ReasonCode::kSuccess, present,
         connect_->announce(standing.rules, static_cast<std::uint32_t>(largest), standing.packets.topic_alias_maximum));
+    open_flight(packet.size(), 0);
     writer_.packet(packet);
   } else {
+    open_flight(4, 0);
     writer_.packet(mqtt::encode_connack(machine_.version(), mqtt::ConnackCode::kAccepted, present).view());
   }
   connect_.reset();

@@ -20,6 +20,9 @@ namespace mooring::mqtt {
 
 // The values are the protocol levels on the wire (3.1.2.2).
 enum class Version : std::uint8_t { k31 = 3, k311 = 4, k5 = 5 };
+constexpr std::string_view version_name(Version version) {
+  return version == Version::k5 ? "MQTT 5" : version == Version::k31 ? "MQTT 3.1" : "MQTT 3.1.1";
+}
 
 // The values are those of the fixed header (table 2.1; kAuth: MQTT 5).
 enum class PacketType : std::uint8_t {

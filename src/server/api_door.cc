@@ -29,9 +29,11 @@ bool is_trusted_path(const http::RequestSource& source) {
 
 }  // namespace
 
-ApiDoor::ApiDoor(registry::RegistryService& registry, api::SessionControl& sessions, const base::Clock& clock)
+ApiDoor::ApiDoor(registry::RegistryService& registry, api::SessionControl& sessions, api::Diagnostics diagnostics,
+                 const base::Clock& clock)
     : registry_(registry),
       sessions_(sessions),
+      diagnostics_(diagnostics),
       clock_(clock),
       tokens_(clock),
       limiter_({0, kWrongPerAddressPerMinute, 0}, crypto::system_random(), kLimiterSlots),
@@ -179,7 +181,7 @@ void ApiDoor::run(http::Request request, api::Caller caller, base::Executor& exe
             api::AdminResponse{401, R"({"error":{"code":"unauthorized","message":"user name or password is wrong"}})"});
       }
     }
-    api::AdminService service(registry, &sessions_, settings);
+    api::AdminService service(registry, &sessions_, settings, diagnostics_);
     return base::Result<api::AdminResponse>(service.handle(request.method, request.target, request.body, caller));
   };
   auto done = [respond = std::move(respond)](base::Result<api::AdminResponse> result) mutable {

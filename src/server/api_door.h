@@ -26,7 +26,8 @@ class ApiDoor {
   static constexpr std::size_t kBodyBytesMax = 256 * 1024;
   static constexpr std::size_t kImportBytesMax = api::kRequestBodyBytesMax;
 
-  ApiDoor(registry::RegistryService& registry, api::SessionControl& sessions, const base::Clock& clock);
+  ApiDoor(registry::RegistryService& registry, api::SessionControl& sessions, api::Diagnostics diagnostics,
+          const base::Clock& clock);
 
   // The tokens there are; before the first request.
   base::Result<> load(registry::Registry& registry);
@@ -50,6 +51,7 @@ class ApiDoor {
 
   registry::RegistryService& registry_;
   api::SessionControl& sessions_;
+  const api::Diagnostics diagnostics_;
   const base::Clock& clock_;
   api::TokenBook tokens_;
   auth::ConnectLimiter limiter_;

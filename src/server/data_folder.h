@@ -15,6 +15,7 @@ class DataFolder {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path registry_file() const { return path_ / "registry.db"; }
+  std::filesystem::path journal_file() const { return path_ / "journal.db"; }
   std::filesystem::path sessions_folder() const { return path_ / "sessions"; }
   std::filesystem::path tls_folder() const { return path_ / "tls"; }
   std::filesystem::path socket_file() const { return path_ / "mooring.sock"; }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <mutex>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -44,6 +45,23 @@ bool LiveSessions::kick(const base::DeviceKey& key, std::string_view) {
 
 bool LiveSessions::is_online(const base::DeviceKey& key) {
   return ask_all([key](LoopWorker& worker) { return worker.broker().is_online(key); });
+}
+
+base::Result<std::vector<journal::FlightEntry>> LiveSessions::flight(const std::string& key) {
+  struct Found {
+    std::mutex mutex;
+    std::vector<journal::FlightEntry> entries;
+  };
+  auto found = std::make_shared<Found>();
+  ask_all([found, key](LoopWorker& worker) {
+    auto entries = worker.flights().read(key);
+    if (entries.empty()) return false;
+    const std::lock_guard lock(found->mutex);
+    found->entries = std::move(entries);
+    return true;
+  });
+  const std::lock_guard lock(found->mutex);
+  return std::move(found->entries);
 }
 
 void LiveSessions::on_changes(std::span<const registry::Change> changes) {

@@ -12,7 +12,7 @@
 
 namespace mooring::server {
 
-class LiveSessions final : public api::SessionControl {
+class LiveSessions final : public api::SessionControl, public api::FlightSource {
  public:
   explicit LiveSessions(registry::RegistryService& registry) : registry_(registry) {}
   // Once at start, before any call.
@@ -24,6 +24,8 @@ class LiveSessions final : public api::SessionControl {
   // api::SessionControl, on a registry thread; waits for the loops, at most two seconds.
   bool kick(const base::DeviceKey& key, std::string_view reason) override;
   bool is_online(const base::DeviceKey& key) override;
+  // api::FlightSource, likewise.
+  base::Result<std::vector<journal::FlightEntry>> flight(const std::string& key) override;
 
   // A registry::ChangeListener, on the registry's writer thread.
   void on_changes(std::span<const registry::Change> changes);

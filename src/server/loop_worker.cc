@@ -19,11 +19,17 @@ constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // nothing that stra
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
                                     gateway::AccountSignIn& account_sign_in, gateway::TicketSignIn& ticket_sign_in,
-                                    const SharedParts& shared, session::LoopId loop) {
-  gateway::MqttServices services{broker, sign_in, account_sign_in, ticket_sign_in, shared.clock};
+                                    journal::FlightRecorder& flights, const SharedParts& shared, session::LoopId loop) {
+  gateway::MqttServices services{broker, sign_in, account_sign_in, ticket_sign_in, shared.clock, shared.log, flights};
   services.loop = loop;
   services.loops = shared.device_loops;
   return services;
+}
+
+// Each loop has its share.
+journal::FlightLimits flight_limits(const Options& options, session::LoopId loops) {
+  return {options.flight.max_bytes / std::max<std::uint64_t>(loops, 1), options.flight.bytes_per_client,
+          options.flight.payload_bytes};
 }
 
 }  // namespace
@@ -58,7 +64,7 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       id_(id),
       token_key_(shared.token_key),
       clock_(*loop_, shared.clock),
-      presence_(shared.registry),
+      presence_(shared.registry, shared.log),
       bus_(*loop_, shared.cluster.bus(id)),
       broker_({id, shared.device_loops, *loop_, clock_, shared.directory, shared.store, bus_, shared.retained,
                presence_, shared.rates}),
@@ -66,7 +72,8 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       account_sign_in_(shared.registry, shared.limiter, shared.passwords, *loop_, shared.clock),
       ticket_sign_in_(shared.registry, shared.limiter, sign_in_.cache(), account_sign_in_.cache(), *loop_,
                       shared.clock),
-      mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, shared, id)),
+      flights_(flight_limits(options, shared.device_loops)),
+      mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, flights_, shared, id)),
       device_api_({sign_in_, shared.publisher, shared.clock, shared.http_handler, id}),
       gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
   http_.handler = &device_api_;
@@ -74,6 +81,7 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
     return std::make_unique<gateway::MqttWebSocket>(transport, mqtt_);
   };
   apply(options);
+  keep_wall_offset();
   loop_->timers().schedule(*this, shared.clock.mono_ms() + kTickMs);
   shared.cluster.attach(id, *loop_, broker_);
   broker_.start();
@@ -185,6 +193,7 @@ void LoopWorker::apply(const Options& options) {
   device_api_.set_settings({options.auth.require_tls, options.server.public_host,
                             static_cast<std::uint16_t>(options.server.public_port), mqtt_.topic_limits});
   gateway_.set_connection_limits(connection_limits(options));
+  flights_.set_limits(flight_limits(options, mqtt_.loops));
   sign_in_.set_policy(sign_in_policy(options, token_key_));
   sign_in_.registration().set_devices_max(options.limits.registered_devices_per_product);
 }
@@ -289,6 +298,7 @@ LoopReport& LoopReport::operator+=(const LoopReport& other) {
 
 void LoopWorker::on_timer(base::MonoMs now) {
   broker_.tick();
+  keep_wall_offset();
   loop_->timers().schedule(*this, now + kTickMs);
 }
 

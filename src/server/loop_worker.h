@@ -11,6 +11,8 @@
 #include "deviceapi/device_api.h"
 #include "gateway/gateway.h"
 #include "http/handler.h"
+#include "journal/device_log.h"
+#include "journal/flight.h"
 #include "registry/registry_service.h"
 #include "routing/retained_messages.h"
 #include "server/options.h"
@@ -34,6 +36,7 @@ struct SharedParts {
   const base::Clock& clock;
   gateway::LoopSwitch& loop_switch;
   broker::InstanceRates& rates;
+  journal::DeviceLog& log;
   session::LoopId device_loops;  // loops 0 .. device_loops-1 are homes of sessions
   std::string token_key;         // auth/server_token.h; a secret
   deviceapi::PublishPort& publisher;
@@ -72,6 +75,7 @@ class LoopWorker final : private net::Timer {
   broker::Broker& broker() { return broker_; }
   gateway::Gateway& gateway() { return gateway_; }
   gateway::DeviceSignIn& sign_in() { return sign_in_; }
+  const journal::FlightRecorder& flights() const { return flights_; }  // on the loop's thread
 
   // On the loop's thread: what a change of an account means here.
   void forget_account(const std::string& name);
@@ -102,6 +106,7 @@ class LoopWorker final : private net::Timer {
   using IsMeantTicket = std::function<bool(const gateway::TicketAuthorizer&)>;
   void close_tickets(const IsMeantTicket& is_meant, broker::CloseCause cause);
   void narrow_tickets(const IsMeantTicket& is_meant);
+  void keep_wall_offset() { flights_.set_wall_offset(clock_.wall_ms() - clock_.mono_ms()); }
 
   std::unique_ptr<net::Loop> loop_;
   cluster::LocalCluster& cluster_;
@@ -114,6 +119,7 @@ class LoopWorker final : private net::Timer {
   gateway::DeviceSignIn sign_in_;
   gateway::AccountSignIn account_sign_in_;
   gateway::TicketSignIn ticket_sign_in_;
+  journal::FlightRecorder flights_;
   gateway::MqttServices mqtt_;
   deviceapi::DeviceApi device_api_;
   gateway::HttpServices http_;

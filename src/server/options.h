@@ -118,6 +118,19 @@ struct DurabilityOptions {
   DurabilityMode mode = DurabilityMode::kDisk;
 };
 
+struct DeviceLogOptions {
+  std::uint32_t max_age_s = 2'592'000;  // 30 days
+  std::uint32_t entries_per_device = 500;
+  std::uint64_t max_bytes = 1'073'741'824;  // of the file
+  std::uint32_t strangers = 10'000;         // rows about devices that do not exist
+};
+
+struct FlightOptions {
+  std::uint64_t max_bytes = 67'108'864;    // of all records; 0: nothing is recorded
+  std::uint32_t bytes_per_client = 2'048;  // of packets
+  std::uint32_t payload_bytes = 0;         // of each PUBLISH
+};
+
 struct TlsOptions {
   std::vector<std::string> certificate;  // PEM files, paired with `key` by position; empty = built-in authority
   std::vector<std::string> key;
@@ -150,6 +163,8 @@ struct Options {
   LimitsOptions limits;
   AuthOptions auth;
   DurabilityOptions durability;
+  DeviceLogOptions device_log;
+  FlightOptions flight;
   TlsOptions tls;
   LogOptions log;
 

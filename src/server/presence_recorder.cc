@@ -1,8 +1,60 @@
 #include "server/presence_recorder.h"
 
+#include <fmt/format.h>
+
 #include "broker/client.h"
+#include "mqtt/packet.h"
 
 namespace mooring::server {
+namespace {
+
+journal::Event event_of(const broker::Client& client, journal::Action action) {
+  const broker::ClientInfo& info = client.info;
+  journal::Event event;
+  event.device = info.device;
+  event.action = action;
+  event.channel = journal::mqtt_channel(info.tls, info.websocket);
+  event.address = info.peer_address;
+  return event;
+}
+
+std::string facts_of(const broker::ClientInfo& info) {
+  std::string facts = fmt::format("{}, keep alive {} s, clean session {}", mqtt::version_name(info.version),
+                                  info.keep_alive_s, info.clean_session ? 1 : 0);
+  for (const std::string* fact : {&info.facts.sdk_version, &info.facts.language, &info.facts.system}) {
+    if (!fact->empty()) facts += ", " + *fact;
+  }
+  return facts;
+}
+
+// connection.md 9.2: 400 when it was displaced, deleted or disabled, else 200.
+std::uint16_t code_of(broker::OfflineReason reason) {
+  switch (reason) {
+    case broker::OfflineReason::kKickedBySameDevice:
+    case broker::OfflineReason::kDisabled:
+    case broker::OfflineReason::kDeleted:
+    case broker::OfflineReason::kKicked:
+      return journal::kCodeEnded;
+    default:
+      return journal::kCodeOk;
+  }
+}
+
+journal::Action action_of(broker::Incident::Kind kind) {
+  switch (kind) {
+    case broker::Incident::Kind::kPublishDenied:
+      return journal::Action::kPublishDenied;
+    case broker::Incident::Kind::kSubscribeDenied:
+      return journal::Action::kSubscribeDenied;
+    case broker::Incident::Kind::kDiscarded:
+      return journal::Action::kDiscarded;
+    case broker::Incident::Kind::kThrottled:
+      return journal::Action::kThrottled;
+  }
+  return journal::Action::kWarned;
+}
+
+}  // namespace
 
 void PresenceRecorder::on_online(const broker::Client& client, base::WallMs at_ms) {
   const broker::ClientInfo& info = client.info;
@@ -13,6 +65,11 @@ void PresenceRecorder::on_online(const broker::Client& client, base::WallMs at_m
     base::log_warn("device", "{}/{}: coming online was not recorded: the registry cannot keep up",
                    info.device.product_key, info.device.device_name);
   }
+  journal::Event event = event_of(client, journal::Action::kOnline);
+  event.reason = "online";
+  event.facts = facts_of(info);
+  event.at_ms = at_ms;
+  log_.record(std::move(event));
 }
 
 void PresenceRecorder::on_offline(const broker::Client& client, base::WallMs at_ms, broker::OfflineReason reason) {
@@ -22,6 +79,23 @@ void PresenceRecorder::on_offline(const broker::Client& client, base::WallMs at_
     base::log_warn("device", "{}/{}: going offline was not recorded: the registry cannot keep up",
                    info.device.product_key, info.device.device_name);
   }
+  journal::Event event = event_of(client, journal::Action::kOffline);
+  event.code = code_of(reason);
+  event.reason = to_text(reason);
+  if (!client.end_detail.empty()) event.reason += fmt::format(": {}", client.end_detail);
+  event.at_ms = at_ms;
+  log_.record(std::move(event));
+}
+
+void PresenceRecorder::on_incident(const broker::Client& client, const broker::Incident& incident) {
+  if (!client.is_device()) return;
+  journal::Event event = event_of(client, action_of(incident.kind));
+  event.code = incident.code;
+  event.name = incident.name;
+  event.reason = incident.text;
+  event.subject = incident.topic;
+  event.count = incident.count;
+  log_.record(std::move(event));
 }
 
 }  // namespace mooring::server

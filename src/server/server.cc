@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "cluster/local_directory.h"
 #include "crypto/random.h"
+#include "doctor/registry_examiner.h"
+#include "journal/device_journal.h"
 #include "registry/sqlite_registry.h"
 #include "server/announcement.h"
 #include "server/api_door.h"
@@ -94,6 +96,16 @@ routing::RetainedMessages::Limits retained_limits(const Options& options) {
   return {options.mqtt.max_retained_messages, options.mqtt.max_retained_bytes, options.mqtt.account_payload_bytes};
 }
 
+journal::JournalLimits journal_limits(const Options& options) {
+  return {options.device_log.max_age_s, options.device_log.entries_per_device, options.device_log.max_bytes,
+          options.device_log.strangers};
+}
+
+doctor::Policy doctor_policy(const Options& options) {
+  return {static_cast<std::uint16_t>(options.auth.keep_alive_min_s),
+          static_cast<std::uint16_t>(options.auth.keep_alive_max_s), options.server.instance_id};
+}
+
 // The parts of the platform in the order in which they are made; they end in the opposite order.
 class Server final : private net::LoopClient, private net::Timer {
  public:
@@ -129,6 +141,8 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<Certificates> certificates_;
   std::unique_ptr<storage::RocksSessionStore> store_;
   std::unique_ptr<registry::RegistryService> registry_;
+  std::unique_ptr<doctor::RegistryExaminer> doctor_;
+  std::unique_ptr<journal::DeviceJournal> journal_;
   std::unique_ptr<LiveSessions> live_;
   std::unique_ptr<ApiDoor> door_;
   std::string token_key_;  // signs devices' tokens
@@ -215,9 +229,14 @@ base::Result<> Server::open_stores(bool demo) {
   auto token_key = (*opened)->server_key("device-token");
   if (!token_key) return tl::unexpected(token_key.error());
   token_key_ = std::move(*token_key);
+  // It reads beside the service, on the journal's thread; the service keeps the registry alive.
+  doctor_ = std::make_unique<doctor::RegistryExaminer>(**opened, doctor_policy(options_), clock_);
   registry_ = std::make_unique<registry::RegistryService>(std::move(*opened));
   live_ = std::make_unique<LiveSessions>(*registry_);
-  door_ = std::make_unique<ApiDoor>(*registry_, *live_, clock_);
+  auto journal = journal::DeviceJournal::open(folder_->journal_file(), journal_limits(options_), doctor_.get(), clock_);
+  if (!journal) return tl::unexpected(journal.error());
+  journal_ = std::move(*journal);
+  door_ = std::make_unique<ApiDoor>(*registry_, *live_, api::Diagnostics{journal_.get(), live_.get()}, clock_);
   door_->set_settings(admin_settings(options_));
   if (auto loaded = door_->load(registry_->registry()); !loaded) return loaded;
   registry_->on_change([this](std::span<const registry::Change> changes) {
@@ -263,8 +282,9 @@ base::Result<> Server::make_loops() {
   retained_ = std::make_unique<routing::RetainedMessages>(retained_limits(options_));
   set_rates();
   const auto device_loops = static_cast<session::LoopId>(threads);
-  const SharedParts shared{*registry_, *directory_, *store_, *retained_, *cluster_,    *limiter_,  *passwords_, budget_,
-                           *site_,     clock_,      switch_, rates_,     device_loops, token_key_, publisher_};
+  const SharedParts shared{*registry_,  *directory_,  *store_,    *retained_, *cluster_, *limiter_,
+                           *passwords_, budget_,      *site_,     clock_,     switch_,   rates_,
+                           *journal_,   device_loops, token_key_, publisher_};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());
@@ -290,6 +310,7 @@ base::Result<> Server::make_loops() {
     }
   });
   registry_->start();
+  journal_->start();
   return {};
 }
 
@@ -476,6 +497,8 @@ void Server::reload() {
   retained_->set_limits(retained_limits(options_));
   door_->set_settings(admin_settings(options_));
   set_rates();
+  journal_->set_limits(journal_limits(options_));
+  doctor_->set_policy(doctor_policy(options_));
   for (LoopWorker* worker : all_workers()) {
     worker->loop().post([worker, options = options_] { worker->apply(options); });
   }
@@ -503,6 +526,7 @@ void Server::end() {
   if (door_ != nullptr) door_->stop();
   system_topics_.reset();
   // Ends the registry's and the store's threads while the loops they answer to still exist.
+  if (journal_ != nullptr) journal_->stop();
   if (registry_ != nullptr) registry_->stop();
   store_.reset();
   for (LoopWorker* worker : all_workers()) {
