@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "crypto/random.h"
 #include "http_response.h"
+#include "journal/device_journal.h"
 #include "registry/sqlite_registry.h"
 
 namespace mooring::app {
@@ -99,6 +100,7 @@ class SocketClient final : public AdminClient {
     if (auto ok = send_all(connection->get(), request); !ok) return tl::unexpected(ok.error());
     return read_response(connection->get());
   }
+  bool server_runs() const override { return true; }
 
  private:
   std::filesystem::path path_;
@@ -107,15 +109,21 @@ class SocketClient final : public AdminClient {
 // Members go in reverse: the registry is closed before the lock is given back.
 class LocalClient final : public AdminClient {
  public:
-  LocalClient(Descriptor lock, std::unique_ptr<registry::Registry> registry)
-      : lock_(std::move(lock)), registry_(std::move(registry)), service_(*registry_, nullptr) {}
+  LocalClient(Descriptor lock, std::unique_ptr<registry::Registry> registry,
+              std::unique_ptr<journal::JournalReader> log)
+      : lock_(std::move(lock)),
+        registry_(std::move(registry)),
+        log_(std::move(log)),
+        service_(*registry_, nullptr, {}, {log_.get(), nullptr}) {}
   Result<api::AdminResponse> request(std::string_view method, std::string_view target, std::string_view body) override {
     return service_.handle(method, target, body);
   }
+  bool server_runs() const override { return false; }
 
  private:
   Descriptor lock_;
   std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<journal::JournalReader> log_;
   api::AdminService service_;
 };
 
@@ -163,7 +171,9 @@ Result<std::unique_ptr<AdminClient>> open_local(const std::filesystem::path& dat
   auto registry = registry::open_sqlite_registry({.file = data / kRegistryFile, .readers = 1}, crypto::system_random(),
                                                  base::system_clock());
   if (!registry) return tl::unexpected(registry.error());
-  return std::make_unique<LocalClient>(std::move(lock), std::move(*registry));
+  auto log = journal::open_journal_reader(data / kJournalFile);
+  if (!log) return tl::unexpected(log.error());
+  return std::make_unique<LocalClient>(std::move(lock), std::move(*registry), std::move(*log));
 }
 
 }  // namespace

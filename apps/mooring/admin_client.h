@@ -18,6 +18,7 @@ namespace mooring::app {
 inline constexpr std::string_view kLockFile = "lock";
 inline constexpr std::string_view kSocketFile = "mooring.sock";
 inline constexpr std::string_view kRegistryFile = "registry.db";
+inline constexpr std::string_view kJournalFile = "journal.db";
 inline constexpr int kConnectWaitMs = 5000;    // for a server that is starting, or another command that is ending
 inline constexpr int kRequestWaitMs = 60'000;  // for one answer
 
@@ -27,6 +28,7 @@ class AdminClient {
   // An answer with any status is a success here; failing means that none arrived.
   virtual base::Result<api::AdminResponse> request(std::string_view method, std::string_view target,
                                                    std::string_view body) = 0;
+  virtual bool server_runs() const = 0;
 };
 
 enum class DataFolder {

@@ -8,6 +8,7 @@
 
 #include "api/connect_lines.h"
 #include "authority_commands.h"
+#include "device_journal_commands.h"
 #include "device_transfer.h"
 #include "registry/registry.h"
 #include "registry_output.h"
@@ -235,9 +236,9 @@ void add_connect_line(CLI::App& parent, int& exit_status) {
 }  // namespace
 
 void add_device_commands(CLI::App& app, int& exit_status) {
-  CLI::App& device = *app.add_subcommand(
-      "device",
-      "Devices: create, list, show, update, enable, disable, delete, kick, reset, import, export, connect-line");
+  CLI::App& device = *app.add_subcommand("device",
+                                         "Devices: create, list, show, update, enable, disable, delete, kick, reset, "
+                                         "import, export, connect-line, log, doctor, flight");
   device.require_subcommand(1);
   add_create(device, exit_status);
   add_list(device, exit_status);
@@ -254,6 +255,7 @@ void add_device_commands(CLI::App& app, int& exit_status) {
   add_transfer_commands(device, exit_status);
   add_device_certificate_commands(device, exit_status);
   add_connect_line(device, exit_status);
+  add_device_journal_commands(device, exit_status);
 }
 
 }  // namespace mooring::app

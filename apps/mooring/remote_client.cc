@@ -66,6 +66,7 @@ class RemoteClient final : public AdminClient {
     if (!answer && !written) return tl::unexpected(written.error());
     return answer;
   }
+  bool server_runs() const override { return true; }
 
  private:
   StopSignal stop_;
