@@ -281,6 +281,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
 
   // delivery.cc
   void accept_publish(Client& client, const mqtt::Publish& packet);
+  void refuse_publish(Client& client, const mqtt::Publish& packet, mqtt::ReasonCode reason);
   bool find_receivers(std::string_view topic);  // of a message of the server itself
   void send_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain);
   void route(Flow& flow);

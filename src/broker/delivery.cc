@@ -23,7 +23,11 @@ constexpr std::string_view kCustomRrpcPrefix = "/ext/rrpc/";
 }  // namespace
 
 void Broker::publish(Client& client, const mqtt::Publish& packet) {
-  if (client.session == nullptr || over_rate(client, packet)) return;
+  if (client.session == nullptr) return;
+  const bool too_fast = over_rate(client, packet);
+  // Firmware of MQTT 3.x gets no answer (connection.md 7). In MQTT 5 that would cost it a place of its Receive Maximum
+  // for as long as the connection lasts.
+  if (too_fast && (packet.qos == 0 || !client.speaks_v5())) return;
   if (packet.qos > 0) {
     // QoS 2: what was taken already, or is being taken, is not taken twice [MQTT-4.3.3-10].
     if (packet.qos == 2) {
@@ -41,6 +45,10 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
     }
     ++client.unacknowledged;
   }
+  if (too_fast) {
+    refuse_publish(client, packet, mqtt::ReasonCode::kQuotaExceeded);
+    return;
+  }
   if (client.authorizer->may_publish(packet.topic) == Authorizer::Verdict::kAllowed) {
     ++counters_.published;
     accept_publish(client, packet);
@@ -54,13 +62,17 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
   report_repeat(client, client.refused_publishes,
                 {Incident::Kind::kPublishDenied, 9236, "not-permitted", "No authorization", packet.topic});
   // A refused publish is acknowledged as well: firmware would repeat it for ever (connection.md 13).
-  if (packet.qos == 0) return;
+  if (packet.qos > 0) refuse_publish(client, packet, mqtt::ReasonCode::kNotAuthorized);
+}
+
+// Of QoS 1 or 2. Its answer takes its place behind those of earlier messages.
+void Broker::refuse_publish(Client& client, const mqtt::Publish& packet, mqtt::ReasonCode reason) {
   const auto type = packet.qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;
   const std::uint64_t ack = client.acks.open(type, packet.packet_id);
   if (packet.qos == 2 && !client.speaks_v5()) {
     client.session->session->set_received(packet.packet_id, session::Session::Received::kTaken);
   }
-  decide(client, ack, mqtt::ReasonCode::kNotAuthorized);
+  decide(client, ack, reason);
 }
 
 void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {

@@ -1,5 +1,5 @@
 // The rates of connection.md 7. Over one a message is dropped: a device gets no answer and will repeat a QoS 1 message
-// if it matters; a back end is told as when the device's queue is full.
+// if it matters, or is told so in MQTT 5; a back end is told as when the device's queue is full.
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/broker.h"

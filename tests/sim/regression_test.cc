@@ -12,6 +12,13 @@ using testing::HasSubstr;
 
 const std::string kGetTopic = "/pk/dev1/user/get";
 
+AccountOptions lasting() {
+  AccountOptions options;
+  options.clean_session = false;
+  options.session_expiry_s = mqtt::kNeverExpires;
+  return options;
+}
+
 // A session that was given up told of it before its offline status had left the loop.
 TEST(Regression, OfflineBeforeOnlineAlsoWhenTheSessionWasGivenUp) {
   in_many_worlds([](World& world) {
@@ -185,15 +192,51 @@ TEST(Regression, TheRecordFollowsAChangeOfProfile) {
   });
 }
 
+// What was over the rate kept its place of the Receive Maximum for ever, until the client could publish nothing more.
+TEST(Regression, APublishOverTheRateIsAnsweredInMqtt5) {
+  in_many_worlds([](World& world) {
+    world.rules.max_qos1_publishes_per_s = 2;
+    world.rules.max_received_in_flight = 4;
+    TestClient& keeper = world.connected_account("keeper", lasting());
+    world.subscribed(keeper, {{"/pk/dev1/#", 1}});
+    world.disconnect(keeper);
+    world.settle();
+    DeviceOptions v5;
+    v5.version = mqtt::Version::k5;
+    TestClient& device = world.connected("dev1", v5);
+    world.clock.now += 2000;
+    world.store.hold();
+    for (int i = 0; i < 4; ++i) world.publish(device, "/pk/dev1/user/update", std::to_string(i), 1);
+    world.settle();
+    EXPECT_THAT(device.acks, testing::IsEmpty()) << "the first is not stored, and answers keep their order";
+    world.store.go_on();
+    world.settle();
+    ASSERT_EQ(device.acks.size(), 4U);
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_EQ(device.acks[i].packet_id, i + 1);
+      EXPECT_EQ(device.acks[i].reason, i < 2 ? mqtt::ReasonCode::kSuccess : mqtt::ReasonCode::kQuotaExceeded);
+    }
+    for (int i = 4; i < 20; ++i) {
+      world.publish(device, "/pk/dev1/user/update", std::to_string(i), 1);
+      world.settle();
+    }
+    EXPECT_TRUE(device.online());
+    EXPECT_EQ(device.acks.size(), 20U);
+  });
+}
+TEST(Regression, APublishOverTheRateIsNotAnsweredInMqtt3) {
+  in_many_worlds([](World& world) {
+    world.rules.max_qos1_publishes_per_s = 2;
+    TestClient& device = world.connected("dev1");
+    for (int i = 0; i < 20; ++i) world.publish(device, "/pk/dev1/user/update", std::to_string(i), 1);
+    world.settle();
+    EXPECT_THAT(device.pubacks, ElementsAre(1, 2));
+    EXPECT_TRUE(device.online());
+  });
+}
+
 // ---- Bounds and orders that a hostile reader found missing
 // -----------------------------------------------------------
-
-AccountOptions lasting() {
-  AccountOptions options;
-  options.clean_session = false;
-  options.session_expiry_s = mqtt::kNeverExpires;
-  return options;
-}
 
 // A QoS 2 message waited outside the session's queue until it was stored elsewhere, and later ones overtook it.
 TEST(Regression, AMessageThatOthersStoreKeepsItsPlace) {

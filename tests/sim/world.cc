@@ -379,6 +379,7 @@ TestClient& World::attach(std::size_t loop, broker::ClientInfo info, session::Se
 
 TestClient& World::connect(const std::string& name, const DeviceOptions& options) {
   broker::ClientInfo info;
+  info.version = options.version;
   info.device = device_key(name);
   info.iot_id = "iot-" + name;
   info.peer_address = "192.0.2.7";

@@ -178,6 +178,7 @@ class PresenceLog final : public broker::PresenceListener {
 };
 
 struct DeviceOptions {
+  mqtt::Version version = mqtt::Version::k311;
   bool clean_session = false;
   bool wants_notify = false;
   bool auto_subscribe = false;
@@ -259,9 +260,9 @@ class World {
   std::size_t loop_count() const { return loop_count_; }
 
   VirtualClock clock;
-  broker::ClientRules rules;           // of devices
-  broker::ClientRules operator_rules;  // as the local listener has them
-  broker::ClientRules account_rules;   // a full MQTT broker
+  broker::ClientRules rules;                  // of devices
+  broker::ClientRules operator_rules;         // as the local listener has them
+  broker::ClientRules account_rules;          // a full MQTT broker
   broker::ClientRules standard_device_rules;  // likewise, of devices of profile `mqtt`
   HeldStore store{clock};
   PresenceLog presence;
