@@ -22,7 +22,15 @@ void PacketWriter::packet(base::ByteView whole) {
 void PacketWriter::publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, bool retain,
                            std::uint16_t packet_id) {
   const mqtt::PublishLayout layout(message->topic().size(), message->payload().size());
-  begin(layout.packet_bytes(qos));
+  const std::size_t packet_bytes = layout.packet_bytes(qos);
+  if (packet_bytes + ws::kMaxServerHeaderBytes <= net::WriteQueue::kMaxReserve) {
+    std::uint8_t* const out = transport_.reserve(ws::kMaxServerHeaderBytes + packet_bytes);
+    const std::size_t frame = websocket_ ? ws::encode_header(out, ws::Opcode::kBinary, packet_bytes) : 0;
+    layout.write_packet(out + frame, message->wire_body(), qos, dup, retain, packet_id);
+    transport_.commit(frame + packet_bytes);
+    return;
+  }
+  begin(packet_bytes);
   transport_.write(layout.header(qos, dup, retain).view());
   if (qos == 0) {
     transport_.write_shared(message->wire_body(), message);

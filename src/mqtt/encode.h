@@ -89,6 +89,9 @@ class PublishLayout {
   SmallPacket header(std::uint8_t qos, bool dup, bool retain) const;
   // The whole packet, header and packet id included.
   std::size_t packet_bytes(std::uint8_t qos) const;
+  // Writes that whole packet to `out`, with what write_block() filled. The packet id is used with QoS 1 and 2.
+  void write_packet(std::uint8_t* out, base::ByteView block, std::uint8_t qos, bool dup, bool retain,
+                    std::uint16_t packet_id) const;
 
  private:
   std::size_t remaining_length(std::uint8_t qos) const { return block_bytes() + (qos > 0 ? 2 : 0); }

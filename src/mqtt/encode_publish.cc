@@ -8,6 +8,7 @@
 #include "mqtt/encode_properties.h"
 #include "mqtt/fixed_header.h"
 #include "mqtt/topic.h"
+#include "mqtt/variable_integer.h"
 
 namespace mooring::mqtt {
 namespace {
@@ -93,7 +94,23 @@ SmallPacket PublishLayout::header(std::uint8_t qos, bool dup, bool retain) const
 }
 
 std::size_t PublishLayout::packet_bytes(std::uint8_t qos) const {
-  return header(qos, false, false).size + remaining_length(qos);
+  const std::size_t remaining = remaining_length(qos);
+  return 1 + variable_integer_bytes(remaining) + remaining;
+}
+
+void PublishLayout::write_packet(std::uint8_t* out, base::ByteView block, std::uint8_t qos, bool dup, bool retain,
+                                 std::uint16_t packet_id) const {
+  MOORING_ASSERT(block.size() == block_bytes() && (qos > 0) == (packet_id != 0));
+  out += write_fixed_header(out, PacketType::kPublish, publish_flags(qos, dup, retain), remaining_length(qos));
+  if (qos == 0) {
+    std::memcpy(out, block.data(), block.size());
+    return;
+  }
+  std::memcpy(out, block.data(), topic_part_bytes_);
+  out += topic_part_bytes_;
+  *out++ = static_cast<std::uint8_t>(packet_id >> 8);
+  *out++ = static_cast<std::uint8_t>(packet_id & 0xFF);
+  if (payload_bytes_ != 0) std::memcpy(out, block.data() + topic_part_bytes_, payload_bytes_);
 }
 
 SmallPacket encode_packet_id(std::uint16_t packet_id) {

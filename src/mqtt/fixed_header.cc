@@ -9,6 +9,10 @@ namespace mooring::mqtt {
 
 HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out) {
   if (bytes.empty()) return HeaderState::kIncomplete;
+  if (bytes.size() > 1 && bytes[1] < 0x80) {  // nearly all of them
+    out = {packet_type(bytes[0]), packet_flags(bytes[0]), true, bytes[1], 2};
+    return HeaderState::kComplete;
+  }
   std::size_t length = 0;
   for (std::size_t i = 1; i < kMaxFixedHeaderBytes; ++i) {
     if (i == bytes.size()) return HeaderState::kIncomplete;

@@ -40,7 +40,7 @@ class WriteQueue {
 
   void append(BlockPool& pool, base::ByteView bytes);  // copies
   // Room for at least `bytes` (at most kMaxReserve) contiguous bytes to write into; commit() says how many were used.
-  static constexpr std::size_t kMaxReserve = 512;
+  static constexpr std::size_t kMaxReserve = 1'280;
   std::uint8_t* reserve(BlockPool& pool, std::size_t bytes);
   void commit(std::size_t bytes);
   // Refers to bytes that stay valid until `release(owner)` is called, which happens once they are written or dropped.

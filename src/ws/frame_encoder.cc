@@ -50,21 +50,26 @@ std::size_t encode_masked_header(std::uint8_t* out, Opcode opcode, std::uint64_t
 }
 
 void apply_mask(base::MutableBytes payload, const MaskKey& key, std::uint64_t offset_bytes) {
-  std::array<std::uint8_t, sizeof(std::uint64_t)> pattern;
-  for (std::size_t i = 0; i < pattern.size(); ++i) pattern[i] = key[(offset_bytes + i) % key.size()];
-  std::uint64_t pattern_word = 0;
-  std::memcpy(&pattern_word, pattern.data(), sizeof pattern_word);
+  MaskKey turned = key;
+  std::rotate(turned.begin(), turned.begin() + static_cast<std::ptrdiff_t>(offset_bytes % key.size()), turned.end());
+  std::uint32_t half = 0;
+  std::memcpy(&half, turned.data(), sizeof half);
+  const std::uint64_t pattern = std::uint64_t{half} << 32 | half;
 
   std::uint8_t* at = payload.data();
   std::size_t left = payload.size();
   // memcpy, because the payload of a frame starts at any address; it compiles to one load and one store.
-  for (; left >= sizeof pattern_word; left -= sizeof pattern_word, at += sizeof pattern_word) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, sizeof word);
-    word ^= pattern_word;
-    std::memcpy(at, &word, sizeof word);
-  }
-  for (std::size_t i = 0; i < left; ++i) at[i] ^= pattern[i];
+  const auto mask_words = [&](auto... places) {
+    std::uint64_t words[sizeof...(places)];
+    std::memcpy(words, at, sizeof words);
+    ((words[places] ^= pattern), ...);
+    std::memcpy(at, words, sizeof words);
+    at += sizeof words;
+    left -= sizeof words;
+  };
+  while (left >= 4 * sizeof pattern) mask_words(0, 1, 2, 3);
+  while (left >= sizeof pattern) mask_words(0);
+  for (std::size_t i = 0; i < left; ++i) at[i] ^= turned[i % turned.size()];
 }
 
 std::size_t encode_control(std::uint8_t* out, Opcode opcode, base::ByteView payload,

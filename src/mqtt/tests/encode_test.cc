@@ -165,7 +165,10 @@ TEST(PublishLayout, PartsMakeThePacket) {
       Bytes expected;
       ASSERT_TRUE(append_publish(expected, Version::k311, {topic, payload, qos, true, dup, id}));
       EXPECT_EQ(parts, expected) << payload_bytes << " qos " << int{qos};
-      EXPECT_EQ(layout.packet_bytes(qos), expected.size());
+      ASSERT_EQ(layout.packet_bytes(qos), expected.size());
+      Bytes whole(expected.size());
+      layout.write_packet(whole.data(), block, qos, dup, true, id);
+      EXPECT_EQ(whole, expected) << payload_bytes << " qos " << int{qos};
     }
   }
 }
