@@ -118,6 +118,7 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   home.under_instance_rates = rules.under_instance_rates;
   home.client = client;
   client->session = &home;
+  client->number = ++last_client_;
   client->session_expiry_s = client->info.session_expiry_s;
   ++counters_.connected;
   // Its permissions may have been others when it subscribed.
@@ -188,6 +189,7 @@ void Broker::set_device(LocalSession& home, base::DeviceKey device) {
   home.is_device = true;
   home.device = std::move(device);
   devices_[home.device] = &home;
+  device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device)));
 }
 
 void Broker::drop_subscriptions(LocalSession& home) {
@@ -219,6 +221,7 @@ void Broker::uninstall(LocalSession& home) {
   if (home.is_device) {
     if (const auto found = devices_.find(home.device); found != devices_.end() && found->second == &home) {
       devices_.erase(found);
+      device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device)));
     }
   }
   by_id_[home.id] = nullptr;

@@ -1,5 +1,6 @@
 // Broker: joins connections, sessions and routes. One per loop, used on that loop only; what concerns other loops goes
-// through the ports. The path of a PUBLISH is publish() -> route() -> deliver() (ARCHITECTURE.md prints it whole).
+// through the ports. The path of a PUBLISH is publish() -> find_route() -> route() -> deliver() (ARCHITECTURE.md prints
+// it whole).
 //
 // A session lives on its home loop (session/ports.h), with its connection or without one; all sessions that outlive
 // their connection are in memory from the start of the server on, their messages are not.
@@ -24,6 +25,8 @@
 #include "broker/life_cycle.h"
 #include "broker/ports.h"
 #include "broker/rate.h"
+#include "broker/route.h"
+#include "broker/route_cache.h"
 #include "mqtt/packet.h"
 #include "routing/bus.h"
 #include "routing/retained_messages.h"
@@ -45,7 +48,7 @@ struct LocalSession {
   bool reached_unasked = false;  // ClientRules::reached_unasked, of a device
   routing::SubscriberId id = 0;  // in the trie
   std::uint64_t routed = 0;      // number of the last message that was matched; merges overlapping filters
-  std::uint32_t target = 0;      // where that message has its target
+  std::uint32_t target = 0;      // where that message's route has it
   std::uint32_t max_message_age_s = 0;
   std::uint32_t max_deliveries_per_s = 0;  // ClientRules, as the next
   bool under_instance_rates = false;
@@ -188,19 +191,6 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void on_append_failed(std::span<const session::QueueItemRef> items, const base::Error& error) override;
 
  private:
-  struct Target {
-    LocalSession* session;
-    std::uint8_t qos;
-    bool retain_as_published;
-    std::uint32_t first_id;  // in target_ids_; kNoId: none
-    bool own_topic;          // the message's topic is the device's own
-  };
-  struct TargetId {
-    std::uint32_t subscription_id;
-    std::uint32_t next;
-  };
-  static constexpr std::uint32_t kNoId = 0xFFFF'FFFF;
-
   // One message on its way through this loop.
   struct Flow {
     mqtt::MessageRef message;
@@ -279,6 +269,25 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void deliver_to_share(Share& share, Flow& flow, unsigned hops);
   bool is_ready(routing::SubscriberId id) const;
 
+  // routes.cc
+  // Who published: number of the session, 0 for nobody's; whether it was the platform.
+  struct Origin {
+    std::uint64_t publisher = 0;
+    bool platform = false;
+  };
+  bool find_route(Client& client, std::string_view topic);
+  void find_remote_route(const mqtt::Message& message);
+  std::uint64_t filters_version() const;
+  bool recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp);
+  bool is_current(const RouteCache::Home& home) const;
+  bool may_hear_itself(const Client& from, std::string_view topic) const;
+  RouteCache::Home match(std::string_view topic, const Origin& origin);
+  RouteCache::Home find_home(const base::DeviceKeyView& device) const;
+  void match_device(LocalSession& home, std::string_view topic, const Origin& origin);
+  void match_home_loop(const base::DeviceKeyView& device);
+  void match_filters(std::string_view topic, const Origin& origin);
+  void add_target(LocalSession& home, const routing::SubscriptionOptions& options, bool own_topic);
+
   // delivery.cc
   void accept_publish(Client& client, const mqtt::Publish& packet);
   void refuse_publish(Client& client, const mqtt::Publish& packet, mqtt::ReasonCode reason);
@@ -287,16 +296,6 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void route(Flow& flow);
   void finish(Flow& flow);
   mqtt::MessageRef make_message(const mqtt::Publish& packet, const Client& from);
-  bool may_hear_itself(const Client& from, std::string_view topic) const;
-  // Who published: number of the session, 0 for nobody's; whether it was the platform.
-  struct Origin {
-    std::uint64_t publisher = 0;
-    bool platform = false;
-  };
-  void match_local(std::string_view topic, const Origin& origin);
-  void match_device(LocalSession& home, std::string_view topic, const Origin& origin);
-  void match_remote(std::string_view topic);
-  void add_target(LocalSession& home, const routing::SubscriptionOptions& options, bool own_topic);
   void deliver_to_targets(Flow& flow);
   void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery);
   void send_qos0(LocalSession& home, const session::Delivery& delivery);
@@ -346,14 +345,14 @@ class Broker final : public routing::BusListener, public session::AppendListener
   std::set<std::pair<base::WallMs, session::SessionNumber>> due_;  // offline sessions: will or end
   std::vector<base::UniqueFunction<void()>> retries_;              // with the next tick
   std::uint64_t route_number_ = 0;
+  std::uint64_t last_client_ = 0;  // Client::number
+  RouteCache route_cache_;
+  DeviceVersions device_versions_;
   bool store_fails_ = false;  // the last append was refused
   // Scratch of route(), kept so that a message allocates nothing. A delivery never routes another message.
   std::vector<routing::Match> matches_;
-  std::vector<Target> targets_;
-  std::vector<TargetId> target_ids_;
+  Route route_;
   std::vector<std::uint32_t> ids_;
-  std::vector<std::uint32_t> share_hits_;
-  std::vector<routing::LoopId> remote_targets_;
   std::vector<mqtt::MessageRef> retained_page_;
   base::Bytes forwarded_;
 };

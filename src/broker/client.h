@@ -110,6 +110,7 @@ class Client {
   ClientSink* sink;                   // null once the connection has ended
   const Authorizer* authorizer;       // valid while connected
   LocalSession* session = nullptr;    // null before the session was claimed and after it left this loop
+  std::uint64_t number = 0;           // of the connection, on this loop; 0 until it has its session
   session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger
   base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
   std::uint64_t refused_publishes = 0;

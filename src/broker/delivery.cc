@@ -1,4 +1,4 @@
-// The way of a message: permission, routes, sessions, sinks.
+// The way of a message: rate, permission and route (routes.cc), sessions, sinks.
 #include <algorithm>
 #include <utility>
 
@@ -9,8 +9,6 @@
 #include "broker/publish_receipt.h"
 #include "mqtt/property_block.h"
 #include "mqtt/topic.h"
-#include "routing/device_topic.h"
-#include "session/automatic_topics.h"
 
 namespace mooring::broker {
 namespace {
@@ -18,7 +16,6 @@ namespace {
 constexpr std::size_t kPageMessages = 100;
 constexpr std::size_t kPageBytes = 512 << 10;
 constexpr base::WallMs kCountAgainMs = 60'000;
-constexpr std::string_view kCustomRrpcPrefix = "/ext/rrpc/";
 
 }  // namespace
 
@@ -49,7 +46,7 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
     refuse_publish(client, packet, mqtt::ReasonCode::kQuotaExceeded);
     return;
   }
-  if (client.authorizer->may_publish(packet.topic) == Authorizer::Verdict::kAllowed) {
+  if (find_route(client, packet.topic)) {
     ++counters_.published;
     accept_publish(client, packet);
     return;
@@ -97,13 +94,8 @@ void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
     flow.receipt = std::move(transaction);
   }
   const bool retained = packet.retain && client.info.rules->retain_available;
-  match_local(packet.topic, {state.number(), client.info.kind == ClientKind::kOperator});
-  if (client.session->routed == route_number_ && !may_hear_itself(client, packet.topic)) {
-    std::erase_if(targets_, [&](const Target& target) { return target.session == client.session; });
-  }
-  match_remote(packet.topic);
   // Nobody listens: no message is made.
-  if (!targets_.empty() || !remote_targets_.empty() || !share_hits_.empty() || retained) {
+  if (!route_.is_empty() || retained) {
     flow.message = make_message(packet, client);
     if (retained) retain(flow);
     route(flow);
@@ -135,9 +127,8 @@ void Broker::publish_internal(std::string_view topic, std::string_view payload, 
 
 bool Broker::find_receivers(std::string_view topic) {
   ++counters_.published;
-  match_local(topic, {0, true});
-  match_remote(topic);
-  return !targets_.empty() || !remote_targets_.empty() || !share_hits_.empty();
+  match(topic, {0, true});
+  return !route_.is_empty();
 }
 
 void Broker::send_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
@@ -159,25 +150,25 @@ void Broker::publish_detached(const DetachedPublish& message, PublishedDone done
       new PublishReceipt(parts_.executor, [done = std::move(done)](const routing::ReceiptTotals& totals) mutable {
         done(!totals.failed && (totals.receivers > 0 || totals.refused == 0));
       }));
-  match_local(message.topic, {});
+  match(message.topic, {});
   if (!message.hears_itself) {
     const auto own = devices_.find(message.device);
-    std::erase_if(targets_, [&](const Target& to) { return own != devices_.end() && to.session == own->second; });
+    std::erase_if(route_.targets,
+                  [&](const Route::Target& to) { return own != devices_.end() && to.session == own->second; });
   }
-  match_remote(message.topic);
-  if (!targets_.empty() || !remote_targets_.empty() || !share_hits_.empty()) {
+  if (!route_.is_empty()) {
     flow.message = mqtt::Message::create(message.topic, message.payload, 1, false);
     route(flow);
   }
   finish(flow);
 }
 
-// Sends the message to what match_local() and match_remote() found.
+// Sends the message along route_.
 void Broker::route(Flow& flow) {
-  if (!remote_targets_.empty()) {
+  if (!route_.loops.empty()) {
     const bool waits = flow.ack != 0 || flow.receipt;
-    if (waits) receipt_of(flow).expect(static_cast<std::uint32_t>(remote_targets_.size()));
-    parts_.bus.publish(flow.message, flow.receipt, remote_targets_);
+    if (waits) receipt_of(flow).expect(static_cast<std::uint32_t>(route_.loops.size()));
+    parts_.bus.publish(flow.message, flow.receipt, route_.loops);
   }
   deliver_to_targets(flow);
 }
@@ -193,110 +184,18 @@ void Broker::finish(Flow& flow) {
   }
 }
 
-// A device's own publish comes back only on a topic that it may subscribe to as such: its "/user/#" does not make it
-// hear what it reports (connection.md 13).
-bool Broker::may_hear_itself(const Client& from, std::string_view topic) const {
-  return !from.is_device() || from.authorizer->may_subscribe(topic) == Authorizer::Verdict::kAllowed;
-}
-
 void Broker::on_remote_message(const mqtt::MessageRef& message, routing::ReceiptRef receipt) {
   Flow flow;
   flow.message = message;
   flow.receipt = std::move(receipt);
-  match_local(message->topic(), {message->publisher(), message->from_platform()});
-  share_hits_.clear();  // the publisher's loop has chosen
+  find_remote_route(*message);
   deliver_to_targets(flow);
   finish(flow);
 }
 
-void Broker::match_local(std::string_view topic, const Origin& origin) {
-  ++route_number_;
-  targets_.clear();
-  target_ids_.clear();
-  share_hits_.clear();
-  if (!devices_.empty()) {
-    if (const auto device = routing::device_of_topic(topic)) {
-      if (const auto found = devices_.find(*device); found != devices_.end()) {
-        match_device(*found->second, topic, origin);
-      }
-    }
-  }
-  if (local_trie_.entry_count() > 0) {
-    matches_.clear();
-    local_trie_.match(topic, matches_);
-    for (const routing::Match& match : matches_) {
-      LocalSession& home = *by_id_[match.subscriber];
-      if (match.options.no_local && origin.publisher == home.session->number()) continue;  // [MQTT-3.8.3-3]
-      add_target(home, match.options, false);
-    }
-  }
-  if (share_trie_.entry_count() > 0) {
-    matches_.clear();
-    share_trie_.match(topic, matches_);
-    for (const routing::Match& match : matches_) share_hits_.push_back(match.subscriber);
-  }
-}
-
-// A topic of the device itself.
-void Broker::match_device(LocalSession& home, std::string_view topic, const Origin& origin) {
-  const session::Session& state = *home.session;
-  // What an earlier connection subscribed is nothing for one that did not announce it (connection.md 4.2).
-  if (home.client != nullptr && !home.client->info.custom_rrpc && topic.starts_with(kCustomRrpcPrefix)) return;
-  for (const session::SubscriptionRecord& own : state.subscriptions()) {
-    if (!mqtt::matches(own.filter, topic)) continue;
-    if (own.no_local && origin.publisher == state.number()) continue;
-    add_target(home, {own.qos, own.no_local, own.retain_as_published, own.subscription_id}, true);
-  }
-  if (!home.reached_unasked) return;
-  constexpr routing::SubscriptionOptions kUnasked{1, false, false, 0};
-  // Of what it publishes itself a device hears only what it asked for.
-  if (state.is_automatic() && origin.publisher != state.number()) {
-    const auto number = session::automatic_topic_number(home.device, topic);
-    if (number && state.has_automatic(*number)) add_target(home, kUnasked, true);
-  }
-  if (origin.platform && session::is_pushed_topic(home.device, topic)) add_target(home, kUnasked, true);
-}
-
-void Broker::match_remote(std::string_view topic) {
-  remote_targets_.clear();
-  if (const auto device = routing::device_of_topic(topic); device && parts_.home_loops > 1) {
-    const auto home = session::device_home_loop(device->product_key, device->device_name, parts_.home_loops);
-    if (home != parts_.loop) remote_targets_.push_back(home);
-  } else if (device && parts_.loop != 0) {
-    remote_targets_.push_back(0);  // the only home, and this loop is not it
-  }
-  if (remote_trie_.entry_count() == 0) return;
-  matches_.clear();
-  remote_trie_.match(topic, matches_);
-  for (const routing::Match& match : matches_) {
-    const auto loop = static_cast<routing::LoopId>(match.subscriber);
-    if (std::find(remote_targets_.begin(), remote_targets_.end(), loop) == remote_targets_.end()) {
-      remote_targets_.push_back(loop);
-    }
-  }
-}
-
-// Overlapping filters of one session count once, at the highest QoS, with the identifiers of all of them
-// [MQTT-3.3.4-2, -4].
-void Broker::add_target(LocalSession& home, const routing::SubscriptionOptions& options, bool own_topic) {
-  Target* target = nullptr;
-  if (home.routed != route_number_) {
-    home.routed = route_number_;
-    home.target = static_cast<std::uint32_t>(targets_.size());
-    target = &targets_.emplace_back(Target{&home, options.qos, options.retain_as_published, kNoId, own_topic});
-  } else {
-    target = &targets_[home.target];
-    target->qos = std::max(target->qos, options.qos);
-    target->retain_as_published |= options.retain_as_published;
-  }
-  if (options.subscription_id == 0) return;
-  target_ids_.push_back({options.subscription_id, target->first_id});
-  target->first_id = static_cast<std::uint32_t>(target_ids_.size() - 1);
-}
-
 void Broker::deliver_to_targets(Flow& flow) {
   const mqtt::Message& message = *flow.message;
-  for (const Target& target : targets_) {
+  for (const Route::Target& target : route_.targets) {
     if (target.own_topic && over_delivery_rate(*target.session, message)) {
       flow.totals.refused += 1;
       continue;
@@ -305,16 +204,16 @@ void Broker::deliver_to_targets(Flow& flow) {
     delivery.message = flow.message;
     delivery.qos = target.session->at_publishers_qos ? message.qos() : std::min(message.qos(), target.qos);
     delivery.retain = message.retain() && target.retain_as_published;  // [MQTT-3.3.1-12, -13]
-    if (target.first_id != kNoId) {
+    if (target.first_id != Route::kNoId) {
       ids_.clear();
-      for (std::uint32_t at = target.first_id; at != kNoId; at = target_ids_[at].next) {
-        ids_.push_back(target_ids_[at].subscription_id);
+      for (std::uint32_t at = target.first_id; at != Route::kNoId; at = route_.subscription_ids[at].next) {
+        ids_.push_back(route_.subscription_ids[at].id);
       }
       delivery.subscription_ids = ids_;
     }
     deliver(*target.session, flow, delivery);
   }
-  for (const std::uint32_t share : share_hits_) deliver_to_share(*share_by_index_[share], flow, 0);
+  for (const std::uint32_t share : route_.shares) deliver_to_share(*share_by_index_[share], flow, 0);
 }
 
 void Broker::deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery) {

@@ -26,7 +26,7 @@ enum class CloseCause : std::uint8_t {
   kStoreFailed,     // MQTT 3.x cannot be told that its message was not stored: it repeats it when it comes back
 };
 
-// What a client may do. One object per connection; asked for every PUBLISH and every filter.
+// What a client may do. One object per connection.
 class Authorizer {
  public:
   enum class Verdict : std::uint8_t { kAllowed, kNotPermitted, kTooLong };
@@ -34,6 +34,8 @@ class Authorizer {
   virtual Verdict may_publish(std::string_view topic) const = 0;
   // `filter` without "$share/group/".
   virtual Verdict may_subscribe(std::string_view filter) const = 0;
+  // Grows when an answer may have become another: answers are remembered until then.
+  virtual std::uint64_t revision() const = 0;
 };
 
 // A PUBLISH towards a client.

@@ -86,8 +86,9 @@ void Broker::announce(const Client& client, bool online, OfflineReason reason) {
   } else {
     parts_.presence.on_offline(client, now, reason);
   }
-  publish_internal(status_topic(client.info.device),
-                   status_message(client, online, now, online ? now : client.last_activity_ms, reason), 0);
+  const std::string topic = status_topic(client.info.device);
+  if (!find_receivers(topic)) return;
+  send_internal(topic, status_message(client, online, now, online ? now : client.last_activity_ms, reason), 0, false);
 }
 
 // What a client can repeat as fast as it likes: the first ten one by one, then in hundreds.
@@ -174,8 +175,7 @@ void Broker::publish_will(LocalSession& home) {
   }
   ++counters_.published;
   Flow flow;
-  match_local(will->topic, {fields.publisher, false});
-  match_remote(will->topic);
+  match(will->topic, {fields.publisher, false});
   flow.message = mqtt::Message::create(will->topic, will->payload, fields);
   if (will->retain) retain(flow);
   route(flow);

@@ -1,7 +1,5 @@
 #include "broker/status_message.h"
 
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
 #include <ctime>
 
@@ -15,10 +13,23 @@ std::tm broken_down(base::WallMs at_ms) {
   return out;
 }
 
-std::string format_time(base::WallMs at_ms, char between, const char* end) {
+void put_digits(char* out, int count, std::int64_t value) {
+  for (int i = count - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
+}
+
+// "2026-01-31T23:59:59.123Z": years of four digits. Each device that comes or goes needs four of them.
+std::string format_time(base::WallMs at_ms, char between, std::string_view end) {
   const std::tm t = broken_down(at_ms);
-  return fmt::format("{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}.{:03}{}", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, between,
-                     t.tm_hour, t.tm_min, t.tm_sec, at_ms % 1000, end);
+  std::string out = "0000-00-00 00:00:00.000";
+  put_digits(out.data(), 4, t.tm_year + 1900);
+  put_digits(out.data() + 5, 2, t.tm_mon + 1);
+  put_digits(out.data() + 8, 2, t.tm_mday);
+  out[10] = between;
+  put_digits(out.data() + 11, 2, t.tm_hour);
+  put_digits(out.data() + 14, 2, t.tm_min);
+  put_digits(out.data() + 17, 2, t.tm_sec);
+  put_digits(out.data() + 20, 3, at_ms % 1000);
+  return out.append(end);
 }
 
 }  // namespace
@@ -31,7 +42,7 @@ std::string utc_time(base::WallMs at_ms) {
 }
 
 std::string status_topic(const base::DeviceKey& device) {
-  return fmt::format("/as/mqtt/status/{}/{}", device.product_key, device.device_name);
+  return "/as/mqtt/status/" + device.product_key + '/' + device.device_name;
 }
 
 std::string status_message(const Client& client, bool online, base::WallMs at_ms, base::WallMs last_ms,

@@ -31,6 +31,7 @@ CachedAccount& AccountCache::put(const registry::Account& account) {
   }
   entry.rules->life = account.life;
   entry.rules->permissions = compile(account);
+  ++entry.rules->revision;
   if (entry.password_hash != account.password_hash) entry.known_password = {};
   entry.password_hash = account.password_hash;
   return entry;
@@ -44,7 +45,9 @@ void AccountCache::forget(std::string_view name) {
 void AccountCache::update(const registry::Account& account) {
   ++generation_;
   CachedAccount* entry = find(account.name);
-  if (entry != nullptr && entry->rules->life == account.life) entry->rules->permissions = compile(account);
+  if (entry == nullptr || entry->rules->life != account.life) return;
+  entry->rules->permissions = compile(account);
+  ++entry->rules->revision;
 }
 
 }  // namespace mooring::gateway

@@ -19,6 +19,7 @@ struct AccountRules {
   std::string name;
   std::uint32_t life = 0;
   std::shared_ptr<const auth::AccountPermissions> permissions;
+  std::uint64_t revision = 0;  // grows when they are replaced
 };
 
 struct CachedAccount {

@@ -17,6 +17,7 @@ class DeviceAuthorizer final : public broker::Authorizer {
                    auth::TopicLimits limits);
   Verdict may_publish(std::string_view topic) const override;
   Verdict may_subscribe(std::string_view filter) const override;
+  std::uint64_t revision() const override { return product_->revision; }
 
  private:
   const auth::DevicePermissions& current() const;
@@ -35,6 +36,7 @@ class AccountAuthorizer final : public broker::Authorizer {
   explicit AccountAuthorizer(std::shared_ptr<const AccountRules> account) : account_(std::move(account)) {}
   Verdict may_publish(std::string_view topic) const override;
   Verdict may_subscribe(std::string_view filter) const override;
+  std::uint64_t revision() const override { return account_->revision; }
 
  private:
   const std::shared_ptr<const AccountRules> account_;
@@ -44,6 +46,7 @@ class OperatorAuthorizer final : public broker::Authorizer {
  public:
   Verdict may_publish(std::string_view) const override { return Verdict::kAllowed; }
   Verdict may_subscribe(std::string_view) const override { return Verdict::kAllowed; }
+  std::uint64_t revision() const override { return 0; }
 };
 
 }  // namespace mooring::gateway

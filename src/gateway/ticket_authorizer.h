@@ -47,6 +47,9 @@ class TicketAuthorizer final : public broker::Authorizer {
 
   Verdict may_publish(std::string_view topic) const override;
   Verdict may_subscribe(std::string_view filter) const override;
+  std::uint64_t revision() const override {
+    return as_account_ != nullptr ? as_account_->revision() : as_device_->revision();
+  }
 
   const std::string& id() const { return id_; }
   const base::DeviceKey& device() const { return device_; }  // empty names: an account's ticket

@@ -158,6 +158,7 @@ struct SubscriptionTrie::Impl {
 
   Node root;
   boost::unordered_flat_set<Edge, EdgeHash, EdgeEqual> edges;
+  std::uint64_t version = 0;
   std::size_t filters = 0;
   std::size_t entries = 0;
   std::size_t entry_bytes = 0;
@@ -179,6 +180,7 @@ SubscriptionTrie::InsertResult SubscriptionTrie::insert(std::string_view filter,
   Node* node = impl_->find_or_add(filter);
   std::vector<Match>& entries = node->entries;
   const auto at = position_of(entries, subscriber);
+  ++impl_->version;
   if (at != entries.end() && at->subscriber == subscriber) {
     at->options = options;
     return {false, entries.size()};
@@ -197,6 +199,7 @@ SubscriptionTrie::EraseResult SubscriptionTrie::erase(std::string_view filter, S
   std::vector<Match>& entries = node->entries;
   const auto at = position_of(entries, subscriber);
   if (at == entries.end() || at->subscriber != subscriber) return {false, entries.size()};
+  ++impl_->version;
   impl_->entry_bytes -= entries.capacity() * sizeof(Match);
   entries.erase(at);
   // Keep a filter's memory in proportion after most of its subscribers have gone.
@@ -234,6 +237,9 @@ std::size_t SubscriptionTrie::filter_count() const {
 }
 std::size_t SubscriptionTrie::entry_count() const {
   return impl_->entries;
+}
+std::uint64_t SubscriptionTrie::version() const {
+  return impl_->version;
 }
 std::size_t SubscriptionTrie::node_count() const {
   return impl_->edges.size();

@@ -63,6 +63,7 @@ class SubscriptionTrie {
   std::size_t filter_count() const;
   std::size_t entry_count() const;  // pairs of filter and subscriber
   std::size_t node_count() const;
+  std::uint64_t version() const;     // grows with every insert() and erase() that changed what match() finds
   std::size_t memory_bytes() const;  // what it holds, without the allocator's own overhead
 
  private:

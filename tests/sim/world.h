@@ -136,6 +136,7 @@ class TestClient final : public broker::ClientSink, public broker::Authorizer {
   // Authorizer
   Verdict may_publish(std::string_view topic) const override;
   Verdict may_subscribe(std::string_view filter) const override;
+  std::uint64_t revision() const override { return 0; }
 
   bool online() const { return attached.has_value() && !closed && !left; }
   bool waiting() const { return !attached && !refused && !closed && !left; }

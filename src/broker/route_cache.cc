@@ -1,0 +1,92 @@
+#include "broker/route_cache.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace mooring::broker {
+namespace {
+
+constexpr std::size_t kWays = 2;
+
+// Of 8 bytes at a time. Somebody who makes topics collide only takes the cache away from himself and two others.
+std::uint64_t hash_of(std::uint64_t seed, std::string_view text) {
+  constexpr std::uint64_t kOdd = 0x9E37'79B9'7F4A'7C15;
+  std::uint64_t hash = (seed + text.size()) * kOdd;
+  const auto add = [&hash](std::uint64_t word) {
+    hash = (hash ^ word) * kOdd;
+    hash ^= hash >> 29;
+  };
+  while (text.size() >= sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data(), sizeof word);
+    add(word);
+    text.remove_prefix(sizeof word);
+  }
+  std::uint64_t last = 0;
+  for (const char c : text) last = (last << 8) | static_cast<unsigned char>(c);
+  add(last);
+  return hash ^ (hash >> 32);
+}
+
+}  // namespace
+
+RouteCache::RouteCache() : entries_(kSets * kWays) {
+  static_assert(sizeof(Entry) == 256);
+}
+
+std::size_t RouteCache::set_of(Publisher publisher, std::string_view topic) {
+  return hash_of(publisher, topic) % kSets * kWays;
+}
+
+const RouteCache::Entry* RouteCache::find(Publisher publisher, std::string_view topic, const Stamp& stamp) const {
+  const Entry* entry = &entries_[set_of(publisher, topic)];
+  for (const Entry* end = entry + kWays; entry != end; ++entry) {
+    if (entry->publisher_ == publisher && entry->topic_bytes_ == topic.size() &&
+        std::memcmp(entry->topic_.data(), topic.data(), topic.size()) == 0) {
+      return entry->stamp_ == stamp ? entry : nullptr;
+    }
+  }
+  return nullptr;
+}
+
+void RouteCache::put(Publisher publisher, std::string_view topic, const Stamp& stamp, const Home& home,
+                     const Route& route) {
+  if (!Entry::has_room_for(topic, route)) return;
+  Entry* const set = &entries_[set_of(publisher, topic)];
+  // The one it had, or the one that has nothing, or one or the other.
+  Entry* entry = std::find_if(set, set + kWays, [&](const Entry& known) {
+    return known.publisher_ == publisher && std::string_view(known.topic_.data(), known.topic_bytes_) == topic;
+  });
+  if (entry == set + kWays) {
+    entry = std::find_if(set, set + kWays, [](const Entry& known) { return known.publisher_ == 0; });
+  }
+  if (entry == set + kWays) entry = set + ++puts_ % kWays;
+
+  entry->publisher_ = publisher;
+  entry->stamp_ = stamp;
+  entry->home_ = home;
+  std::copy(route.targets.begin(), route.targets.end(), entry->targets_.begin());
+  entry->target_count_ = static_cast<std::uint8_t>(route.targets.size());
+  std::copy(route.subscription_ids.begin(), route.subscription_ids.end(), entry->ids_.begin());
+  entry->id_count_ = static_cast<std::uint8_t>(route.subscription_ids.size());
+  std::copy(route.loops.begin(), route.loops.end(), entry->loops_.begin());
+  entry->loop_count_ = static_cast<std::uint8_t>(route.loops.size());
+  entry->has_share_ = !route.shares.empty();
+  if (entry->has_share_) entry->share_ = route.shares.front();
+  std::memcpy(entry->topic_.data(), topic.data(), topic.size());
+  entry->topic_bytes_ = static_cast<std::uint8_t>(topic.size());
+}
+
+bool RouteCache::Entry::has_room_for(std::string_view topic, const Route& route) {
+  return topic.size() <= kMaxTopicBytes && route.targets.size() <= kMaxTargets &&
+         route.subscription_ids.size() <= kMaxIds && route.loops.size() <= kMaxLoops && route.shares.size() <= 1;
+}
+
+void RouteCache::Entry::copy_to(Route& route) const {
+  route.targets.assign(targets_.begin(), targets_.begin() + target_count_);
+  route.subscription_ids.assign(ids_.begin(), ids_.begin() + id_count_);
+  route.loops.assign(loops_.begin(), loops_.begin() + loop_count_);
+  route.shares.assign(&share_, &share_ + (has_share_ ? 1 : 0));
+}
+
+}  // namespace mooring::broker
