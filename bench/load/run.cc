@@ -53,8 +53,8 @@ int Run::run() {
   poller_->refresh();
   started_at_ns_ = ticked_at_ns_ = now();
   while (!finished_) {
-    open_more();
     if (begun_) turn();
+    open_more();  // after the turn, which may want more to be opened: nothing would wake us for that
     poller_->end_turn();
     poller_->wait(finished_ ? 0 : std::min(begun_ ? wake_ns() : kNever, ticked_at_ns_ + kTick));
     if (now() - ticked_at_ns_ >= kTick || interrupted != 0) tick();
