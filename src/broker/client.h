@@ -13,18 +13,13 @@
 #include "broker/ack_queue.h"
 #include "broker/ports.h"
 #include "broker/rate.h"
+#include "broker/replay_queue.h"
 #include "session/ports.h"
 #include "session/session.h"
 
 namespace mooring::broker {
 
 struct LocalSession;
-
-// A new subscription on its way through the retained messages it selects.
-struct RetainedReplay {
-  session::SubscriptionRecord subscription;
-  std::string after;  // topic of the last message that was sent
-};
 
 enum class ClientKind : std::uint8_t {
   kDevice,
@@ -52,7 +47,7 @@ struct ClientRules {
   std::uint32_t max_message_age_s = 604'800;         // of stored messages
   bool deliver_at_publishers_qos = true;  // connection.md 6.1; false: min(publisher, subscription), MQTT 3.1.1 3.8.4
   bool subscriptions_outlive_clean_session = true;  // connection.md 6.3; false: as the standard has it
-  bool reached_unasked = true;  // devices: automatic subscriptions and what is pushed, connection.md 6.6
+  bool reached_unasked = true;   // devices: automatic subscriptions and what is pushed, connection.md 6.6
   bool standard_device = false;  // of devices of profile `mqtt`: their sessions remember it
   // connection.md 7, for each device; 0 = no limit. What is over them is dropped.
   bool under_instance_rates = false;  // counts in what all devices may send and get together
@@ -123,10 +118,9 @@ class Client {
   std::uint32_t session_expiry_s = 0;         // MQTT 5: DISCONNECT may change it
   std::unique_ptr<session::WillRecord> will;  // until its session has it
   AckQueue acks;                              // towards the client
-  std::vector<RetainedReplay> replays;        // retained messages that its subscriptions still have to get
+  ReplayQueue replays;                        // retained messages that its subscriptions still have to get
   // PUBLISH packets of this connection that are not acknowledged to the end; MQTT 5 section 4.9.
   std::uint32_t unacknowledged = 0;
-  std::size_t replays_done = 0;  // of replays; they go when all are done
   bool replay_posted = false;
   std::uint32_t input_holds = 0;  // reasons why nothing more of it is read
   bool input_paused = false;      // one of them: too much of it is not acknowledged

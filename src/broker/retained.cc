@@ -41,24 +41,24 @@ void Broker::retain(Flow& flow) {
 
 // A page at a time, and others get their turn between two pages.
 void Broker::pump_replays(Client& client) {
-  if (client.replay_posted || client.replays_done >= client.replays.size()) return;
+  if (client.replay_posted || client.replays.empty()) return;
   const auto is_full = [&] {
     return client.sink->congested() || client.session->session->queued_count() >= kMaxWaiting;
   };
   if (is_full()) return;  // goes on with resume_delivery()
-  const session::SubscriptionRecord subscription = client.replays[client.replays_done].subscription;
-  std::string after = client.replays[client.replays_done].after;
+  RetainedReplay& replay = client.replays.front();
+  const session::SubscriptionRecord& subscription = replay.subscription;
+  std::string after = replay.after;
   retained_page_.clear();
-  const bool more =
-      !subscription.filter.empty() && parts_.retained.match_some(subscription.filter, after, kPageMessages, kPageVisits,
-                                                                 parts_.clock.wall_ms(), retained_page_);
+  const bool more = parts_.retained.match_some(subscription.filter, after, kPageMessages, kPageVisits,
+                                               parts_.clock.wall_ms(), retained_page_);
   for (const mqtt::MessageRef& message : retained_page_) {
     const bool keeps_place = std::min(message->qos(), subscription.qos) > 0;
     if (is_full() || (keeps_place && !client.session->session->accepts(message->memory_bytes()))) {
       retained_page_.clear();
       return;
     }
-    client.replays[client.replays_done].after = message->topic();
+    replay.after = message->topic();
     session::Delivery delivery;
     delivery.message = message;
     delivery.qos = std::min(message->qos(), subscription.qos);
@@ -70,15 +70,11 @@ void Broker::pump_replays(Client& client) {
   }
   retained_page_.clear();
   if (more) {
-    client.replays[client.replays_done].after = std::move(after);
+    replay.after = std::move(after);
   } else {
-    ++client.replays_done;
+    client.replays.pop();
   }
-  if (client.replays_done == client.replays.size()) {
-    client.replays = {};
-    client.replays_done = 0;
-    return;
-  }
+  if (client.replays.empty()) return;
   client.replay_posted = true;
   parts_.executor.post([this, weak = std::weak_ptr<Client>(client.session->client)] {
     const std::shared_ptr<Client> still = weak.lock();

@@ -31,7 +31,6 @@ void Broker::go_offline(Client& client, OfflineReason reason) {
   state.connection_lost();
   set_shares_online(home, false);
   client.replays.clear();
-  client.replays_done = 0;
   if (reason == OfflineReason::kDeviceDisconnect && !client.wants_will) state.will = nullptr;  // [MQTT-3.14.4-3]
   announce(client, false, reason);
   settle_offline(home, client);
@@ -185,7 +184,7 @@ void Broker::publish_will(LocalSession& home) {
 // ---- The stored record ----------------------------------------------------------------------------------------------
 
 LocalSession::Recorded LocalSession::Recorded::of(const session::Session& state) {
-  return {true,           state.durable(), state.will != nullptr,   state.standard_device,
+  return {true,           state.durable(), state.will != nullptr, state.standard_device,
           state.number(), state.expiry_s,  state.offline_since_ms};
 }
 

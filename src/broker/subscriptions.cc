@@ -14,8 +14,6 @@ namespace {
 
 using mqtt::ReasonCode;
 
-constexpr std::size_t kMaxReplays = 10'000;  // of one connection, not finished
-
 ReasonCode granted(std::uint8_t qos) {
   return static_cast<ReasonCode>(qos);
 }
@@ -104,7 +102,7 @@ void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
   }
   client->sink->send_suback(pending->packet_id, pending->codes);
   if (!pending->stored || pending->replays.empty()) return;
-  for (RetainedReplay& replay : pending->replays) client->replays.push_back(std::move(replay));
+  for (RetainedReplay& replay : pending->replays) client->replays.push(std::move(replay));
   pump_replays(*client);
 }
 
@@ -144,7 +142,7 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
   if (rules.max_filter_levels != 0 && levels > rules.max_filter_levels) {
     return refuse(ReasonCode::kTopicFilterInvalid, 9321, "too-many-levels", "too many levels");
   }
-  if (client.replays.size() - client.replays_done >= kMaxReplays) {
+  if (!client.replays.takes(entry.filter.size())) {
     return refuse(ReasonCode::kQuotaExceeded, 9321, "too-many-replays",
                   "too many subscriptions still wait for their retained messages");
   }
@@ -173,6 +171,7 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
   LocalSession& home = *client.session;
   std::vector<ReasonCode> codes;
   bool changed = false;
+  ReplayQueue::Filters ended;
   for (const std::string_view filter : packet.filters) {
     const bool own = home.session->unsubscribe(filter);
     const bool automatic = leave_automatic(home, filter);
@@ -180,10 +179,9 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
     changed |= own || automatic;
     if (!own) continue;
     drop_route(home, filter);
-    for (std::size_t i = client.replays_done; i < client.replays.size(); ++i) {
-      if (client.replays[i].subscription.filter == filter) client.replays[i].subscription.filter.clear();  // over
-    }
+    if (!client.replays.empty()) ended.insert(filter);
   }
+  if (!ended.empty()) client.replays.drop(ended);
   const bool recorded = home.recorded.any || wants_record(home);
   if (!recorded || (!changed && client.saves_under_way == 0)) {
     client.sink->send_unsuback(packet.packet_id, codes);
