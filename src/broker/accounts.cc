@@ -24,6 +24,14 @@ std::vector<session::SessionKey> Broker::sessions_of(const IsMeant& is_meant) co
   return keys;
 }
 
+void Broker::set_lasting(LocalSession& home, bool lasting) {
+  const auto account = session::account_of_key(home.session->key());
+  if (!account || std::exchange(home.lasting, lasting) == lasting) return;
+  const auto count = lasting_sessions_.try_emplace(std::string(*account), 0).first;
+  lasting ? ++count->second : --count->second;
+  if (count->second == 0) lasting_sessions_.erase(count);
+}
+
 void Broker::close_account(std::string_view account, CloseCause cause) {
   close_accounts([account](std::string_view other) { return other == account; }, cause);
 }

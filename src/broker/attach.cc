@@ -77,8 +77,8 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
   }
   const std::size_t bound = client->info.rules->max_lasting_sessions;
   if (bound != 0 && client->info.kind == ClientKind::kAccount && client->info.session_expiry_s > 0) {
-    const auto count = account_sessions_.find(client->info.account);
-    if (count != account_sessions_.end() && count->second >= bound) {
+    const auto count = lasting_sessions_.find(client->info.account);
+    if (count != lasting_sessions_.end() && count->second >= bound) {
       parts_.directory.release(parts_.loop, client->key, epoch);
       done(tl::unexpected(AttachError::kTooManySessions));
       return;
@@ -95,6 +95,8 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
                               bool existed) {
   const ClientRules& rules = *client->info.rules;
   session::Session& state = *home.session;
+  home.rules = &rules;
+  set_lasting(home, client->info.session_expiry_s > 0);
   home.device_scope = client->is_device() && rules.subscriptions_outlive_clean_session;
   home.reached_unasked = client->is_device() && rules.reached_unasked;
   unschedule(home);
@@ -113,9 +115,6 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   state.standard_device = rules.standard_device;
   state.connection_made();
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
-  home.max_message_age_s = rules.max_message_age_s;
-  home.max_deliveries_per_s = rules.max_deliveries_per_s;
-  home.under_instance_rates = rules.under_instance_rates;
   home.client = client;
   client->session = &home;
   client->number = ++last_client_;
@@ -180,7 +179,6 @@ LocalSession& Broker::install(std::unique_ptr<session::Session> state) {
     by_id_[home.id] = &home;
   }
   numbers_[home.session->number()] = &home;
-  if (const auto account = session::account_of_key(home.session->key())) ++account_sessions_[std::string(*account)];
   sessions_[home.session->key()] = std::move(owned);
   return home;
 }
@@ -227,11 +225,8 @@ void Broker::uninstall(LocalSession& home) {
   by_id_[home.id] = nullptr;
   free_ids_.push_back(home.id);
   numbers_.erase(home.session->number());
+  set_lasting(home, false);
   const session::SessionKey key = home.session->key();
-  if (const auto account = session::account_of_key(key)) {
-    const auto count = account_sessions_.find(std::string(*account));
-    if (--count->second == 0) account_sessions_.erase(count);
-  }
   sessions_.erase(key);
 }
 

@@ -40,9 +40,8 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
   home.device_scope = is_device && rules.subscriptions_outlive_clean_session;
   home.reached_unasked = is_device && rules.reached_unasked;
-  home.max_message_age_s = rules.max_message_age_s;
-  home.max_deliveries_per_s = rules.max_deliveries_per_s;
-  home.under_instance_rates = rules.under_instance_rates;
+  home.rules = &rules;
+  set_lasting(home, true);
   home.recorded = LocalSession::Recorded::of(session);
   home.recorded.any = has_number;
   session.saved(session.revision());

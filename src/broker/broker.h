@@ -44,14 +44,13 @@ struct LocalSession {
   base::DeviceKey device;          // empty names for everybody else's
   bool is_device = false;
   bool at_publishers_qos = true;
-  bool device_scope = false;     // ClientRules::subscriptions_outlive_clean_session, of a device
-  bool reached_unasked = false;  // ClientRules::reached_unasked, of a device
-  routing::SubscriberId id = 0;  // in the trie
-  std::uint64_t routed = 0;      // number of the last message that was matched; merges overlapping filters
-  std::uint32_t target = 0;      // where that message's route has it
-  std::uint32_t max_message_age_s = 0;
-  std::uint32_t max_deliveries_per_s = 0;  // ClientRules, as the next
-  bool under_instance_rates = false;
+  bool device_scope = false;           // ClientRules::subscriptions_outlive_clean_session, of a device
+  bool reached_unasked = false;        // ClientRules::reached_unasked, of a device
+  routing::SubscriberId id = 0;        // in the trie
+  std::uint64_t routed = 0;            // number of the last message that was matched; merges overlapping filters
+  std::uint32_t target = 0;            // where that message's route has it
+  const ClientRules* rules = nullptr;  // of its last connection, or those it was restored under; a reload changes them
+  bool lasting = false;                // an account's that outlives its connection
   TokenBucket delivery_rate;
   RefusedInSecond over_rate;
   std::uint64_t throttled_deliveries = 0;
@@ -219,6 +218,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void forget_here(const session::SessionKey& key, session::EvictReason reason, ForgetDone done);
   // accounts.cc
   std::vector<session::SessionKey> sessions_of(const IsMeant& is_meant) const;
+  void set_lasting(LocalSession& home, bool lasting);
   bool drop_forbidden(LocalSession& home, const Authorizer& authorizer);  // true: there were some
 
   bool turn_away(const std::function<bool(const Client&)>& is_meant, CloseCause cause);
@@ -330,7 +330,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   BrokerCounters counters_;
   boost::unordered_flat_map<session::SessionKey, std::unique_ptr<LocalSession>> sessions_;
   boost::unordered_flat_map<session::SessionNumber, LocalSession*> numbers_;
-  boost::unordered_flat_map<std::string, std::size_t> account_sessions_;  // of each account, here
+  boost::unordered_flat_map<std::string, std::size_t> lasting_sessions_;  // of each account, here
   boost::unordered_flat_map<base::DeviceKey, LocalSession*, base::DeviceKeyHash, base::DeviceKeyEqual> devices_;
   std::vector<std::weak_ptr<Client>> waiting_;  // from attach() until it is decided, in no order; tidied now and then
   std::size_t waiting_tidy_at_ = 64;

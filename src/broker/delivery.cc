@@ -269,8 +269,8 @@ void Broker::store_message(LocalSession& home, Flow& flow, const session::Delive
   item->qos = delivery.qos;
   item->retain = delivery.retain;
   item->subscription_ids.assign(delivery.subscription_ids.begin(), delivery.subscription_ids.end());
-  if (home.max_message_age_s != 0) {
-    item->drop_at_ms = parts_.clock.wall_ms() + std::int64_t{home.max_message_age_s} * 1000;
+  if (home.rules->max_message_age_s != 0) {
+    item->drop_at_ms = parts_.clock.wall_ms() + std::int64_t{home.rules->max_message_age_s} * 1000;
   }
   if (flow.receipt && delivery.message->qos() == 2) {
     state.storing(item, routing::ReceiptRef());

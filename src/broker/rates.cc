@@ -31,11 +31,12 @@ bool Broker::over_rate(Client& client, const mqtt::Publish& packet) {
 // What the platform says itself is not counted: it would be the answer to what the device asked.
 bool Broker::over_delivery_rate(LocalSession& home, const mqtt::Message& message) {
   if (message.from_platform()) return false;
-  if (home.max_deliveries_per_s == 0 && !home.under_instance_rates) return false;
+  const bool under_instance_rates = home.rules->under_instance_rates;
+  std::uint32_t limit = home.rules->max_deliveries_per_s;
+  if (limit == 0 && !under_instance_rates) return false;
   const base::MonoMs now = parts_.clock.mono_ms();
-  std::uint32_t limit = home.max_deliveries_per_s;
   if (home.delivery_rate.take(limit, now)) {
-    if (!home.under_instance_rates || down_rate_.take(now)) return false;
+    if (!under_instance_rates || down_rate_.take(now)) return false;
     limit = down_rate_.limit();
   }
   ++counters_.throttled_deliveries;

@@ -251,7 +251,7 @@ bool Connection::step_read() {
     case net::IoStatus::kOk:
       break;
   }
-  if (input_per_s_ != 0) count_input(got.bytes);
+  if (input_per_s_ != nullptr && *input_per_s_ != 0) count_input(got.bytes);
   // A short read of a plain socket means it is empty; TLS may still hold records.
   if (!stream_.encrypted() && got.bytes < buffer.size() && !peer_ended_) readable_ = false;
   if (stage_ != Stage::kConversation) {
@@ -464,8 +464,8 @@ void Connection::input_wanted() {
   loop_->call_again(*this);
 }
 
-void Connection::limit_input(std::uint32_t bytes_per_second) {
-  input_per_s_ = bytes_per_second;
+void Connection::limit_input(const std::uint32_t& bytes_per_second) {
+  input_per_s_ = &bytes_per_second;
   input_credit_ = static_cast<std::int32_t>(bytes_per_second);
   input_counted_ms_ = loop_->now_ms();
 }
@@ -474,13 +474,14 @@ void Connection::limit_input(std::uint32_t bytes_per_second) {
 void Connection::count_input(std::size_t bytes) {
   const base::MonoMs now = loop_->now_ms();
   const std::int64_t passed_ms = std::min<std::int64_t>(now - input_counted_ms_, 60'000);
-  const std::int64_t refill = passed_ms * input_per_s_ / 1000;
+  const std::int64_t per_s = *input_per_s_;
+  const std::int64_t refill = passed_ms * per_s / 1000;
   // Time that gave no whole byte yet is counted again.
   if (refill > 0) input_counted_ms_ = now;
-  const std::int64_t credit = std::min<std::int64_t>(input_credit_ + refill, input_per_s_);
+  const std::int64_t credit = std::min<std::int64_t>(input_credit_ + refill, per_s);
   input_credit_ = static_cast<std::int32_t>(credit - static_cast<std::int64_t>(bytes));
   if (input_credit_ >= 0) return;
-  input_pause_until_ms_ = now + 1 - std::int64_t{input_credit_} * 1000 / input_per_s_;
+  input_pause_until_ms_ = now + 1 - std::int64_t{input_credit_} * 1000 / per_s;
   schedule_timer();
 }
 

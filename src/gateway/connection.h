@@ -94,7 +94,7 @@ class Connection final : public net::LoopClient,
   void set_client_address(std::string_view address) override;
   void set_origin(std::string origin) override;
   void input_wanted() override;
-  void limit_input(std::uint32_t bytes_per_second) override;
+  void limit_input(const std::uint32_t& bytes_per_second) override;
   void established() override;
   void replace_conversation(std::unique_ptr<Conversation> next) override;
   void move_to(session::LoopId loop) override;
@@ -156,7 +156,7 @@ class Connection final : public net::LoopClient,
   std::optional<session::LoopId> move_to_;   // nothing is read any more; at the end of the turn it leaves
   std::uint32_t lingered_bytes_ = 0;
   // What may be read now, of at most a second's worth; below zero nothing is read until input_pause_until_ms_.
-  std::uint32_t input_per_s_ = 0;
+  const std::uint32_t* input_per_s_ = nullptr;  // null: no limit yet
   std::int32_t input_credit_ = 0;
   base::MonoMs input_counted_ms_ = 0;
   base::MonoMs input_pause_until_ms_ = 0;  // 0: not paused

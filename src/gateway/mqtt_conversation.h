@@ -35,7 +35,8 @@ struct Standing {
   std::uint32_t max_input_bytes_per_s = 0;  // beyond it the connection is read more slowly; 0: no limit
 };
 
-// What MQTT conversations of one loop share. Outlives them; replaced by a reload for connections to come.
+// What MQTT conversations of one loop share. Outlives them; a reload changes it in place, and with it the rules and
+// rates of connections that are open.
 struct MqttServices {
   broker::Broker& broker;
   DeviceSignIn& sign_in;

@@ -69,8 +69,8 @@ class Transport {
   // The conversation takes input again after it left some: receive() is called soon, with what it left or with nothing.
   virtual void input_wanted() = 0;
   // From now on so many bytes of plaintext are read in a second; the peer's own flow control does the rest. 0: no
-  // limit.
-  virtual void limit_input(std::uint32_t bytes_per_second) = 0;
+  // limit. The number belongs to this loop, outlives the connection and may change.
+  virtual void limit_input(const std::uint32_t& bytes_per_second) = 0;
   // The steps up to the sign-in are over: their time budget ends. The conversation's deadline() counts from now on.
   virtual void established() = 0;
   // Another conversation takes over from the next byte on; the present one is destroyed at the end of the turn. Its

@@ -180,6 +180,42 @@ def test_a_reload_takes_a_new_limit(make_server, tmp_path):
         assert len(burst(client, device.topic("user/update"), 50, 1)[1]) == 50
 
 
+def test_a_reload_changes_the_rates_of_open_connections(make_server, tmp_path):
+    def text(rate, deliveries):
+        return (f"[limits]\nbytes_per_second_per_connection = {rate}\n"
+                f"deliveries_per_device_per_second = {deliveries}\n")
+
+    config = tmp_path / "mooring.toml"
+    config.write_text(text(0, 0))
+    names = ("bytes_per_second_per_connection", "deliveries_per_device_per_second")
+    server = make_server(settings(**dict.fromkeys(names)), config=config, test_settings=False)
+    device = server.device()
+    client = server.sign_in(device)
+    client.subscribe(device.topic("user/get"))
+    sender = account(server)
+
+    def upload_s():
+        start = time.monotonic()
+        for _ in range(12):
+            client.publish(device.topic("user/update"), b"x" * 64 * 1024, qos=1, timeout=20)
+        return time.monotonic() - start
+
+    def delivered():
+        for _ in range(100):
+            sender.publish(device.topic("user/get"), b"x", qos=0)
+        sender.ping()
+        return len(heard(client))
+
+    assert delivered() == 100
+    assert upload_s() < 1
+    config.write_text(text(256 * 1024, 20))
+    os.kill(server.process.pid, signal.SIGHUP)
+    server.wait_log("reload: done")
+    assert delivered() <= 40
+    assert 1.5 <= upload_s() <= 8
+    client.close()
+
+
 # ---- back-off --------------------------------------------------------------------------------------------------------
 
 

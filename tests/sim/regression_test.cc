@@ -305,6 +305,50 @@ TEST(Regression, LastingSessionsOfAnAccountAreBounded) {
     EXPECT_TRUE(world.connected_account("c99", passing).online()) << "what ends with its connection is no matter";
   });
 }
+// They were counted with the others, so that pages without a session kept an account from having lasting ones.
+TEST(Regression, PassingSessionsTakeNoPlaceOfLastingOnes) {
+  in_many_worlds([](World& world) {
+    broker::ClientRules rules = world.account_rules;
+    rules.max_lasting_sessions = 2;
+    AccountOptions passing;
+    passing.rules = &rules;
+    for (int i = 0; i < 20; ++i) world.connected_account("passing" + std::to_string(i), passing);
+    AccountOptions options = lasting();
+    options.rules = &rules;
+    TestClient& first = world.connected_account("one", options);
+    world.disconnect(first);
+    world.settle();
+    passing.clean_session = true;
+    TestClient& again = world.connected_account("one", passing);  // no lasting one any more
+    std::size_t refused = 0;
+    for (int i = 0; i < 30; ++i) {
+      TestClient& client = world.connect_account("c" + std::to_string(i), options);
+      world.settle();
+      if (client.refused) ++refused;
+    }
+    EXPECT_EQ(refused, 30 - 2 * world.loop_count());
+    EXPECT_TRUE(again.online());
+  });
+}
+
+TEST(Regression, AReloadedRateHoldsForSessionsThatAreThere) {
+  in_many_worlds([](World& world) {
+    TestClient& device = world.connected("dev1");
+    world.subscribed(device, {{kGetTopic, 0}});
+    TestClient& sender = world.connected_account("sender");
+    const auto send = [&] {
+      device.got.clear();
+      for (int i = 0; i < 20; ++i) world.publish(sender, kGetTopic, "x", 0);
+      world.settle();
+      return device.got.size();
+    };
+    EXPECT_EQ(send(), 20U);
+    world.rules.max_deliveries_per_s = 3;
+    EXPECT_LE(send(), 4U);
+    world.rules.max_deliveries_per_s = 0;
+    EXPECT_EQ(send(), 20U);
+  });
+}
 
 TEST(Regression, FiltersAreBoundedInLevelsAndBytes) {
   in_many_worlds([](World& world) {
