@@ -163,7 +163,7 @@ struct Change {
     kAccountPermissionsChanged,
     kAccountPasswordChanged,
     kAccountDeleted,
-    kTicketRevoked,
+    kTicketRevoked,  // also with its holder
     kApiTokenCreated,
     kApiTokenDeleted,
     kDeviceCertificateGone,  // unbound or revoked: who signed in with it must leave

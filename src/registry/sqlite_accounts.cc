@@ -128,6 +128,7 @@ base::Result<Account> SqliteRegistry::update_account(std::string_view name, cons
 
 base::Result<> SqliteRegistry::delete_account(std::string_view name) {
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<> {
+    revoke_account_tickets(connection, name, clock_.wall_ms(), changes);  // they go with it, and are told of
     if (Query(connection, "DELETE FROM account WHERE name = ?", name).run() == 0) {
       return tl::unexpected(no_such_account(name));
     }

@@ -280,6 +280,7 @@ base::Result<> SqliteRegistry::delete_device(const base::DeviceKey& key) {
           "WHERE product_key = ? AND device_name = ?",
           key.product_key, key.device_name)
         .run();
+    tell_of_tickets(connection, key.product_key, key.device_name, clock_.wall_ms(), changes);
     Query(connection, "DELETE FROM device WHERE product_key = ? AND device_name = ?", key.product_key, key.device_name)
         .run();
     add_to_device_count(connection, key.product_key, -1);

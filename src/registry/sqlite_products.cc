@@ -186,6 +186,7 @@ base::Result<> SqliteRegistry::delete_product(std::string_view product_key, bool
           "WHERE product_key = ?",
           product_key)
         .run();
+    tell_of_tickets(connection, product_key, {}, clock_.wall_ms(), changes);
     Query(connection, "DELETE FROM device WHERE product_key = ?", product_key).run();
     Query(connection, "DELETE FROM product WHERE product_key = ?", product_key).run();
     changes.push_back({Change::Kind::kProductDeleted, {std::string(product_key), {}}});

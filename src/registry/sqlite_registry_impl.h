@@ -181,6 +181,9 @@ std::optional<Account> load_account(SqliteConnection& connection, std::string_vi
 // Within the transaction of another change; tells of each.
 std::size_t revoke_account_tickets(SqliteConnection& connection, std::string_view account, base::WallMs now_ms,
                                    std::vector<Change>& changes);
+// Likewise, before a device goes, or a whole product (no device name): its live tickets go with it.
+void tell_of_tickets(SqliteConnection& connection, std::string_view product_key, std::string_view device_name,
+                     base::WallMs now_ms, std::vector<Change>& changes);
 std::vector<DeviceToken> load_tokens(SqliteConnection& connection, const base::DeviceKey& key);
 void delete_tokens(SqliteConnection& connection, const base::DeviceKey& key);
 base::Result<> check_page(const PageRequest& page);

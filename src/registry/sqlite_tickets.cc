@@ -275,6 +275,15 @@ base::Result<std::size_t> SqliteRegistry::revoke_tickets(const TicketHolder& hol
   });
 }
 
+void tell_of_tickets(SqliteConnection& connection, std::string_view product_key, std::string_view device_name,
+                     base::WallMs now_ms, std::vector<Change>& changes) {
+  Query query(connection,
+              "SELECT id FROM ticket WHERE product_key = ?1 AND (?2 = '' OR device_name = ?2) AND revoked_ms = 0 AND "
+              "expires_ms > ?3",
+              product_key, device_name, now_ms);
+  while (query.step()) changes.push_back({Change::Kind::kTicketRevoked, {}, {}, query.text(0)});
+}
+
 std::size_t revoke_account_tickets(SqliteConnection& connection, std::string_view account, base::WallMs now_ms,
                                    std::vector<Change>& changes) {
   return revoke_all(connection, {{}, std::string(account)}, now_ms, changes);

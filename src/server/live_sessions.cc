@@ -9,10 +9,13 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/log.h"
+
 namespace mooring::server {
 namespace {
 
 constexpr auto kAnswerWait = std::chrono::seconds(2);
+constexpr std::size_t kTicketsAtOnce = 1000;
 
 // One question to all loops: the first "yes" or the last "no" is the answer.
 struct Poll {
@@ -77,13 +80,43 @@ void LiveSessions::on_changes(std::span<const registry::Change> changes) {
     if (change.kind == Kind::kTicketRevoked) revoked.insert(change.ticket);
     deleted = deleted || change.kind == Kind::kDeviceDeleted || change.kind == Kind::kProductDeleted;
   }
-  if (!revoked.empty()) {
-    for (LoopWorker* worker : workers_) {
-      worker->loop().post([worker, revoked] { worker->close_tickets(revoked); });
-    }
-  }
+  if (!revoked.empty()) close_tickets(revoked);
   tell_life_cycles(changes);
   if (deleted) deleted_->drain();
+}
+
+void LiveSessions::close_tickets(const std::unordered_set<std::string>& ids) {
+  for (LoopWorker* worker : workers_) {
+    worker->loop().post([worker, ids] { worker->close_tickets(ids); });
+  }
+}
+
+// What ended while no server ran: expired, revoked, or gone with its holder.
+void LiveSessions::end_dead_tickets(std::vector<std::string> ids, base::WallMs now_ms) {
+  if (ids.empty()) return;
+  const std::size_t taken = std::min(ids.size(), kTicketsAtOnce);
+  std::vector<std::string> some(ids.end() - static_cast<std::ptrdiff_t>(taken), ids.end());
+  ids.resize(ids.size() - taken);
+  using Dead = std::unordered_set<std::string>;
+  registry_.run_read<Dead>(
+      [some = std::move(some), now_ms](registry::Registry& registry) -> base::Result<Dead> {
+        Dead dead;
+        for (const std::string& id : some) {
+          const auto ticket = registry.find_ticket(id);
+          if (!ticket) return tl::unexpected(ticket.error());
+          if (!*ticket || (*ticket)->revoked_ms != 0 || (*ticket)->expires_ms <= now_ms) dead.insert(id);
+        }
+        return dead;
+      },
+      workers_.back()->loop(),
+      [this, now_ms, left = std::move(ids)](base::Result<Dead> dead) mutable {
+        if (!dead) {
+          base::log_error("server", "cannot look for tickets that ended: {}", dead.error().message);
+        } else if (!dead->empty()) {
+          close_tickets(*dead);
+        }
+        end_dead_tickets(std::move(left), now_ms);
+      });
 }
 
 namespace {

@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <span>
+#include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "api/admin_service.h"
@@ -27,6 +29,9 @@ class LiveSessions final : public api::SessionControl, public api::FlightSource 
   // api::FlightSource, likewise.
   base::Result<std::vector<journal::FlightEntry>> flight(const std::string& key) override;
 
+  // Sessions were restored for these tickets; ends those of tickets that are no more. Once at start.
+  void end_dead_tickets(std::vector<std::string> ids, base::WallMs now_ms);
+
   // A registry::ChangeListener, on the registry's writer thread.
   void on_changes(std::span<const registry::Change> changes);
 
@@ -37,6 +42,7 @@ class LiveSessions final : public api::SessionControl, public api::FlightSource 
   void reload_account(const std::string& name);
   bool ask_all(base::UniqueFunction<bool(LoopWorker&)> question);
   void close_everywhere(const base::DeviceKey& device, broker::CloseCause cause);
+  void close_tickets(const std::unordered_set<std::string>& ids);
   void reload_product(const std::string& product_key);
 
   registry::RegistryService& registry_;

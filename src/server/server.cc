@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "crypto/random.h"
 #include "doctor/registry_examiner.h"
 #include "journal/device_journal.h"
+#include "registry/names.h"
 #include "registry/sqlite_registry.h"
 #include "server/announcement.h"
 #include "server/api_door.h"
@@ -318,9 +320,14 @@ base::Result<> Server::make_loops() {
 base::Result<> Server::restore_sessions() {
   const auto homes = static_cast<session::LoopId>(workers_.size());
   std::size_t sessions = 0;
+  std::set<std::string> tickets;
   auto done = store_->for_each_session([&](session::SessionRecord&& record, session::Epoch) {
     LoopWorker& home = *workers_[session::home_loop(session::identity_of(record.key), homes)];
     const broker::ClientRules& rules = home.rules_of(record);
+    if (const auto account = session::account_of_key(record.key);
+        account && account->starts_with(registry::kTicketNamePrefix)) {
+      tickets.emplace(account->substr(registry::kTicketNamePrefix.size()));
+    }
     home.broker().restore(std::move(record), rules);
     ++sessions;
   });
@@ -339,6 +346,7 @@ base::Result<> Server::restore_sessions() {
     if (!noted) base::log_error("server", "the session store does not take anything: {}", noted.error().message);
   });
   for (const auto& worker : workers_) worker->restored();
+  live_->end_dead_tickets({tickets.begin(), tickets.end()}, clock_.wall_ms());
   return {};
 }
 

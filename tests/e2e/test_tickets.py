@@ -289,6 +289,41 @@ def test_sessions_are_clean_unless_the_ticket_says_otherwise(server):
     assert "clean: false" in lasting["mqttJs"]
 
 
+def test_sessions_end_with_their_ticket(tmp_path):
+    """Whatever ends it, and also when no server runs meanwhile: nobody could come for what they keep."""
+    own = Server(tmp_path / "own").start()
+    own.seed(3)
+    own.cli("account", "create", "holder", "--password", "p", "--allow", "all:h/#")
+    devices = [own.device() for _ in range(3)]
+
+    def subscriptions(count):
+        onlooker = own.operator("$SYS/broker/subscriptions/count")
+        while int(onlooker.next()[1]) != count + 1:  # the onlooker's own
+            pass
+        onlooker.end()
+
+    def leaves_a_session(ticket, topic):
+        with connect(own, ticket, clean=False) as page:
+            assert page.subscribe(topic) == [1]
+
+    tickets = [of_device(own, device, "--session", "10m") for device in devices]
+    for ticket, device in zip(tickets, devices):
+        leaves_a_session(ticket, device.topic("user/up"))
+    leaves_a_session(mint(own, "--account", "holder", "--session", "10m"), "h/x")
+    subscriptions(4)
+    own.device_command("delete", devices[0])
+    subscriptions(3)
+    own.cli("account", "delete", "holder")
+    subscriptions(2)
+    own.cli("ticket", "revoke", tickets[1]["id"])
+    subscriptions(1)
+    own.stop()
+    own.cli("ticket", "revoke", tickets[2]["id"])
+    own.start()
+    subscriptions(0)
+    own.stop()
+
+
 def test_lasting_sessions_of_a_ticket_are_bounded(tmp_path):
     own = Server(tmp_path / "own", {"limits.sessions_per_ticket": "2", "server.threads": "1"}).start()
     own.seed(1)

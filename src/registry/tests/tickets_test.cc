@@ -104,6 +104,22 @@ TEST_F(TicketsTest, GoesWithItsDeviceItsProductAndItsAccount) {
   EXPECT_FALSE(*registry->find_ticket(third));
 }
 
+TEST_F(TicketsTest, WhoHoldsSessionsOfATicketIsToldThatItWentWithItsHolder) {
+  const std::string first = mint(of_device());
+  const std::string second = mint(of_device("dev2"));
+  const std::string third = mint(of_account());
+  const std::string dead = mint(of_device());
+  ASSERT_TRUE(registry->revoke_ticket(dead));
+  revoked.clear();
+  ASSERT_TRUE(registry->delete_device({"pk", "dev1"}));
+  EXPECT_EQ(revoked, std::vector<std::string>{first});
+  ASSERT_TRUE(registry->delete_product("pk", true));
+  EXPECT_EQ(revoked.back(), second);
+  ASSERT_TRUE(registry->delete_account("back-end"));
+  EXPECT_EQ(revoked.back(), third);
+  EXPECT_EQ(revoked.size(), 3U);
+}
+
 TEST_F(TicketsTest, AnotherPasswordRevokesAnAccountsTickets) {
   const std::string ticket = mint(of_account());
   AccountChange change;
