@@ -65,6 +65,12 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
   if (existed) {
     found->second->session->set_epoch(epoch);
     if (found->second->client != nullptr) {
+      // The sign-in of an older connection may have taken longer, or it waited on a busy loop: it must not displace the
+      // one that its client uses by now.
+      if (found->second->client->info.arrival > client->info.arrival) {
+        done(tl::unexpected(AttachError::kTakenOver));
+        return;
+      }
       end_connection(*found->second, CloseCause::kTakenOver);
     } else {
       end_if_due(*found->second);

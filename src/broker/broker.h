@@ -117,7 +117,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void restore(session::SessionRecord record, const ClientRules& rules);
   void restore_received(session::SessionNumber number, std::uint16_t packet_id);
 
-  // Gives the client its session, taking it over from an older connection. `done` comes later on this loop unless the
+  // For a CONNECT that came just now, whichever loop it came to: the larger, the later.
+  std::uint64_t arrival() { return parts_.directory.arrival(); }
+  // Gives the client its session, taking it over from an older connection; from a newer one it is refused
+  // (kTakenOver). `done` comes later on this loop unless the
   // connection has ended by then; it sends CONNACK. Afterwards the broker announces the device and sends what waits.
   using AttachDone = base::UniqueFunction<void(tl::expected<AttachResult, AttachError>)>;
   void attach(std::shared_ptr<Client> client, AttachDone done);

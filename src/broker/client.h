@@ -83,6 +83,7 @@ struct ClientInfo {
   bool wants_notify = false;           // ext bit 2: the kick notice of connection.md 6.5
   bool custom_rrpc = false;            // ext bit 1: takes part in RRPC on custom topics (/ext/rrpc/...)
   bool auto_subscribe = false;         // _ss=1: connection.md 6.6
+  std::uint64_t arrival = 0;           // Broker::arrival() when its CONNECT came
   const ClientRules* rules = nullptr;
 };
 

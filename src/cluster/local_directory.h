@@ -22,6 +22,7 @@ class LocalDirectory final : public session::SessionDirectory {
   ~LocalDirectory() override;
 
   void attach_loop(session::LoopId loop, base::Executor& executor, EvictHandler on_evict) override;
+  std::uint64_t arrival() override { return next_epoch(); }
   void claim(session::LoopId loop, session::SessionKey key, session::Callback<session::Claim> done) override;
   session::Epoch adopt(session::LoopId loop, const session::SessionKey& key) override;
   void release(session::LoopId loop, session::SessionKey key, session::Epoch epoch) override;

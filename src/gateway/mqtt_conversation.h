@@ -161,6 +161,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   };
   std::unique_ptr<TicketLife> ticket_;
   base::MonoMs last_packet_ms_ = 0;
+  std::uint64_t arrival_ = 0;                  // of the CONNECT
   std::uint32_t client_max_packet_bytes_ = 0;  // MQTT 5; 0 = none
   std::uint32_t packets_seen_ = 0;
   std::uint32_t discarded_ = 0;            // messages that were read and thrown away

@@ -77,6 +77,7 @@ std::string facts_of(const PendingConnect& connect) {
 
 void MqttConversation::on_connect(const mqtt::Connect& packet) {
   last_packet_ms_ = transport_.loop().now_ms();
+  arrival_ = services_->broker.arrival();
   const auto home = home_elsewhere(packet);
   if (!home) {
     sign_in(packet);
@@ -384,6 +385,7 @@ void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, 
   info.clean_session = connect_->clean_session;
   info.session_expiry_s = connect_->session_expiry_s(standing.rules);
   info.receive_maximum = connect_->receive_maximum;
+  info.arrival = arrival_;
   info.rules = &standing.rules;
   machine_.set_limits(standing.packets);
   client_ = std::make_shared<broker::Client>(std::move(info), std::move(key), static_cast<broker::ClientSink&>(*this),

@@ -65,6 +65,9 @@ class SessionDirectory {
   // Once per loop at start, before any claim.
   virtual void attach_loop(LoopId loop, base::Executor& executor, EvictHandler on_evict) = 0;
 
+  // A number above every one given before, on any loop: orders what arrived on different loops. Thread-safe.
+  virtual std::uint64_t arrival() = 0;
+
   // Makes `loop` the owner. Claims of one key are granted in the order they arrive.
   virtual void claim(LoopId loop, SessionKey key, Callback<Claim> done) = 0;
 

@@ -141,6 +141,54 @@ TEST(Attach, TheLastOfManyRacingConnectionsStays) {
   });
 }
 
+// Two connections of one device came to two loops, and the sign-in of the older one took longer.
+TEST(Attach, AnOlderConnectionDoesNotDisplaceANewerOne) {
+  in_many_worlds([](World& world) {
+    DeviceOptions older;
+    older.arrival = world.broker(world.pick(3)).arrival();
+    TestClient& before = world.connected("dev1");
+    world.subscribed(before, kGet);
+    TestClient& newer = world.connect("dev1");
+    if (world.chance(50)) world.settle();
+    TestClient& late = world.connect("dev1", older);
+    world.settle();
+    EXPECT_EQ(late.refused, broker::AttachError::kTakenOver);
+    EXPECT_TRUE(newer.online());
+    EXPECT_THAT(world.presence.events,
+                ElementsAre("dev1 online", "dev1 offline: Kicked by the same device", "dev1 online"));
+    TestClient& sender = world.connected_operator(world.pick(3));
+    world.publish(sender, kGetTopic, "x", 1);
+    world.settle();
+    EXPECT_THAT(newer.payloads(), ElementsAre("x"));
+    world.subscribed(newer, {{"/pk/dev1/user/more", 1}});  // its record is not stale
+
+    world.disconnect(newer);
+    world.settle();
+    EXPECT_TRUE(world.connected("dev1", older).online()) << "nobody else is there";
+  });
+}
+// Arrival decides, whatever the order of the claims; the last to arrive stays.
+TEST(Attach, RacingConnectionsAreOrderedByTheirArrival) {
+  in_many_worlds([](World& world) {
+    std::vector<DeviceOptions> arrived(6);
+    for (DeviceOptions& one : arrived) one.arrival = world.broker(world.pick(3)).arrival();
+    std::vector<TestClient*> all;
+    std::uint64_t newest = 0;
+    while (!arrived.empty()) {
+      const auto next = arrived.begin() + static_cast<std::ptrdiff_t>(world.pick(arrived.size()));
+      newest = std::max(newest, next->arrival);
+      all.push_back(&world.connect("dev1", *next));
+      arrived.erase(next);
+      world.run(world.pick(6));
+    }
+    world.settle();
+    for (const TestClient* one : all) {
+      EXPECT_FALSE(one->waiting()) << "each gets an answer";
+      EXPECT_EQ(one->online(), one->client->info.arrival == newest);
+    }
+  });
+}
+
 TEST(Attach, ConnectionEndsWhileAttaching) {
   in_many_worlds([](World& world) {
     TestClient& first = world.connect("dev1");

@@ -388,6 +388,7 @@ TestClient& World::connect(const std::string& name, const DeviceOptions& options
   info.wants_notify = options.wants_notify;
   info.auto_subscribe = options.auto_subscribe;
   info.custom_rrpc = options.custom_rrpc;
+  info.arrival = options.arrival != 0 ? options.arrival : broker(home_of(name)).arrival();
   info.rules = options.rules != nullptr ? options.rules : &rules;
   return attach(home_of(name), std::move(info), session_key(name));
 }
@@ -403,6 +404,7 @@ TestClient& World::connect_account(const std::string& client_id, const AccountOp
                           : options.clean_session              ? 0
                                                                : mqtt::kNeverExpires;
   info.receive_maximum = options.receive_maximum;
+  info.arrival = broker(0).arrival();
   info.rules = options.rules != nullptr ? options.rules : &account_rules;
   const auto loop = session::home_loop(client_id, static_cast<session::LoopId>(loop_count_));
   TestClient& who = attach(loop, std::move(info), session::account_session_key("lab", 0, client_id));

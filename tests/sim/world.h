@@ -184,6 +184,7 @@ struct DeviceOptions {
   bool wants_notify = false;
   bool auto_subscribe = false;
   bool custom_rrpc = false;
+  std::uint64_t arrival = 0;                   // 0: now
   const broker::ClientRules* rules = nullptr;  // null: those of the world
 };
 
