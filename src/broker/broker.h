@@ -129,6 +129,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
 
   // The client's packets, checked by the codec.
   void publish(Client& client, const mqtt::Publish& packet);
+  // A PUBLISH that the caller does not pass on: it is acknowledged when those before it are.
+  void discard(Client& client, std::uint8_t qos, std::uint16_t packet_id);
   void subscribe(Client& client, const mqtt::Subscribe& packet);
   void unsubscribe(Client& client, const mqtt::Unsubscribe& packet);
   void acknowledged(Client& client, const mqtt::Ack& packet);  // PUBACK
@@ -293,7 +295,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
 
   // delivery.cc
   void accept_publish(Client& client, const mqtt::Publish& packet);
-  void refuse_publish(Client& client, const mqtt::Publish& packet, mqtt::ReasonCode reason);
+  void refuse_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason);
   bool find_receivers(std::string_view topic);  // of a message of the server itself
   void send_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain);
   void route(Flow& flow);

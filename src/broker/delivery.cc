@@ -43,7 +43,7 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
     ++client.unacknowledged;
   }
   if (too_fast) {
-    refuse_publish(client, packet, mqtt::ReasonCode::kQuotaExceeded);
+    refuse_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kQuotaExceeded);
     return;
   }
   if (find_route(client, packet.topic)) {
@@ -59,15 +59,22 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
   report_repeat(client, client.refused_publishes,
                 {Incident::Kind::kPublishDenied, 9236, "not-permitted", "No authorization", packet.topic});
   // A refused publish is acknowledged as well: firmware would repeat it for ever (connection.md 13).
-  if (packet.qos > 0) refuse_publish(client, packet, mqtt::ReasonCode::kNotAuthorized);
+  if (packet.qos > 0) refuse_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kNotAuthorized);
+}
+
+// Firmware would repeat what is not acknowledged for ever (connection.md 13).
+void Broker::discard(Client& client, std::uint8_t qos, std::uint16_t packet_id) {
+  if (client.session == nullptr || qos == 0) return;
+  ++client.unacknowledged;
+  refuse_publish(client, qos, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
 }
 
 // Of QoS 1 or 2. Its answer takes its place behind those of earlier messages.
-void Broker::refuse_publish(Client& client, const mqtt::Publish& packet, mqtt::ReasonCode reason) {
-  const auto type = packet.qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;
-  const std::uint64_t ack = client.acks.open(type, packet.packet_id);
-  if (packet.qos == 2 && !client.speaks_v5()) {
-    client.session->session->set_received(packet.packet_id, session::Session::Received::kTaken);
+void Broker::refuse_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason) {
+  const auto type = qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;
+  const std::uint64_t ack = client.acks.open(type, packet_id);
+  if (qos == 2 && !client.speaks_v5()) {
+    client.session->session->set_received(packet_id, session::Session::Received::kTaken);
   }
   decide(client, ack, reason);
 }

@@ -66,7 +66,7 @@ void MqttConversation::on_publish(const mqtt::Publish& packet) {
       base::log_info("gateway", "{}: publish to '{}' discarded: {} (9321)", who(), base::printable(packet.topic, 160),
                      fault);
       record_discarded(journal::kCodeParameterIllegal, "user-property", fault, packet.topic);
-      acknowledge_discarded(packet.qos, packet.packet_id);
+      services_->broker.discard(*client_, packet.qos, packet.packet_id);
       return;
     }
   }
@@ -85,7 +85,7 @@ void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet
   base::log_info("gateway", "{}: publish of {} bytes to '{}' discarded: the payload is over the limit (9320)", who(),
                  packet.payload_bytes, base::printable(packet.topic, 160));
   record_discarded(journal::kCodePayloadIllegal, "payload-too-large", "the payload is over the limit", packet.topic);
-  acknowledge_discarded(packet.qos, packet.packet_id);
+  services_->broker.discard(*client_, packet.qos, packet.packet_id);
 }
 
 void MqttConversation::record_discarded(std::uint16_t code, std::string_view name, std::string_view reason,
@@ -102,12 +102,6 @@ void MqttConversation::record_discarded(std::uint16_t code, std::string_view nam
                          .channel = journal::mqtt_channel(client_->info.tls, client_->info.websocket),
                          .address = client_->info.peer_address,
                          .count = count});
-}
-
-// Firmware would repeat what is not acknowledged for ever (connection.md 13).
-void MqttConversation::acknowledge_discarded(std::uint8_t qos, std::uint16_t packet_id) {
-  if (qos == 1) send_ack(mqtt::PacketType::kPuback, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
-  if (qos == 2) send_ack(mqtt::PacketType::kPubrec, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
 }
 
 void MqttConversation::on_puback(const mqtt::Ack& packet) {

@@ -138,7 +138,6 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
 
   void record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name, std::string_view reason);
   void record_discarded(std::uint16_t code, std::string_view name, std::string_view reason, std::string_view topic);
-  void acknowledge_discarded(std::uint8_t qos, std::uint16_t packet_id);
   void detach(broker::OfflineReason reason);
   std::string who() const;  // for the log: device and address
 

@@ -224,6 +224,24 @@ TEST(Regression, APublishOverTheRateIsAnsweredInMqtt5) {
     EXPECT_EQ(device.acks.size(), 20U);
   });
 }
+// What was discarded for its size was acknowledged before what came ahead of it [MQTT-4.6.0-2].
+TEST(Regression, ADiscardedPublishIsAnsweredInItsPlace) {
+  in_many_worlds([](World& world) {
+    TestClient& keeper = world.connected_account("keeper", lasting());
+    world.subscribed(keeper, {{"/pk/dev1/#", 1}});
+    world.disconnect(keeper);
+    world.settle();
+    TestClient& device = world.connected("dev1");
+    world.store.hold();
+    world.publish(device, "/pk/dev1/user/update", "1", 1);
+    world.broker(device.loop).discard(*device.client, 1, 2);
+    world.settle();
+    EXPECT_THAT(device.pubacks, testing::IsEmpty());
+    world.store.go_on();
+    world.settle();
+    EXPECT_THAT(device.pubacks, ElementsAre(1, 2));
+  });
+}
 TEST(Regression, APublishOverTheRateIsNotAnsweredInMqtt3) {
   in_many_worlds([](World& world) {
     world.rules.max_qos1_publishes_per_s = 2;
