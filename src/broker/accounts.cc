@@ -1,10 +1,11 @@
-// What administration does to the sessions of an account: rare, so they are looked for one by one.
+// What administration does to the sessions of an account or a device: rare, so those are looked for one by one.
 #include <utility>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/broker.h"
 #include "mqtt/topic.h"
+#include "routing/device_topic.h"
 
 namespace mooring::broker {
 
@@ -60,9 +61,31 @@ void Broker::narrow_accounts(const std::function<const Authorizer*(std::string_v
   }
 }
 
+void Broker::narrow_device(const base::DeviceKeyView& device, const Authorizer& authorizer) {
+  const auto found = devices_.find(device);
+  if (found == devices_.end()) return;
+  LocalSession& home = *found->second;
+  if (!drop_forbidden(home, authorizer)) return;
+  if (home.client == nullptr && home.device_scope && !home.session->has_state()) {
+    end_session(home);
+  } else if (home.recorded.any) {
+    save_now(home);
+  }
+}
+
+std::vector<base::DeviceKey> Broker::devices_of(std::string_view product_key) const {
+  std::vector<base::DeviceKey> found;
+  for (const auto& [device, home] : devices_) {
+    if (device.product_key == product_key) found.push_back(device);
+  }
+  return found;
+}
+
 bool Broker::drop_forbidden(LocalSession& home, const Authorizer& authorizer) {
   std::vector<std::string> forbidden;
   for (const session::SubscriptionRecord& subscription : home.session->subscriptions()) {
+    // A connection that does not announce custom RRPC hears nothing of it, but the subscription stays for the next one.
+    if (home.is_device && subscription.filter.starts_with(routing::kCustomRrpcPrefix)) continue;
     const auto shared = mqtt::parse_shared_filter(subscription.filter);
     if (authorizer.may_subscribe(shared ? shared->filter : subscription.filter) != Authorizer::Verdict::kAllowed) {
       forbidden.push_back(subscription.filter);

@@ -127,9 +127,10 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   client->session_expiry_s = client->info.session_expiry_s;
   ++counters_.connected;
   // Its permissions may have been others when it subscribed.
-  if (client->info.kind == ClientKind::kAccount) drop_forbidden(home, *client->authorizer);
+  const bool narrowed = client->info.kind != ClientKind::kOperator && drop_forbidden(home, *client->authorizer);
   set_shares_online(home, true);
-  if (client->info.auto_subscribe && home.reached_unasked && state.give_automatic() && wants_record(home)) {
+  const bool given = client->info.auto_subscribe && home.reached_unasked && state.give_automatic();
+  if ((narrowed || given) && wants_record(home)) {
     save_now(home);
   } else {
     save_if_changed(home);
@@ -270,11 +271,7 @@ bool Broker::is_online(const base::DeviceKey& device) const {
 
 void Broker::close_product(std::string_view product_key) {
   turn_away([&](const Client& client) { return client.info.device.product_key == product_key; }, CloseCause::kDeleted);
-  std::vector<base::DeviceKey> devices;
-  for (const auto& [device, home] : devices_) {
-    if (device.product_key == product_key) devices.push_back(device);
-  }
-  for (const base::DeviceKey& device : devices) close_device(device, CloseCause::kDeleted);
+  for (const base::DeviceKey& device : devices_of(product_key)) close_device(device, CloseCause::kDeleted);
 }
 
 void Broker::forget_session(const session::SessionKey& key, ForgetDone done) {

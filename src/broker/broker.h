@@ -172,6 +172,9 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void close_accounts(const IsMeant& is_meant, CloseCause cause);
   // Its permissions changed: ends the subscriptions that they no longer cover.
   void narrow_account(std::string_view account, const Authorizer& authorizer);
+  // Likewise of a device, connected or not; harmless when its session is not here.
+  void narrow_device(const base::DeviceKeyView& device, const Authorizer& authorizer);
+  std::vector<base::DeviceKey> devices_of(std::string_view product_key) const;  // whose sessions are here
   // Likewise for many; null: not meant.
   void narrow_accounts(const std::function<const Authorizer*(std::string_view account)>& authorizer_of);
   // Removes a deleted device's session, wherever it lives and from the store. `done` comes later on this loop; false:

@@ -7,11 +7,6 @@
 #include "session/automatic_topics.h"
 
 namespace mooring::broker {
-namespace {
-
-constexpr std::string_view kCustomRrpcPrefix = "/ext/rrpc/";
-
-}  // namespace
 
 // Fills route_; false: not permitted.
 bool Broker::find_route(Client& client, std::string_view topic) {
@@ -93,7 +88,7 @@ RouteCache::Home Broker::find_home(const base::DeviceKeyView& device) const {
 void Broker::match_device(LocalSession& home, std::string_view topic, const Origin& origin) {
   const session::Session& state = *home.session;
   // What an earlier connection subscribed is nothing for one that did not announce it (connection.md 4.2).
-  if (home.client != nullptr && !home.client->info.custom_rrpc && topic.starts_with(kCustomRrpcPrefix)) return;
+  if (home.client != nullptr && !home.client->info.custom_rrpc && topic.starts_with(routing::kCustomRrpcPrefix)) return;
   for (const session::SubscriptionRecord& own : state.subscriptions()) {
     if (!mqtt::matches(own.filter, topic)) continue;
     if (own.no_local && origin.publisher == state.number()) continue;

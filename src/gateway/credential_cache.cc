@@ -20,20 +20,20 @@ std::shared_ptr<const auth::ProductTopicClasses> compile(const registry::Product
   return auth::ProductTopicClasses::defaults();
 }
 
-std::shared_ptr<ProductRules> make_rules(const registry::Product& product) {
-  auto rules = std::make_shared<ProductRules>();
-  rules->product_key = product.product_key;
-  rules->profile = product.profile;
-  rules->classes = compile(product);
-  return rules;
-}
-
 auth::CredentialRecord::Kind kind_of(const registry::Product& product) {
   using Kind = auth::CredentialRecord::Kind;
   return product.auth_type == registry::AuthType::kX509 ? Kind::kX509 : Kind::kSecret;
 }
 
 }  // namespace
+
+std::shared_ptr<ProductRules> make_product_rules(const registry::Product& product) {
+  auto rules = std::make_shared<ProductRules>();
+  rules->product_key = product.product_key;
+  rules->profile = product.profile;
+  rules->classes = compile(product);
+  return rules;
+}
 
 const CachedCredential* CredentialCache::find(const base::DeviceKeyView& key) {
   const auto found = entries_.find(key);
@@ -57,7 +57,8 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
     }
     cached.used_in_browser = credential.device->used_in_browser;
     cached.record.kind = kind_of(*credential.product);
-    cached.product = generation == generation_ ? rules_of(*credential.product) : make_rules(*credential.product);
+    cached.product =
+        generation == generation_ ? rules_of(*credential.product) : make_product_rules(*credential.product);
   }
   if (generation != generation_) {
     uncached_ = std::move(cached);
@@ -81,7 +82,7 @@ bool CredentialCache::note_browser(const base::DeviceKeyView& key) {
 
 std::shared_ptr<ProductRules> CredentialCache::rules_of(const registry::Product& product) {
   std::shared_ptr<ProductRules>& rules = products_[product.product_key];
-  if (rules == nullptr) rules = make_rules(product);
+  if (rules == nullptr) rules = make_product_rules(product);
   return rules;
 }
 

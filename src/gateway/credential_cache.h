@@ -24,6 +24,8 @@ struct ProductRules {
   std::uint64_t revision = 0;
 };
 
+std::shared_ptr<ProductRules> make_product_rules(const registry::Product& product);
+
 struct CachedCredential {
   bool exists = false;
   auth::CredentialRecord record;

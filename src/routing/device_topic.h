@@ -15,6 +15,8 @@
 
 namespace mooring::routing {
 
+inline constexpr std::string_view kCustomRrpcPrefix = "/ext/rrpc/";  // connection.md 13
+
 // Takes a topic or a filter. A filter belongs to a device only if every topic it matches does: nothing when '+' or '#'
 // stands in, or hides, the product key, the device name or a fixed word of the tree. The view points into `topic`.
 // One pass, no allocation; any input is safe.

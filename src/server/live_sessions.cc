@@ -154,8 +154,8 @@ void LiveSessions::tell_life_cycles(std::span<const registry::Change> changes) {
   }
   for (session::LoopId home = 0; home < loops; ++home) {
     if (of_loop[home].empty()) continue;
-    workers_[home]->loop().post([worker = workers_[home], events = std::move(of_loop[home])] {
-      for (const broker::LifeCycleEvent& event : events) worker->broker().tell_life_cycle(event);
+    workers_[home]->loop().post([worker = workers_[home], events = std::move(of_loop[home])]() mutable {
+      worker->tell_life_cycles(std::move(events));
     });
   }
 }
@@ -255,8 +255,7 @@ void LiveSessions::reload_product(const std::string& product_key) {
         [product_key](registry::Registry& registry) { return registry.get_product(product_key); }, worker->loop(),
         [worker, product_key](base::Result<registry::Product> product) {
           if (product) {
-            worker->sign_in().cache().update_product(*product);
-            worker->narrow_tickets_of_product(product_key);
+            worker->update_product(*product);
           } else {
             worker->sign_in().cache().forget_product(product_key);
           }

@@ -15,6 +15,8 @@ constexpr std::uint16_t kTopicAliasMaximum = 32;
 constexpr std::uint32_t kDeviceSessionExpiryS = 604'800;    // connection.md 8: capped at 7 days
 constexpr std::size_t kStandardFiltersPerSubscribe = 1000;  // bounds what one packet costs
 constexpr std::size_t kStandardControlBytes = 512 * 1024;   // SUBSCRIBE with filters of 65,535 bytes
+constexpr std::size_t kLifeCyclesAtOnce = 1000;             // with subscribers some milliseconds
+constexpr std::size_t kNarrowedAtOnce = 1000;               // likewise
 constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // nothing that strangers reach takes more, but a publish
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
@@ -68,6 +70,9 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       bus_(*loop_, shared.cluster.bus(id)),
       broker_({id, shared.device_loops, *loop_, clock_, shared.directory, shared.store, bus_, shared.retained,
                presence_, shared.rates}),
+      life_cycles_(*loop_, kLifeCyclesAtOnce,
+                   [this](broker::LifeCycleEvent& event) { broker_.tell_life_cycle(event); }),
+      narrowed_(*loop_, kNarrowedAtOnce, [this](Narrowed& one) { narrow(one); }),
       sign_in_(shared.registry, shared.limiter, *loop_, shared.clock, sign_in_policy(options, token_key_)),
       account_sign_in_(shared.registry, shared.limiter, shared.passwords, *loop_, shared.clock),
       ticket_sign_in_(shared.registry, shared.limiter, sign_in_.cache(), account_sign_in_.cache(), *loop_,
@@ -266,6 +271,20 @@ void LoopWorker::narrow_tickets(const IsMeantTicket& is_meant) {
 
 void LoopWorker::narrow_tickets_of_product(const std::string& product_key) {
   narrow_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.device().product_key == product_key; });
+}
+
+void LoopWorker::update_product(const registry::Product& product) {
+  sign_in_.cache().update_product(product);
+  narrow_tickets_of_product(product.product_key);
+  const std::shared_ptr<const gateway::ProductRules> rules = gateway::make_product_rules(product);
+  std::vector<Narrowed> devices;
+  for (base::DeviceKey& device : broker_.devices_of(product.product_key)) devices.push_back({std::move(device), rules});
+  narrowed_.add(std::move(devices));
+}
+
+void LoopWorker::narrow(const Narrowed& one) {
+  const gateway::DeviceAuthorizer authorizer(one.device, one.product, 0, mqtt_.topic_limits);
+  broker_.narrow_device(one.device, authorizer);
 }
 
 const broker::ClientRules& LoopWorker::rules_of(const session::SessionRecord& record) const {

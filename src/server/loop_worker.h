@@ -16,6 +16,7 @@
 #include "registry/registry_service.h"
 #include "routing/retained_messages.h"
 #include "server/options.h"
+#include "server/portions.h"
 #include "server/presence_recorder.h"
 #include "server/turn_end_bus.h"
 #include "session/ports.h"
@@ -87,6 +88,10 @@ class LoopWorker final : private net::Timer {
   void close_tickets_of_account(const std::string& account, broker::CloseCause cause);
   void close_tickets_of_product(const std::string& product_key);
   void narrow_tickets_of_product(const std::string& product_key);
+  // On the loop's thread: the product's topic classes changed.
+  void update_product(const registry::Product& product);
+  // On the loop's thread: tells back ends, some events a turn.
+  void tell_life_cycles(std::vector<broker::LifeCycleEvent> events) { life_cycles_.add(std::move(events)); }
 
   void run();    // on the calling thread, until the loop is stopped
   void start();  // on a thread of its own
@@ -106,6 +111,8 @@ class LoopWorker final : private net::Timer {
   using IsMeantTicket = std::function<bool(const gateway::TicketAuthorizer&)>;
   void close_tickets(const IsMeantTicket& is_meant, broker::CloseCause cause);
   void narrow_tickets(const IsMeantTicket& is_meant);
+  struct Narrowed;
+  void narrow(const Narrowed& one);
   void keep_wall_offset() { flights_.set_wall_offset(clock_.wall_ms() - clock_.mono_ms()); }
 
   std::unique_ptr<net::Loop> loop_;
@@ -116,6 +123,13 @@ class LoopWorker final : private net::Timer {
   PresenceRecorder presence_;
   TurnEndBus bus_;
   broker::Broker broker_;
+  Portions<broker::LifeCycleEvent> life_cycles_;
+  // Devices whose product has other topic classes by now.
+  struct Narrowed {
+    base::DeviceKey device;
+    std::shared_ptr<const gateway::ProductRules> product;
+  };
+  Portions<Narrowed> narrowed_;
   gateway::DeviceSignIn sign_in_;
   gateway::AccountSignIn account_sign_in_;
   gateway::TicketSignIn ticket_sign_in_;

@@ -304,6 +304,29 @@ def test_new_topic_class_of_a_running_server(server, device):
         assert client.subscribe(other.topic("user/first"), other.topic("user/second")) == [1, 1]
 
 
+def test_narrower_topic_classes_end_subscriptions(server):
+    """Of devices that are connected and of those that are away: what is not permitted any more reaches nobody."""
+    server.create_product("a1Narrow001", classes=("user/first:all", "user/second:all"))
+    here, away = (server.create_device(name, product_key="a1Narrow001") for name in ("here", "away"))
+    client = server.sign_in(here)
+    for device, own in ((here, client), (away, server.sign_in(away, clean=False))):
+        assert own.subscribe(device.topic("user/first"), device.topic("user/second")) == [1, 1]
+        if device is away:
+            own.close()
+    server.cli("product", "update", "--product-key", "a1Narrow001", "--topic-class", "user/first:all")
+    deadline = time.monotonic() + 5
+    while client.subscribe(here.topic("user/second")) == [1]:
+        assert time.monotonic() < deadline
+    for device in (here, away):
+        server.operator_publish(device.topic("user/second"), "no", qos=1)
+        server.operator_publish(device.topic("user/first"), "yes", qos=1)
+    with server.sign_in(away, clean=False) as returned:
+        for one in (client, returned):
+            assert one.expect_publish().payload == b"yes"
+            one.ping()
+    client.close()
+
+
 def test_device_made_while_running_signs_in_at_once(server):
     for transport in ("tcp", "wss"):
         made = server.create_device(f"fresh-{transport}")

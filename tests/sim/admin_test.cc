@@ -70,6 +70,36 @@ TEST(Admin, CloseProductDropsItsSessionsFromMemory) {
   });
 }
 
+class OnlyGet final : public broker::Authorizer {
+ public:
+  Verdict may_publish(std::string_view) const override { return Verdict::kAllowed; }
+  std::uint64_t revision() const override { return 0; }
+  Verdict may_subscribe(std::string_view filter) const override {
+    return filter.ends_with("/get") ? Verdict::kAllowed : Verdict::kNotPermitted;
+  }
+};
+
+// A device's subscriptions last (connection.md 6.3), but not beyond what its product permits (13).
+TEST(Admin, NarrowingADeviceEndsWhatIsNotPermittedAnyMore) {
+  in_many_worlds([](World& world) {
+    TestClient& device = world.connected("dev1");
+    world.subscribed(device, {{kGetTopic, 1}, {"/pk/dev1/user/other", 1}, {"/broadcast/pk/#", 1}});
+    if (world.chance(50)) world.disconnect(device);
+    world.settle();
+    const OnlyGet narrower;
+    for (std::size_t loop = 0; loop < 3; ++loop) world.broker(loop).narrow_device(device_key("dev1"), narrower);
+    world.settle();
+    if (world.chance(50)) world.kill();
+    TestClient& sender = world.connected_operator(world.pick(3));
+    for (const char* topic : {"/pk/dev1/user/other", "/broadcast/pk/x", "/pk/dev1/user/get"}) {
+      world.publish(sender, topic, topic, 1);
+    }
+    world.settle();
+    TestClient& now = device.online() ? device : world.connected("dev1");
+    EXPECT_THAT(now.payloads(), ElementsAre(kGetTopic));
+  });
+}
+
 TEST(Admin, ForgetErasesFromTheStore) {
   in_many_worlds([](World& world) {
     TestClient& sender = world.connected_operator(world.pick(3));
