@@ -87,7 +87,7 @@ bool Broker::drop_forbidden(LocalSession& home, const Authorizer& authorizer) {
     // A connection that does not announce custom RRPC hears nothing of it, but the subscription stays for the next one.
     if (home.is_device && subscription.filter.starts_with(routing::kCustomRrpcPrefix)) continue;
     const auto shared = mqtt::parse_shared_filter(subscription.filter);
-    if (authorizer.may_subscribe(shared ? shared->filter : subscription.filter) != Authorizer::Verdict::kAllowed) {
+    if (authorizer.may_subscribe(shared ? shared->filter : subscription.filter) == Authorizer::Verdict::kNotPermitted) {
       forbidden.push_back(subscription.filter);
     }
   }

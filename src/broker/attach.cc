@@ -169,6 +169,7 @@ bool Broker::resume_or_restart(LocalSession& home, Client& client, bool existed)
   if (state.durable() || home.recorded.durable) parts_.store.drop_queue(state.number());
   numbers_.erase(state.number());
   state.restart(client.epoch, subscriptions_too);
+  begin_number(home);
   numbers_[state.number()] = &home;
   return false;
 }

@@ -37,6 +37,14 @@
 
 namespace mooring::broker {
 
+// A filter of a SUBSCRIBE whose record is being stored: what the session had before, should the store refuse.
+struct AwaitedFilter {
+  std::uint64_t request = 0;  // names the SUBSCRIBE
+  session::SubscriptionRecord wanted;
+  std::optional<session::SubscriptionRecord> before;
+  std::optional<std::size_t> automatic;  // an automatic one, by its number, that it did not have
+};
+
 // A session that lives on this loop, with or without a connection.
 struct LocalSession {
   std::unique_ptr<session::Session> session;
@@ -57,6 +65,9 @@ struct LocalSession {
   base::WallMs expires_at_ms = 0;  // offline: when the session ends; 0: never
   base::WallMs counted_at_ms = 0;  // when its full queue was counted anew
   base::WallMs will_at_ms = 0;     // offline: when its will is published; 0: there is none
+  // Of its present number.
+  std::vector<AwaitedFilter> awaited;
+  std::uint32_t saves_under_way = 0;
   // What of its record is in the store, besides the subscriptions.
   struct Recorded {
     static Recorded of(const session::Session& state);
@@ -212,7 +223,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
     routing::SharedGroup group;
     std::uint32_t index = 0;
   };
-  using SavedDone = base::UniqueFunction<void(Client&, bool saved)>;
+  // Null: the session is another one by now; the client is gone.
+  using SavedDone = base::UniqueFunction<void(LocalSession*, Client*, bool saved)>;
 
   // attach.cc
   void on_claimed(const std::shared_ptr<Client>& client, AttachDone& done, session::Epoch epoch);
@@ -246,6 +258,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
   bool wants_record(const LocalSession& home) const;
   void save_if_changed(LocalSession& home);
   void save_now(LocalSession& home);
+  void save_later(session::SessionNumber number);
+  static void begin_number(LocalSession& home);
 
   // subscriptions.cc
   mqtt::ReasonCode admit_filter(Client& client, const mqtt::SubscribeEntry& entry, std::uint32_t subscription_id,
@@ -253,6 +267,9 @@ class Broker final : public routing::BusListener, public session::AppendListener
   static std::optional<std::size_t> automatic_number(const LocalSession& home, const mqtt::SubscribeEntry& entry,
                                                      std::uint32_t subscription_id);
   static bool leave_automatic(LocalSession& home, std::string_view filter);
+  void settle_awaited(LocalSession& home, std::uint64_t request, bool stored);
+  void take_back(LocalSession& home, const AwaitedFilter& refused);
+  static void forget_awaited(LocalSession& home, std::string_view filter);
   void finish_suback(const std::shared_ptr<PendingSuback>& pending);
   bool add_route(LocalSession& home, const session::SubscriptionRecord& subscription);
   void drop_route(LocalSession& home, std::string_view filter);
@@ -353,6 +370,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   std::set<std::pair<base::WallMs, session::SessionNumber>> due_;  // offline sessions: will or end
   std::vector<base::UniqueFunction<void()>> retries_;              // with the next tick
   std::uint64_t route_number_ = 0;
+  std::uint64_t subscribe_number_ = 0;
   std::uint64_t last_client_ = 0;  // Client::number
   RouteCache route_cache_;
   DeviceVersions device_versions_;

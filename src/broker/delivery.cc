@@ -272,6 +272,9 @@ void Broker::send_qos0(LocalSession& home, const session::Delivery& delivery) {
 
 void Broker::store_message(LocalSession& home, Flow& flow, const session::Delivery& delivery, std::uint64_t sequence) {
   session::Session& state = *home.session;
+  // A device without subscriptions gets what is pushed: its session is stored with the first message, or nobody would
+  // know whose that is.
+  if (!home.recorded.any) save_now(home);
   auto item = std::make_shared<session::QueueItem>(state.number(), sequence, delivery.message);
   item->qos = delivery.qos;
   item->retain = delivery.retain;

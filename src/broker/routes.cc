@@ -156,5 +156,4 @@ void Broker::add_target(LocalSession& home, const routing::SubscriptionOptions& 
   target->first_id = static_cast<std::uint32_t>(route_.subscription_ids.size() - 1);
 }
 
-
 }  // namespace mooring::broker

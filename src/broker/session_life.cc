@@ -74,6 +74,7 @@ void Broker::drop_stored(LocalSession& home) {
   state.restart(parts_.directory.adopt(parts_.loop, state.key()), false);
   state.will = std::move(will);
   state.set_epoch(state.number());
+  begin_number(home);
   numbers_[state.number()] = &home;
 }
 
@@ -220,19 +221,31 @@ void Broker::save_if_changed(LocalSession& home) {
 void Broker::save_now(LocalSession& home) {
   const session::Session& state = *home.session;
   home.recorded = LocalSession::Recorded::of(state);
+  ++home.saves_under_way;
   parts_.store.save(state.record(), state.epoch(), parts_.executor,
                     [this, number = state.number(), revision = state.revision()](base::Result<> saved) {
                       LocalSession* found = find(number);
+                      if (found != nullptr) --found->saves_under_way;
                       if (saved) {
                         if (found != nullptr) found->session->saved(revision);
                         return;
                       }
                       base::log_error("broker", "a session was not stored: {}", saved.error().message);
-                      retry_later([this, number] {
-                        LocalSession* again = find(number);
-                        if (again != nullptr && wants_record(*again)) save_now(*again);
-                      });
+                      save_later(number);
                     });
+}
+
+void Broker::save_later(session::SessionNumber number) {
+  retry_later([this, number] {
+    LocalSession* again = find(number);
+    if (again != nullptr && (again->recorded.any || wants_record(*again))) save_now(*again);
+  });
+}
+
+// What the store still says of the session's last number finds nobody.
+void Broker::begin_number(LocalSession& home) {
+  home.awaited.clear();
+  home.saves_under_way = 0;
 }
 
 }  // namespace mooring::broker

@@ -25,8 +25,6 @@ struct Broker::PendingSuback {
   std::weak_ptr<Client> client;
   std::uint16_t packet_id = 0;
   std::vector<ReasonCode> codes;
-  std::vector<std::string> added;     // new ones, taken back when they cannot be stored
-  std::vector<std::size_t> rejoined;  // likewise, of the automatic ones
   std::vector<RetainedReplay> replays;
   unsigned waits = 1;  // the caller's own
   bool stored = true;
@@ -42,27 +40,46 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
   bool changed = false;
   bool new_interest = false;
   std::size_t index = 0;
+  const std::uint64_t request = ++subscribe_number_;
+  const std::size_t earlier = home.awaited.size();
+  const bool recorded = home.device_scope || home.session->durable();
+  const auto await = [&](AwaitedFilter filter, bool differs) {
+    // Of an earlier SUBSCRIBE that is not stored either: what it found is what there was.
+    const auto known =
+        std::find_if(home.awaited.begin(), home.awaited.begin() + static_cast<std::ptrdiff_t>(earlier),
+                     [&](const AwaitedFilter& one) { return one.wanted.filter == filter.wanted.filter; });
+    if (known != home.awaited.begin() + static_cast<std::ptrdiff_t>(earlier)) {
+      filter.before = known->before;
+      filter.automatic = known->automatic;
+      differs = true;
+    }
+    filter.request = request;
+    if (differs && recorded) home.awaited.push_back(std::move(filter));
+  };
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
     const ReasonCode code = admit_filter(client, entry, packet.subscription_id, index++);
     pending->codes.push_back(code);
     if (mqtt::is_error(code)) continue;
     if (const auto automatic = automatic_number(home, entry, packet.subscription_id)) {
-      if (!home.session->join_automatic(*automatic)) continue;  // it was there all along
-      changed = true;
-      pending->rejoined.push_back(*automatic);
+      const bool joined = home.session->join_automatic(*automatic);  // false: it was there all along
+      changed |= joined;
+      await({0, {std::string(entry.filter)}, {}, automatic}, joined);
       continue;
     }
     session::SubscriptionRecord wanted{std::string(entry.filter), static_cast<std::uint8_t>(code), entry.no_local,
                                        entry.retain_as_published, packet.subscription_id};
-    const bool is_new = home.session->find_subscription(entry.filter) == nullptr;
+    const session::SubscriptionRecord* known = home.session->find_subscription(entry.filter);
+    const bool is_new = known == nullptr;
+    AwaitedFilter awaited{0, wanted, is_new ? std::nullopt : std::optional(*known), {}};
     const bool wants_retained = entry.retain_handling == mqtt::RetainHandling::kSend ||
                                 (entry.retain_handling == mqtt::RetainHandling::kSendIfNew && is_new);
     if (wants_retained && client.info.rules->retain_available && !mqtt::parse_shared_filter(entry.filter)) {
       pending->replays.push_back({wanted, {}});
     }
-    if (!home.session->subscribe(wanted)) continue;
+    const bool differs = home.session->subscribe(wanted);
+    await(std::move(awaited), differs);
+    if (!differs) continue;
     changed = true;
-    if (is_new) pending->added.emplace_back(entry.filter);
     new_interest |= add_route(home, wanted);
   }
   if (new_interest) {
@@ -72,9 +89,10 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
   // A device relies on its subscriptions for ever (connection.md 6.3).
   if (wants_record(home) && (changed || !home.session->is_saved())) {
     ++pending->waits;
-    save_then(client, [this, pending](Client&, bool saved) {
+    save_then(client, [this, pending, request](LocalSession* still, Client* waiting, bool saved) {
       pending->stored = saved;
-      finish_suback(pending);
+      if (still != nullptr) settle_awaited(*still, request, saved);
+      if (waiting != nullptr) finish_suback(pending);
     });
   }
   // What the client says next is answered after this.
@@ -90,20 +108,56 @@ void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
   if (pending->holds_input) release_input(*client);
   if (!pending->stored) {
     std::fill(pending->codes.begin(), pending->codes.end(), ReasonCode::kUnspecifiedError);
-    // A later save under way carries the same filters: it decides whether they stay.
-    if (client->saves_under_way > 0) {
-      pending->added.clear();
-      pending->rejoined.clear();
-    }
-    for (const std::size_t number : pending->rejoined) client->session->session->leave_automatic(number);
-    for (const std::string& filter : pending->added) {
-      if (client->session->session->unsubscribe(filter)) drop_route(*client->session, filter);
-    }
   }
   client->sink->send_suback(pending->packet_id, pending->codes);
   if (!pending->stored || pending->replays.empty()) return;
   for (RetainedReplay& replay : pending->replays) client->replays.push(std::move(replay));
   pump_replays(*client);
+}
+
+// The store has answered the SUBSCRIBE. What it refused is taken back, unless a later one asks for the same: then that
+// one's answer decides. A save under way meanwhile carries what was taken back; another one follows it.
+void Broker::settle_awaited(LocalSession& home, std::uint64_t request, bool stored) {
+  std::vector<AwaitedFilter> own;
+  std::vector<AwaitedFilter> others;
+  for (AwaitedFilter& filter : home.awaited) (filter.request == request ? own : others).push_back(std::move(filter));
+  home.awaited = std::move(others);
+  bool took_back = false;
+  for (auto filter = own.rbegin(); filter != own.rend(); ++filter) {
+    bool asked_again = false;
+    for (AwaitedFilter& later : home.awaited) {
+      if (later.wanted.filter != filter->wanted.filter) continue;
+      asked_again = true;
+      if (!stored) continue;
+      later.automatic.reset();
+      later.before = filter->automatic ? std::nullopt : std::optional(filter->wanted);
+    }
+    if (stored || asked_again) continue;
+    take_back(home, *filter);
+    took_back = true;
+  }
+  if (!took_back) return;
+  if (home.client == nullptr && home.device_scope && !home.session->has_state()) {
+    end_session(home);
+  } else if (home.saves_under_way > 0) {
+    save_now(home);
+  }
+}
+
+void Broker::take_back(LocalSession& home, const AwaitedFilter& refused) {
+  const std::string& filter = refused.wanted.filter;
+  if (refused.automatic) {
+    home.session->leave_automatic(*refused.automatic);
+  } else if (refused.before) {
+    if (home.session->subscribe(*refused.before)) add_route(home, *refused.before);
+  } else if (home.session->unsubscribe(filter)) {
+    drop_route(home, filter);
+  }
+}
+
+// It was unsubscribed: nothing of it is to come back.
+void Broker::forget_awaited(LocalSession& home, std::string_view filter) {
+  std::erase_if(home.awaited, [&](const AwaitedFilter& one) { return one.wanted.filter == filter; });
 }
 
 // A device asks for what it has automatically, or had: that is not another subscription, and not counted. With options
@@ -175,6 +229,7 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
   for (const std::string_view filter : packet.filters) {
     const bool own = home.session->unsubscribe(filter);
     const bool automatic = leave_automatic(home, filter);
+    if (!home.awaited.empty()) forget_awaited(home, filter);
     codes.push_back(own || automatic ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted);
     changed |= own || automatic;
     if (!own) continue;
@@ -187,12 +242,15 @@ void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
     client.sink->send_unsuback(packet.packet_id, codes);
     return;
   }
-  // Even if the store fails: the subscription ends now, at worst it comes back with a restart. That is logged there.
+  // Even if the store fails: the subscription ends now, and the record is stored as soon as that is possible.
   hold_input(client);
-  save_then(client, [this, id = packet.packet_id, codes = std::move(codes)](Client& waiting, bool) {
-    waiting.sink->send_unsuback(id, codes);
-    release_input(waiting);
-  });
+  save_then(client,
+            [this, id = packet.packet_id, codes = std::move(codes)](LocalSession* still, Client* waiting, bool saved) {
+              if (!saved && still != nullptr) save_later(still->session->number());
+              if (waiting == nullptr) return;
+              waiting->sink->send_unsuback(id, codes);
+              release_input(*waiting);
+            });
 }
 
 bool Broker::leave_automatic(LocalSession& home, std::string_view filter) {
@@ -205,18 +263,19 @@ void Broker::save_then(Client& client, SavedDone done) {
   LocalSession& home = *client.session;
   session::Session& state = *home.session;
   ++client.saves_under_way;
+  ++home.saves_under_way;
   home.recorded = LocalSession::Recorded::of(state);
   parts_.store.save(state.record(), state.epoch(), parts_.executor,
                     [this, number = state.number(), revision = state.revision(),
                      weak = std::weak_ptr<Client>(home.client), done = std::move(done)](base::Result<> saved) mutable {
                       const std::shared_ptr<Client> waiting = weak.lock();
                       if (waiting != nullptr) --waiting->saves_under_way;
-                      if (LocalSession* found = find(number); saved && found != nullptr)
-                        found->session->saved(revision);
+                      LocalSession* found = find(number);
+                      if (found != nullptr) --found->saves_under_way;
+                      if (saved && found != nullptr) found->session->saved(revision);
                       if (!saved) base::log_error("broker", "a subscription was not stored: {}", saved.error().message);
-                      // Gone meanwhile: there is nobody to answer.
-                      if (waiting == nullptr || !waiting->connected() || waiting->session == nullptr) return;
-                      done(*waiting, saved.has_value());
+                      const bool here = waiting != nullptr && waiting->connected() && waiting->session != nullptr;
+                      done(found, here ? waiting.get() : nullptr, saved.has_value());
                     });
 }
 

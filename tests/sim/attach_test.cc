@@ -137,6 +137,7 @@ TEST(Attach, TheLastOfManyRacingConnectionsStays) {
       EXPECT_EQ(one->closed.value_or(CloseCause::kTakenOver), CloseCause::kTakenOver);
     }
     EXPECT_EQ(online, 1U);
+    EXPECT_TRUE(all.back()->online());
     EXPECT_EQ(world.session_count(), 1U);
   });
 }

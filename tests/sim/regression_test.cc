@@ -110,6 +110,113 @@ TEST(Regression, RepetitionOnANewConnectionWaitsForTheSaveUnderWay) {
   });
 }
 
+// Permits what does not begin so.
+class AllBut final : public broker::Authorizer {
+ public:
+  explicit AllBut(std::string forbidden) : forbidden_(std::move(forbidden)) {}
+  Verdict may_publish(std::string_view) const override { return Verdict::kAllowed; }
+  std::uint64_t revision() const override { return 0; }
+  Verdict may_subscribe(std::string_view filter) const override {
+    return filter.starts_with(forbidden_) ? Verdict::kNotPermitted : Verdict::kAllowed;
+  }
+
+ private:
+  const std::string forbidden_;
+};
+
+void fail_what_waits(World& world) {
+  world.store.memory.commit();
+  world.store.memory.fail_writes(false);
+}
+
+// What was refused was in memory for a moment, and another save under way stored it.
+TEST(Regression, RefusedMeansNotStored) {
+  in_many_worlds([](World& world) {
+    TestClient& client = world.connected_account("c", lasting());
+    world.subscribed(client, {{"old", 1}, {"kept", 1}});
+    world.store.memory.fail_writes(true);
+    const auto refused = world.subscribe(client, {{"new", 1}});
+    fail_what_waits(world);
+    const AllBut narrower("old");
+    world.broker(client.loop).narrow_account("lab", narrower);
+    world.settle();
+    EXPECT_THAT(client.codes(refused), ElementsAre(0x80));
+    world.kill();
+    TestClient& sender = world.connected_account("sender");
+    for (const char* topic : {"old", "new", "kept"}) world.publish(sender, topic, topic, 1);
+    world.settle();
+    EXPECT_THAT(world.connected_account("c", lasting()).payloads(), ElementsAre("kept"));
+  });
+}
+// The options of a refused SUBSCRIBE stayed with the subscription that there was.
+TEST(Regression, ARefusedSubscribeLeavesTheOlderOneAsItWas) {
+  in_many_worlds([](World& world) {
+    TestClient& client = world.connected_account("c", lasting());
+    world.subscribed(client, {{"t", 0}});
+    world.store.memory.fail_writes(true);
+    const auto refused = world.subscribe(client, {{"t", 1}});
+    fail_what_waits(world);
+    world.settle();
+    EXPECT_THAT(client.codes(refused), ElementsAre(0x80));
+    TestClient& sender = world.connected_account("sender");
+    world.publish(sender, "t", "x", 1);
+    world.settle();
+    ASSERT_EQ(client.got.size(), 1U);
+    EXPECT_EQ(client.got[0].qos, 0);
+  });
+}
+// A filter whose first SUBSCRIBE nobody waited for any more was taken for an old one by the next.
+TEST(Regression, RefusedTwiceIsNotSubscribed) {
+  in_many_worlds([](World& world) {
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& first = world.connected("dev1");
+    world.store.memory.fail_writes(true);
+    world.subscribe(first, {{kGetTopic, 1}});
+    if (world.chance(50)) world.disconnect(first);
+    TestClient& second = world.connect("dev1");
+    world.run(world.pick(10));
+    if (!second.online()) world.settle();
+    const auto refused = world.subscribe(second, {{kGetTopic, 1}});
+    world.settle();
+    EXPECT_THAT(second.codes(refused), ElementsAre(0x80));
+    world.store.memory.fail_writes(false);
+    world.publish(sender, kGetTopic, "x", 1);
+    world.settle();
+    EXPECT_THAT(second.got, testing::IsEmpty());
+  });
+}
+// UNSUBACK goes out although the store failed; the record follows as soon as it can.
+TEST(Regression, UnsubscribedIsStoredInTheEnd) {
+  in_many_worlds([](World& world) {
+    TestClient& client = world.connected_account("c", lasting());
+    world.subscribed(client, {{"t", 1}});
+    world.store.memory.fail_writes(true);
+    world.unsubscribe(client, "t");
+    world.settle();
+    EXPECT_EQ(client.unsubacks.size(), 1U);
+    world.store.memory.fail_writes(false);
+    world.pass(1);
+    world.kill();
+    TestClient& sender = world.connected_account("sender");
+    world.publish(sender, "t", "x", 1);
+    world.settle();
+    EXPECT_THAT(world.connected_account("c", lasting()).got, testing::IsEmpty());
+  });
+}
+
+// A device without subscriptions has no record; what was pushed to it was stored under a number that nobody knew.
+TEST(Regression, WhatIsPushedOutlivesACrash) {
+  in_many_worlds([](World& world) {
+    world.connected("dev1");
+    TestClient& sender = world.connected_operator(world.pick(3));
+    const auto id = world.publish(sender, "/ext/error/pk/dev1", "1", 1);
+    world.settle();
+    EXPECT_THAT(sender.pubacks, ElementsAre(id)) << "acknowledged means stored";
+    world.kill();
+    EXPECT_THAT(world.connected("dev1").payloads(), ElementsAre("1"));
+  });
+}
+
 // The record was erased with the last subscription, and with it what waited and all that came later.
 TEST(Regression, MessagesOutliveTheLastSubscription) {
   in_many_worlds([](World& world) {
