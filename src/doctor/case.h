@@ -24,6 +24,7 @@ struct RegistryFacts {
   bool product_exists = false;
   bool device_exists = false;
   bool disabled = false;
+  bool registration_on = false;  // of names that were made beforehand, or of any
   std::string product_secret;
   std::string device_secret;          // empty: none issued
   bool swapped_exists = false;        // there is a device when product key and device name change places

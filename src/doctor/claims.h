@@ -12,6 +12,8 @@ std::vector<Mistake> explain_unknown(const Case& patient);    // no such product
 std::vector<Mistake> explain_client_id(const Case& patient);  // parameters of the client identifier, base
 std::vector<Mistake> explain_keep_alive(const Case& patient);
 std::vector<Mistake> explain_admission(const Case& patient);  // transport, instance, disabled, no secret
+std::vector<Mistake> explain_registration(const Case& patient, Budget& budget);
+std::vector<Mistake> explain_plainly(std::string_view refusal);  // those that say themselves what is wrong
 // securemode against the transport, whatever else is wrong. Nothing: it fits.
 std::vector<Mistake> odd_secure_mode(const Case& patient);
 

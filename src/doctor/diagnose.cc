@@ -39,7 +39,10 @@ std::vector<Mistake> explain(const Case& patient, Budget& budget) {
                           "securemode-mismatch"})) {
     return explain_admission(patient);
   }
-  return {};
+  if (refusal.starts_with("registration-")) {
+    if (auto found = explain_registration(patient, budget); !found.empty()) return found;
+  }
+  return explain_plainly(refusal);
 }
 
 }  // namespace

@@ -65,7 +65,10 @@ RegistryFacts RegistryExaminer::facts_of(const journal::Event& event) {
   if (!found) return facts;
   facts.product_exists = found->product != nullptr;
   facts.device_exists = found->device.has_value();
-  if (found->product != nullptr) facts.product_secret = found->product->product_secret;
+  if (found->product != nullptr) {
+    facts.product_secret = found->product->product_secret;
+    facts.registration_on = found->product->dynamic_registration != registry::DynamicRegistration::kOff;
+  }
   if (found->device) {
     facts.device_secret = found->device->device_secret;
     facts.disabled = !found->device->enabled;

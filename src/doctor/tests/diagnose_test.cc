@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <set>
 
+#include "auth/sign_in.h"
 #include "auth/signature.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
@@ -92,7 +94,82 @@ TEST_P(DiagnoseTest, NamesTheMistake) {
   }
 }
 
+// Dynamic registration: what the client identifier says, and what was signed.
+void registers(Patient& p, const std::string& text, const std::string& key = kProductSecret,
+               HmacMethod method = HmacMethod::kSha256, const char* announced = "hmacsha256") {
+  p.refusal = "registration-signature";
+  p.attempt.client_id =
+      kDn + "." + kPk + "|securemode=2,authType=register,random=42,signmethod=" + std::string(announced) + "|";
+  p.sign(text, key, method);
+}
+const std::string kRegistration = "deviceName" + kDn + "productKey" + kPk + "random42";
+
+void is_refused(Patient& p, const char* refusal, const char* auth_type = "register") {
+  p.refusal = refusal;
+  p.attempt.client_id = kDn + "." + kPk + "|securemode=2,authType=" + auth_type + ",random=42|";
+}
+
 const Row kRows[] = {
+    {"product-secret-wrong", [](Patient& p) { registers(p, kRegistration, "no product has this"); }, "product show"},
+    {"device-secret", [](Patient& p) { registers(p, kRegistration, kSecret); }, "product secret"},
+    {"secret-with-newline", [](Patient& p) { registers(p, kRegistration, kProductSecret + "\n"); }, "Remove it"},
+    {"other-signmethod", [](Patient& p) { registers(p, kRegistration, kProductSecret, HmacMethod::kSha1); },
+     "signmethod=hmacsha1"},
+    {"registration-field-order", [](Patient& p) { registers(p, "productKey" + kPk + "deviceName" + kDn + "random42"); },
+     "in this order"},
+    {"registration-random-not-signed", [](Patient& p) { registers(p, "deviceName" + kDn + "productKey" + kPk); }},
+    {"registration-values-only", [](Patient& p) { registers(p, kDn + kPk + "42"); }, "each word"},
+    {"registration-signed-as-sign-in",
+     [](Patient& p) { registers(p, "clientId" + kDn + "." + kPk + "deviceName" + kDn + "productKey" + kPk); }},
+    {"secret-as-password",
+     [](Patient& p) {
+       registers(p, kRegistration);
+       p.attempt.password = kProductSecret;
+     }},
+    {"registration-off", [](Patient& p) { is_refused(p, "registration-off"); }, "--dynamic-registration on"},
+    {"registration-needs-preregistration",
+     [](Patient& p) {
+       is_refused(p, "registration-off", "regnwl");
+       p.facts.registration_on = true;
+     },
+     "on-without-preregistration"},
+    {"registration-not-preregistered", [](Patient& p) { is_refused(p, "registration-not-preregistered"); },
+     "device create"},
+    {"registration-name-slip",
+     [](Patient& p) {
+       is_refused(p, "registration-not-preregistered");
+       p.facts.device_meant = "meter-7";
+     },
+     "meter-7"},
+    {"product-unknown",
+     [](Patient& p) {
+       is_refused(p, "registration-unknown-product");
+       p.facts.product_exists = p.facts.device_exists = false;
+     },
+     "product create"},
+    {"registration-activated", [](Patient& p) { is_refused(p, "registration-activated"); }, "device reset"},
+    {"registration-disabled-device", [](Patient& p) { is_refused(p, "registration-disabled-device"); },
+     "device enable"},
+    {"registration-needs-tls", [](Patient& p) { is_refused(p, "registration-needs-tls"); }, "TLS"},
+    {"registration-without-random", [](Patient& p) { is_refused(p, "registration-without-random"); }, "random="},
+    {"registration-name", [](Patient& p) { is_refused(p, "registration-name"); }},
+    {"registration-product-full", [](Patient& p) { is_refused(p, "registration-product-full"); }},
+    {"registration-tokens-full", [](Patient& p) { is_refused(p, "registration-tokens-full"); }},
+    {"wrong-token", [](Patient& p) { is_refused(p, "wrong-token", "connwl"); }, "device reset"},
+    {"wrong-iot-token", [](Patient& p) { p.refusal = "wrong-iot-token"; }, "/auth/devicename"},
+    {"certificate-untrusted", [](Patient& p) { p.refusal = "certificate-untrusted"; }, "authority add"},
+    {"certificate-expired", [](Patient& p) { p.refusal = "certificate-expired"; }, "bind-certificate"},
+    {"certificate-revoked", [](Patient& p) { p.refusal = "certificate-revoked"; }, "reinstate"},
+    {"certificate-unbound", [](Patient& p) { p.refusal = "certificate-unbound"; }, "bind-certificate"},
+    {"ticket-form", [](Patient& p) { p.refusal = "ticket-form"; }, "exactly"},
+    {"ticket-unknown", [](Patient& p) { p.refusal = "ticket-unknown"; }, "ticket mint"},
+    {"ticket-secret", [](Patient& p) { p.refusal = "ticket-secret"; }, "exactly"},
+    {"ticket-expired", [](Patient& p) { p.refusal = "ticket-expired"; }, "--lifetime"},
+    {"ticket-revoked", [](Patient& p) { p.refusal = "ticket-revoked"; }},
+    {"ticket-not-from-page", [](Patient& p) { p.refusal = "ticket-not-from-page"; }, "--origin"},
+    {"ticket-origin", [](Patient& p) { p.refusal = "ticket-origin"; }, "--origin"},
+    {"ticket-client-id", [](Patient& p) { p.refusal = "ticket-client-id"; }},
+    {"ticket-holder", [](Patient& p) { p.refusal = "ticket-holder"; }},
     {"other-signmethod", [](Patient& p) { p.sign(p.right(), kSecret, HmacMethod::kSha1); }, "signmethod=hmacsha1"},
     {"other-signmethod", [](Patient& p) { p.sign(p.right(), kSecret, HmacMethod::kMd5); }, "signmethod=hmacmd5"},
     {"signmethod-missing",
@@ -381,6 +458,19 @@ INSTANTIATE_TEST_SUITE_P(Rows, DiagnoseTest, ::testing::ValuesIn(kRows), [](cons
   }
   return name;
 });
+
+// A reason that is added to the sign-in gets its words here.
+TEST(Diagnose, HasWordsForEveryRefusal) {
+  const std::set<std::string_view> says_all_itself{"protocol-version",  "rate-limited", "wrong-password",
+                                                   "client-id-missing", "unavailable",  "anonymous-account-missing"};
+  for (unsigned i = 0; i <= static_cast<unsigned>(auth::RefusalReason::kUnavailable); ++i) {
+    const auth::Refusal refusal = auth::Refusal::of(static_cast<auth::RefusalReason>(i));
+    Patient patient;
+    patient.refusal = refusal.name;
+    if (refusal.name == "securemode-mismatch") patient.attempt.tls = true;
+    EXPECT_EQ(patient.diagnosis().empty(), says_all_itself.contains(refusal.name)) << refusal.name;
+  }
+}
 
 TEST(DiagnoseCost, IsBounded) {
   Patient patient;
