@@ -248,8 +248,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void go_offline(Client& client, OfflineReason reason);
   void settle_offline(LocalSession& home, Client& client);
   void drop_stored(LocalSession& home);
-  void announce(const Client& client, bool online, OfflineReason reason);
+  void announce(Client& client, bool online, OfflineReason reason);
   void report_repeat(const Client& client, std::uint64_t so_far, Incident incident);
+  void report_throttled(const base::DeviceKey& device, const Client* client, RefusedInSecond& refused,
+                        std::string_view name, std::uint32_t limit, std::string_view topic);
   void end_session(LocalSession& home);
   void leave_memory(LocalSession& home);
   void schedule(LocalSession& home);

@@ -115,6 +115,7 @@ class Client {
   TokenBucket qos0_rate;  // of what it publishes
   TokenBucket qos1_rate;
   RefusedInSecond over_rate;
+  std::uint32_t over_rate_limit = 0;          // that it was over last
   std::uint32_t saves_under_way = 0;          // of its session's record: answers wait for those before them
   std::uint32_t session_expiry_s = 0;         // MQTT 5: DISCONNECT may change it
   std::unique_ptr<session::WillRecord> will;  // until its session has it

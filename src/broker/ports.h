@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "mqtt/message.h"
 #include "mqtt/packet.h"
 
@@ -102,7 +103,8 @@ class PresenceListener {
   virtual ~PresenceListener() = default;
   virtual void on_online(const Client& client, base::WallMs at_ms) = 0;
   virtual void on_offline(const Client& client, base::WallMs at_ms, OfflineReason reason) = 0;
-  virtual void on_incident(const Client&, const Incident&) {}
+  // `client`: null while the device is away.
+  virtual void on_incident(const base::DeviceKey& device, const Client* client, const Incident& incident) = 0;
 };
 
 }  // namespace mooring::broker

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -36,19 +37,31 @@ class TokenBucket {
   std::uint32_t at_ms_ = 0;
 };
 
-// How many were refused in the present second: what a log line calls the "current qps".
+// How many were refused in the present second: what a log line calls the "current qps". And how many the device log
+// has not been told of: it is told once a second at most.
 class RefusedInSecond {
  public:
   std::uint32_t count(base::MonoMs now_ms) {
     const auto second = static_cast<std::uint32_t>(now_ms / 1000);
-    if (second != second_) refused_ = 0;
+    if (second != second_) {
+      before_ = refused_;
+      refused_ = 0;
+    }
     second_ = second;
+    ++untold_;
     return ++refused_;
   }
+  // Whether now is the time to tell of them: with the first one of a second.
+  bool is_first() const { return refused_ == 1; }
+  std::uint32_t take_untold() { return std::exchange(untold_, 0); }
+  // Of this second, or of the one before that had any.
+  std::uint32_t most() const { return std::max(refused_, before_); }
 
  private:
   std::uint32_t second_ = 0;
   std::uint32_t refused_ = 0;
+  std::uint32_t before_ = 0;
+  std::uint32_t untold_ = 0;
 };
 
 // Any thread.

@@ -1,5 +1,7 @@
 // The rates of connection.md 7. Over one a message is dropped: a device gets no answer and will repeat a QoS 1 message
 // if it matters, or is told so in MQTT 5; a back end is told as when the device's queue is full.
+#include <fmt/format.h>
+
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/broker.h"
@@ -25,6 +27,9 @@ bool Broker::over_rate(Client& client, const mqtt::Publish& packet) {
                    client.label(), base::printable(packet.topic, 160), limit, limit + refused,
                    client.throttled_publishes);
   }
+  client.over_rate_limit = limit;
+  if (client.is_device() && client.over_rate.is_first())
+    report_throttled(client.info.device, &client, client.over_rate, "publish-rate", limit, packet.topic);
   return true;
 }
 
@@ -46,7 +51,18 @@ bool Broker::over_delivery_rate(LocalSession& home, const mqtt::Message& message
                    home.device.product_key, home.device.device_name, base::printable(message.topic(), 160), limit,
                    limit + refused, home.throttled_deliveries);
   }
+  if (home.is_device && home.over_rate.is_first())
+    report_throttled(home.device, home.client.get(), home.over_rate, "delivery-rate", limit, message.topic());
   return true;
+}
+
+// All that the device log has not been told of (connection.md 9.2 has the text).
+void Broker::report_throttled(const base::DeviceKey& device, const Client* client, RefusedInSecond& refused,
+                              std::string_view name, std::uint32_t limit, std::string_view topic) {
+  const std::uint32_t count = refused.take_untold();
+  if (count == 0) return;
+  const std::string text = fmt::format("Rate limit:{},current qps:{}", limit, limit + refused.most());
+  parts_.presence.on_incident(device, client, {Incident::Kind::kThrottled, 9324, name, text, topic, count});
 }
 
 }  // namespace mooring::broker

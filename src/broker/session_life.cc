@@ -78,12 +78,13 @@ void Broker::drop_stored(LocalSession& home) {
   numbers_[state.number()] = &home;
 }
 
-void Broker::announce(const Client& client, bool online, OfflineReason reason) {
+void Broker::announce(Client& client, bool online, OfflineReason reason) {
   if (!client.is_device()) return;
   const base::WallMs now = parts_.clock.wall_ms();
   if (online) {
     parts_.presence.on_online(client, now);
   } else {
+    report_throttled(client.info.device, &client, client.over_rate, "publish-rate", client.over_rate_limit, {});
     parts_.presence.on_offline(client, now, reason);
   }
   const std::string topic = status_topic(client.info.device);
@@ -93,9 +94,9 @@ void Broker::announce(const Client& client, bool online, OfflineReason reason) {
 
 // What a client can repeat as fast as it likes: the first ten one by one, then in hundreds.
 void Broker::report_repeat(const Client& client, std::uint64_t so_far, Incident incident) {
-  if (so_far > 10 && so_far % 100 != 10) return;
+  if (!client.is_device() || (so_far > 10 && so_far % 100 != 10)) return;
   incident.count = so_far > 10 ? 100 : 1;
-  parts_.presence.on_incident(client, incident);
+  parts_.presence.on_incident(client.info.device, &client, incident);
 }
 
 // Nothing of it stays, here or in the store.

@@ -1,7 +1,5 @@
 #include "server/presence_recorder.h"
 
-#include <fmt/format.h>
-
 #include "broker/client.h"
 #include "mqtt/packet.h"
 
@@ -19,10 +17,12 @@ journal::Event event_of(const broker::Client& client, journal::Action action) {
 }
 
 std::string facts_of(const broker::ClientInfo& info) {
-  std::string facts = fmt::format("{}, keep alive {} s, clean session {}", mqtt::version_name(info.version),
-                                  info.keep_alive_s, info.clean_session ? 1 : 0);
+  std::string facts;
+  facts.reserve(128);  // this runs for every CONNECT
+  facts.append(mqtt::version_name(info.version)).append(", keep alive ").append(std::to_string(info.keep_alive_s));
+  facts.append(info.clean_session ? " s, clean session 1" : " s, clean session 0");
   for (const std::string* fact : {&info.facts.sdk_version, &info.facts.language, &info.facts.system}) {
-    if (!fact->empty()) facts += ", " + *fact;
+    if (!fact->empty()) facts.append(", ").append(*fact);
   }
   return facts;
 }
@@ -82,14 +82,17 @@ void PresenceRecorder::on_offline(const broker::Client& client, base::WallMs at_
   journal::Event event = event_of(client, journal::Action::kOffline);
   event.code = code_of(reason);
   event.reason = to_text(reason);
-  if (!client.end_detail.empty()) event.reason += fmt::format(": {}", client.end_detail);
+  if (!client.end_detail.empty()) event.reason.append(": ").append(client.end_detail);
   event.at_ms = at_ms;
   log_.record(std::move(event));
 }
 
-void PresenceRecorder::on_incident(const broker::Client& client, const broker::Incident& incident) {
-  if (!client.is_device()) return;
-  journal::Event event = event_of(client, action_of(incident.kind));
+void PresenceRecorder::on_incident(const base::DeviceKey& device, const broker::Client* client,
+                                   const broker::Incident& incident) {
+  journal::Event event;
+  if (client != nullptr) event = event_of(*client, action_of(incident.kind));
+  event.device = device;
+  event.action = action_of(incident.kind);
   event.code = incident.code;
   event.name = incident.name;
   event.reason = incident.text;

@@ -14,7 +14,8 @@ class PresenceRecorder final : public broker::PresenceListener {
   PresenceRecorder(registry::RegistryService& registry, journal::DeviceLog& log) : registry_(registry), log_(log) {}
   void on_online(const broker::Client& client, base::WallMs at_ms) override;
   void on_offline(const broker::Client& client, base::WallMs at_ms, broker::OfflineReason reason) override;
-  void on_incident(const broker::Client& client, const broker::Incident& incident) override;
+  void on_incident(const base::DeviceKey& device, const broker::Client* client,
+                   const broker::Incident& incident) override;
 
  private:
   registry::RegistryService& registry_;

@@ -203,6 +203,13 @@ void PresenceLog::on_offline(const broker::Client& client, base::WallMs, broker:
   events.push_back(name + " offline: " + std::string(broker::to_text(reason)));
 }
 
+void PresenceLog::on_incident(const base::DeviceKey& device, const broker::Client* client,
+                              const broker::Incident& incident) {
+  EXPECT_TRUE(client == nullptr || client->info.device == device);
+  incidents[device.device_name + " " + std::string(incident.name)] += incident.count;
+  ++reports;
+}
+
 std::string device_topic(const std::string& name, const std::string& rest) {
   return "/" + kProduct + "/" + name + "/user/" + rest;
 }

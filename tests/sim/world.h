@@ -173,8 +173,12 @@ class PresenceLog final : public broker::PresenceListener {
  public:
   void on_online(const broker::Client& client, base::WallMs at_ms) override;
   void on_offline(const broker::Client& client, base::WallMs at_ms, broker::OfflineReason reason) override;
+  void on_incident(const base::DeviceKey& device, const broker::Client* client,
+                   const broker::Incident& incident) override;
 
-  std::vector<std::string> events;  // "dev1 online", "dev1 offline: <reason>"
+  std::vector<std::string> events;                 // "dev1 online", "dev1 offline: <reason>"
+  std::map<std::string, std::uint64_t> incidents;  // how many: "dev1 publish-rate"
+  std::uint64_t reports = 0;                       // of them
   std::map<std::string, bool> is_online;
 };
 
