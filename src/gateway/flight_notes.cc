@@ -6,13 +6,15 @@ namespace {
 
 using journal::Direction;
 
-constexpr std::size_t length_bytes(std::size_t remaining) {
-  return remaining < 128 ? 1 : remaining < 16'384 ? 2 : remaining < 2'097'152 ? 3 : 4;
+// Behind the fixed header.
+constexpr std::uint32_t publish_bytes(std::size_t topic, std::size_t payload, std::uint8_t qos,
+                                      std::size_t properties) {
+  return static_cast<std::uint32_t>(2 + topic + (qos > 0 ? 2 : 0) + properties + payload);
 }
 
-constexpr std::size_t publish_bytes(std::size_t topic, std::size_t payload, std::uint8_t qos, std::size_t properties) {
-  const std::size_t remaining = 2 + topic + (qos > 0 ? 2 : 0) + properties + payload;
-  return 1 + length_bytes(remaining) + remaining;
+std::string address_text(const std::string& host, std::uint16_t port) {
+  const bool six = host.find(':') != std::string::npos;
+  return (six ? '[' + host + "]:" : host + ':') + std::to_string(port);
 }
 
 }  // namespace
@@ -28,7 +30,7 @@ void MqttConversation::open_flight(std::size_t connack_bytes, std::uint8_t conna
   const auto level = static_cast<unsigned>(connect_->version);
   note(Direction::kIn, 0x10, connect_->connect_bytes, connect_->keep_alive_s,
        static_cast<std::uint8_t>(level | (connect_->clean_session ? 0x80U : 0U)), connect_->client_id,
-       base::as_bytes(transport_.peer().address.to_text()));
+       base::as_bytes(address_text(info.peer_address, transport_.peer().address.port())));
   note(Direction::kOut, 0x20, connack_bytes, 0, connack_code);
 }
 
@@ -36,25 +38,33 @@ void MqttConversation::note(Direction direction, std::uint8_t first_byte, std::s
                             std::uint8_t result, std::string_view topic, base::ByteView payload) {
   if (flight_ == nullptr) return;
   flight_->note({direction, first_byte, static_cast<std::uint32_t>(bytes), packet_id, result, topic, payload},
-                services_->flights.wall_ms(transport_.loop().now_ms()));
+                services_->event_loop.now_ms());
+}
+
+void MqttConversation::note_ping() {
+  if (flight_ != nullptr) flight_->note_ping(services_->event_loop.now_ms());
 }
 
 void MqttConversation::note_publish(const mqtt::Publish& packet) {
   if (flight_ == nullptr) return;
   const auto first = static_cast<std::uint8_t>(0x30 | (packet.dup ? 8 : 0) | packet.qos << 1 | (packet.retain ? 1 : 0));
-  const std::size_t properties = speaks_v5() ? length_bytes(packet.properties.size()) + packet.properties.size() : 0;
-  note(Direction::kIn, first, publish_bytes(packet.topic.size(), packet.payload.size(), packet.qos, properties),
-       packet.packet_id, 0, packet.topic, packet.payload);
+  const std::size_t length_bytes = packet.properties.size() < 128 ? 1 : 2;
+  const std::size_t properties = speaks_v5() ? length_bytes + packet.properties.size() : 0;
+  flight_->note(
+      {Direction::kIn, first, publish_bytes(packet.topic.size(), packet.payload.size(), packet.qos, properties),
+       packet.packet_id, 0, packet.topic, services_->flights.payload_to_note(packet.topic, packet.payload)},
+      services_->event_loop.now_ms());
 }
 
 void MqttConversation::note_publish(const broker::PublishOut& packet, std::size_t properties_bytes) {
   if (flight_ == nullptr) return;
   const mqtt::Message& message = *packet.message;
   const auto first = static_cast<std::uint8_t>(0x30 | (packet.dup ? 8 : 0) | packet.qos << 1 | (packet.retain ? 1 : 0));
-  note(Direction::kOut, first,
-       publish_bytes(message.topic().size(), message.payload().size(), packet.qos,
-                     speaks_v5() ? properties_bytes + 1 : 0),
-       packet.packet_id, 0, message.topic(), message.payload());
+  const std::size_t properties = speaks_v5() ? properties_bytes + 1 : 0;
+  flight_->note(
+      {Direction::kOut, first, publish_bytes(message.topic().size(), message.payload().size(), packet.qos, properties),
+       packet.packet_id, 0, message.topic(), services_->flights.payload_to_note(message.topic(), message.payload())},
+      services_->event_loop.now_ms());
 }
 
 void MqttConversation::note_ack(mqtt::PacketType type, const mqtt::Ack& packet) {

@@ -138,8 +138,7 @@ void MqttConversation::on_unsubscribe(const mqtt::Unsubscribe& packet) {
   services_->broker.unsubscribe(*client_, packet);
 }
 void MqttConversation::on_pingreq() {
-  note(journal::Direction::kIn, 0xC0, 2);
-  note(journal::Direction::kOut, 0xD0, 2);
+  note_ping();
   writer_.packet(mqtt::encode_pingresp().view());
 }
 

@@ -45,6 +45,7 @@ struct MqttServices {
   const base::Clock& clock;
   journal::DeviceLog& log;
   journal::FlightRecorder& flights;
+  const net::Loop& event_loop;
   mqtt::Limits stranger_limits{};  // until the sign-in
   auth::TopicLimits topic_limits{};
   std::uint64_t max_frame_bytes = 1'114'112;  // of WebSocket: the largest packet
@@ -133,6 +134,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
             std::uint8_t result = 0, std::string_view topic = {}, base::ByteView payload = {});
   void note_publish(const mqtt::Publish& packet);
   void note_publish(const broker::PublishOut& packet, std::size_t properties_bytes);
+  void note_ping();
   void note_ack(mqtt::PacketType type, const mqtt::Ack& packet);
   void note_end(std::string_view text);
 

@@ -2,15 +2,17 @@
 // loop only; it keeps the records of its clients over their reconnects, since a client's loop never changes.
 //
 // Small on purpose: a record begins with kFirstBytes and grows to the limit per client; pings are merged, so that an
-// idle client stays small. A packet costs one copy of its topic (cut after kTopicBytes) and a header of 28 bytes; when
-// there is no more room the oldest quarter goes. Over the bound of all records together the records of those who have
-// been away longest go, then new ones stay small, then there are none.
+// idle client stays small. A packet costs a header of 24 bytes and one copy of its topic, cut after kTopicBytes; when
+// there is no more room, the oldest go. Over the bound of all records together the records of those who have been away
+// longest go, then new ones stay small, then there are none.
 //
 // Passwords cannot be in it: of CONNECT it is only told names and sizes. Payloads are left out unless a setting asks
 // for their beginning, and never kept of topics that carry secrets.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,11 +32,12 @@ enum class Direction : std::uint8_t {
 };
 
 // One packet to note. In a CONNECT `topic` is the client identifier, `packet_id` the keep alive, `result` the protocol
-// level (4) with 0x80 for clean session, `payload` the peer's address as text.
+// level (4) with 0x80 for clean session, `payload` the peer's address as text. `topic` has at most 65,535 bytes, and
+// `payload` is cut after kPayloadBytesMax.
 struct FlightPacket {
   Direction direction = Direction::kIn;
   std::uint8_t first_byte = 0;  // packet type and flags
-  std::uint32_t bytes = 0;      // of the whole packet
+  std::uint32_t bytes = 0;      // of the whole packet; of a PUBLISH behind its fixed header
   std::uint16_t packet_id = 0;
   std::uint8_t result = 0;  // return or reason code; of SUBSCRIBE the QoS asked for first
   std::string_view topic = {};
@@ -65,35 +68,66 @@ struct FlightLimits {
 class FlightRecorder;
 struct FlightListTag;
 
-// The record of one client.
+// The record of one client: a ring of packets. What is inline here runs for every packet, so it only copies.
 class Flight : public base::ListHook<FlightListTag> {
  public:
-  static constexpr std::size_t kFirstBytes = 192;
+  static constexpr std::size_t kFirstBytes = 256;
   static constexpr std::size_t kTopicBytes = 96;
   static constexpr std::size_t kPayloadBytesMax = 64;
-  static constexpr std::size_t kHeaderBytes = 28;
+  static constexpr std::size_t kHeaderBytes = 24;
 
-  void note(const FlightPacket& packet, base::WallMs now_ms);
+  void note(const FlightPacket& packet, base::MonoMs now_ms);
+  // PINGREQ and its answer; counted when nothing came since the last ones.
+  void note_ping(base::MonoMs now_ms);
   // Sets the result of the packet that was noted last.
   void set_last_result(std::uint8_t result);
-  std::vector<FlightEntry> read() const;
+  // `wall_offset_ms`: how far the wall's clock is ahead of the loop's.
+  std::vector<FlightEntry> read(base::WallMs wall_offset_ms) const;
 
  private:
   friend class FlightRecorder;
+  // As it is read; kept as three words.
+  struct Header {
+    base::MonoMs at_ms;
+    std::uint32_t bytes;        // of pings: how long ago the first was when the last came
+    std::uint16_t packet_id;    // of pings: how many
+    std::uint16_t topic_bytes;  // as it was
+    std::uint8_t first_byte;
+    std::uint8_t direction;
+    std::uint8_t result;
+    std::uint8_t topic_kept;
+    std::uint8_t payload_kept;
+    std::size_t size() const { return kHeaderBytes + topic_kept + payload_kept; }
+  };
+  static constexpr std::uint16_t kNone = 0xFFFF;
+
   Flight(FlightRecorder& recorder, std::string key) : recorder_(recorder), key_(std::move(key)) {}
-  bool merge_ping(const FlightPacket& packet, base::WallMs now_ms);
+  Header load(std::size_t at) const;
+  static void store(std::uint8_t* at, const Header& header) {
+    const std::uint64_t words[3] = {
+        static_cast<std::uint64_t>(header.at_ms),
+        header.bytes | std::uint64_t{header.packet_id} << 32 | std::uint64_t{header.topic_bytes} << 48,
+        header.first_byte | std::uint64_t{header.direction} << 8 | std::uint64_t{header.result} << 16 |
+            std::uint64_t{header.topic_kept} << 24 | std::uint64_t{header.payload_kept} << 32};
+    for (std::size_t i = 0; i < 3; ++i) std::memcpy(at + 8 * i, &words[i], 8);
+  }
+  static void copy(std::uint8_t* to, const char* from, std::size_t bytes);
+  std::size_t used() const { return wrapped() ? std::size_t{wrap_} - begin_ + end_ : std::size_t{end_} - begin_; }
+  bool wrapped() const { return wrap_ != 0; }
   bool make_room(std::size_t bytes);
+  bool grow(std::size_t bytes);
 
   FlightRecorder& recorder_;
   const std::string key_;
   std::unique_ptr<std::uint8_t[]> data_;
+  // The records are [begin_, end_), or, once it was wrapped, [begin_, wrap_) and then [0, end_).
   std::uint16_t capacity_ = 0;
   std::uint16_t begin_ = 0;
   std::uint16_t end_ = 0;
-  std::uint16_t last_ = 0;  // where the last record begins
-  std::uint16_t before_last_ = 0;
-  std::uint16_t records_ = 0;
-  std::uint16_t users_ = 0;  // connections that write to it; 0: on the list of those that may go
+  std::uint16_t wrap_ = 0;
+  std::uint16_t limit_ = 0;     // how far from end_ on nothing is in the way
+  std::uint16_t last_ = kNone;  // where the last record begins
+  std::uint16_t users_ = 0;     // connections that write to it; 0: on the list of those that may go
 };
 
 class FlightRecorder {
@@ -109,21 +143,26 @@ class FlightRecorder {
   void close(Flight& flight);
   // Empty: nothing is known of it.
   std::vector<FlightEntry> read(std::string_view key) const;
-  void forget(std::string_view key);  // unless it is in use
 
-  // Notes are made with the loop's clock; this is how far the wall's is ahead of it. Kept up by the owner.
+  // Notes are made with the loop's clock; this is how far the wall's is ahead of it. Kept up by the owner. A wall that
+  // jumps takes the whole record along.
   void set_wall_offset(base::WallMs offset_ms) { wall_offset_ms_ = offset_ms; }
-  base::WallMs wall_ms(base::MonoMs mono_ms) const { return mono_ms + wall_offset_ms_; }
 
   std::uint64_t used_bytes() const { return used_bytes_; }
   std::size_t size() const { return flights_.size(); }
   const FlightLimits& limits() const { return limits_; }
+  // What is to be noted of the payload of a PUBLISH: its beginning by setting, and nothing of a topic whose payload
+  // holds a secret.
+  base::ByteView payload_to_note(std::string_view topic, base::ByteView payload) const {
+    return limits_.payload_bytes == 0 ? base::ByteView() : beginning_of(topic, payload);
+  }
 
   static std::string key_of_device(std::string_view product_key, std::string_view device_name);
   static std::string key_of_account(std::string_view account, std::string_view client_id);
 
  private:
   friend class Flight;
+  base::ByteView beginning_of(std::string_view topic, base::ByteView payload) const;
   bool reserve(std::uint64_t bytes, const Flight* asking);
   void drop(Flight& flight);
 
@@ -133,5 +172,36 @@ class FlightRecorder {
   std::unordered_map<std::string_view, std::unique_ptr<Flight>> flights_;  // keys live in the records
   base::IntrusiveList<Flight, FlightListTag> idle_;                        // away longest first
 };
+
+// At most kTopicBytes, in pieces that may overlap: what the compiler makes of a short memcpy() costs more than the rest
+// of a note.
+inline void Flight::copy(std::uint8_t* to, const char* from, std::size_t bytes) {
+  constexpr std::size_t kPiece = 16;
+  if (bytes < kPiece) {
+    for (std::size_t i = 0; i < bytes; ++i) to[i] = static_cast<std::uint8_t>(from[i]);
+    return;
+  }
+  for (std::size_t at = 0; at < bytes - kPiece; at += kPiece) std::memcpy(to + at, from + at, kPiece);
+  std::memcpy(to + bytes - kPiece, from + bytes - kPiece, kPiece);
+}
+
+// Within its caller, which knows most of the packet: this runs for every one that is read or written.
+[[gnu::always_inline]] inline void Flight::note(const FlightPacket& packet, base::MonoMs now_ms) {
+  const std::size_t topic_kept = std::min(packet.topic.size(), kTopicBytes);
+  const std::size_t payload_kept = std::min(packet.payload.size(), kPayloadBytesMax);
+  const std::size_t bytes = kHeaderBytes + topic_kept + payload_kept;
+  if (std::size_t{limit_} - end_ < bytes) [[unlikely]] {
+    if (!make_room(bytes)) return;
+  }
+  std::uint8_t* const at = data_.get() + end_;
+  store(at, {now_ms, packet.bytes, packet.packet_id,
+             static_cast<std::uint16_t>(packet.topic.size()),  // of MQTT: never more than 65,535
+             packet.first_byte, static_cast<std::uint8_t>(packet.direction), packet.result,
+             static_cast<std::uint8_t>(topic_kept), static_cast<std::uint8_t>(payload_kept)});
+  copy(at + kHeaderBytes, packet.topic.data(), topic_kept);
+  if (payload_kept != 0) std::memcpy(at + kHeaderBytes + topic_kept, packet.payload.data(), payload_kept);
+  last_ = end_;
+  end_ = static_cast<std::uint16_t>(end_ + bytes);
+}
 
 }  // namespace mooring::journal

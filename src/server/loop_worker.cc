@@ -21,8 +21,10 @@ constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // nothing that stra
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
                                     gateway::AccountSignIn& account_sign_in, gateway::TicketSignIn& ticket_sign_in,
-                                    journal::FlightRecorder& flights, const SharedParts& shared, session::LoopId loop) {
-  gateway::MqttServices services{broker, sign_in, account_sign_in, ticket_sign_in, shared.clock, shared.log, flights};
+                                    journal::FlightRecorder& flights, const net::Loop& event_loop,
+                                    const SharedParts& shared, session::LoopId loop) {
+  gateway::MqttServices services{broker,       sign_in,    account_sign_in, ticket_sign_in,
+                                 shared.clock, shared.log, flights,         event_loop};
   services.loop = loop;
   services.loops = shared.device_loops;
   return services;
@@ -78,7 +80,7 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       ticket_sign_in_(shared.registry, shared.limiter, sign_in_.cache(), account_sign_in_.cache(), *loop_,
                       shared.clock),
       flights_(flight_limits(options, shared.device_loops)),
-      mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, flights_, shared, id)),
+      mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, flights_, *loop_, shared, id)),
       device_api_({sign_in_, shared.publisher, shared.clock, shared.http_handler, id}),
       gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
   http_.handler = &device_api_;
