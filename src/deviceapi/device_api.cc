@@ -87,7 +87,7 @@ void DeviceApi::handle(http::Request request, const http::RequestSource& source,
     respond(std::move(refused));
     return;
   }
-  Call call{*service, source.address, std::move(respond)};
+  Call call{{*service, source.tls, source.address}, std::move(respond)};
   if (settings_.require_tls && !source.tls && !source.local_socket) {
     refuse(auth::needs_tls(call.service), call);
   } else if (parts_.sign_in.address_over_limit(call.address)) {
@@ -117,10 +117,11 @@ void DeviceApi::serve(http::Request request, const http::RequestSource& source, 
   }
 }
 
-void DeviceApi::refuse(const auth::HttpRefusal& refusal, Call& call) {
+void DeviceApi::refuse(const auth::HttpRefusal& refusal, Call& call, std::string_view name) {
   if (refusal.counts_against_address) parts_.sign_in.count_refused(call.address);
   base::log_info("deviceapi", "request from {} refused with code {}: {}", call.address, refusal.code, refusal.text);
   call.respond(refusal_answer(refusal));
+  record_refused(parts_.log, call, refusal, name);
 }
 
 void DeviceApi::register_device(const http::Request& request, Call call) {
@@ -128,13 +129,16 @@ void DeviceApi::register_device(const http::Request& request, Call call) {
   if (!fields) return refuse(auth::malformed(call.service), call);
   auto registration = auth::begin_http_registration(*fields);
   if (!registration) return refuse(registration.error(), call);
+  call.device = registration->device;
   if (parts_.sign_in.device_over_limit(registration->device)) return refuse(auth::throttled(call.service), call);
+  call.attempt = registration_attempt(*fields);
   std::string address = call.address;
   parts_.sign_in.registration().run(
       std::move(*registration), std::move(address),
       [this, call = std::move(call)](tl::expected<gateway::DeviceRegistration::Issued, auth::Refusal> issued) mutable {
-        if (!issued) return refuse(auth::registration_refusal(issued.error()), call);
+        if (!issued) return refuse(auth::registration_refusal(issued.error()), call, issued.error().name);
         call.respond(registration_answer(issued->device, issued->registration.device_secret));
+        record_done(parts_.log, call);
       });
 }
 
@@ -145,7 +149,7 @@ void DeviceApi::sign_in(const http::Request& request, bool tls, Call call) {
   if (!begun) return refuse(begun.error(), call);
   MqttPlace place = mqtt_place(request, tls, settings_.public_host, settings_.public_port);
   if (place.host.empty() && call.service == HttpService::kPreauth) return refuse(auth::malformed(call.service), call);
-  base::DeviceKey device = begun->device;
+  base::DeviceKey device = call.device = begun->device;
   parts_.sign_in.find(std::move(device), [this, begun = std::move(*begun), place = std::move(place),
                                           call = std::move(call)](base::Result<const CachedCredential*> found) mutable {
     if (!found) return refuse(auth::unavailable(call.service), call);
@@ -162,6 +166,7 @@ void DeviceApi::on_found(const auth::HttpSignIn& sign_in, const CachedCredential
       auth::issue_token(parts_.sign_in.policy().token_key, login ? auth::TokenUse::kHttp : auth::TokenUse::kMqtt,
                         owner_of(sign_in.device, *record), parts_.clock.wall_ms());
   call.respond(login ? login_answer(token) : preauth_answer(record->iot_id, token, {host, port}));
+  record_done(parts_.log, call);
 }
 
 // The same for everybody: it tells nothing about devices, and nothing is signed.
@@ -190,7 +195,7 @@ void DeviceApi::publish(http::Request request, base::Executor& executor, Call ca
   message.device = {std::string(claim->device.product_key), std::string(claim->device.device_name)};
   message.topic = std::move(*topic);
   message.payload = std::move(request.body);
-  base::DeviceKey device = message.device;
+  base::DeviceKey device = call.device = message.device;
   parts_.sign_in.find(std::move(device), [this, token = std::string(*password), message = std::move(message), &executor,
                                           call = std::move(call)](base::Result<const CachedCredential*> found) mutable {
     if (!found) return refuse(auth::unavailable(call.service), call);
@@ -208,7 +213,9 @@ void DeviceApi::on_publisher_found(const CachedCredential& credential, const std
   if (authorizer.may_publish(message.topic) != Verdict::kAllowed) {
     base::log_info("deviceapi", "{}/{}: publish to '{}' refused: No authorization (9236)", message.device.product_key,
                    message.device.device_name, base::printable(message.topic, 160));
-    return refuse({auth::publish_failed().code, "No authorization (9236)"}, call);
+    call.respond(refusal_answer({auth::publish_failed().code, "No authorization (9236)"}));
+    record_denied(parts_.log, call, message.topic);
+    return;
   }
   message.hears_itself = authorizer.may_subscribe(message.topic) == Verdict::kAllowed;
   parts_.publisher.publish(std::move(message), executor, [this, call = std::move(call)](bool safe) mutable {

@@ -16,6 +16,7 @@
 #include "auth/device_http.h"
 #include "auth/permissions.h"
 #include "base/clock.h"
+#include "deviceapi/call_report.h"
 #include "deviceapi/publish_port.h"
 #include "gateway/device_sign_in.h"
 #include "http/handler.h"
@@ -42,6 +43,7 @@ class DeviceApi final : public http::Handler {
     PublishPort& publisher;
     const base::Clock& clock;
     http::Handler& next;
+    journal::DeviceLog& log;
     std::uint16_t loop = 0;
   };
   explicit DeviceApi(const Parts& parts) : parts_(parts) {}
@@ -53,9 +55,7 @@ class DeviceApi final : public http::Handler {
 
  private:
   // A request on its way to its answer.
-  struct Call {
-    auth::HttpService service;
-    std::string address;
+  struct Call : CallReport {
     http::Respond respond;
   };
 
@@ -68,7 +68,7 @@ class DeviceApi final : public http::Handler {
   void publish(http::Request request, base::Executor& executor, Call call);
   void on_publisher_found(const gateway::CachedCredential& credential, const std::string& token, DevicePublish message,
                           base::Executor& executor, Call call);
-  void refuse(const auth::HttpRefusal& refusal, Call& call);
+  void refuse(const auth::HttpRefusal& refusal, Call& call, std::string_view name = {});
   std::uint64_t new_message_id();
 
   const Parts parts_;

@@ -108,14 +108,15 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void sign_in_account(const auth::ConnectAttempt& attempt, bool anonymous);
   void on_account_signed_in(tl::expected<std::shared_ptr<const AccountRules>, auth::Refusal> result);
   void sign_in_ticket(const auth::ConnectAttempt& attempt);
-  void on_ticket_signed_in(tl::expected<TicketSignedIn, auth::Refusal> result);
+  void on_ticket_signed_in(tl::expected<TicketSignedIn, TicketRefused> result);
   void limit_session_to_ticket();
   void end_ticket();
   void on_identified(const base::DeviceKey& device);
   void on_signed_in(tl::expected<SignInResult, auth::Refusal> result);
   void answer_only(std::string_view topic, std::string_view payload);
   void on_registered(const base::DeviceKey& device, const registry::Registration& registration);
-  void refuse(const auth::Refusal& refusal);
+  // `holder`: of a ticket, if it is a device's.
+  void refuse(const auth::Refusal& refusal, const base::DeviceKey& holder = {});
   void log_refusal(const auth::Refusal& refusal) const;
   void refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view name, std::string_view text);
   void answer_refusal(mqtt::ReasonCode reason, mqtt::ConnackCode code);
@@ -138,7 +139,8 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void note_ack(mqtt::PacketType type, const mqtt::Ack& packet);
   void note_end(std::string_view text);
 
-  void record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name, std::string_view reason);
+  void record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name, std::string_view reason,
+                      const base::DeviceKey& holder = {});
   void record_discarded(std::uint16_t code, std::string_view name, std::string_view reason, std::string_view topic);
   void detach(broker::OfflineReason reason);
   std::string who() const;  // for the log: device and address

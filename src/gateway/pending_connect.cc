@@ -22,6 +22,10 @@ std::unique_ptr<session::WillRecord> will_of(const mqtt::Connect& packet) {
 
 }  // namespace
 
+PendingConnect::~PendingConnect() {
+  ::explicit_bzero(body.data(), body.size());
+}
+
 PendingConnect::PendingConnect(const mqtt::Connect& packet)
     : version(packet.version),
       client_id(packet.client_id),

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "base/bytes.h"
 #include "broker/client.h"
-#include "journal/device_log.h"
 #include "mqtt/packet.h"
 #include "session/ports.h"
 
@@ -14,6 +14,7 @@ namespace mooring::gateway {
 
 struct PendingConnect {
   explicit PendingConnect(const mqtt::Connect& packet);
+  ~PendingConnect();
 
   // A client may leave its identifier to the server if it does not want to find its session again [MQTT-3.1.3-8]; in
   // MQTT 5 always; MQTT 3.1 does not know that.
@@ -38,7 +39,7 @@ struct PendingConnect {
   std::uint16_t topic_alias_maximum;
   bool hides_session = false;  // connection.md 6.4: says "no session" whatever there is
   std::unique_ptr<session::WillRecord> will;
-  std::unique_ptr<journal::SignInAttempt> attempt;  // of a device: for the doctor, should it be refused
+  base::Bytes body;  // of the CONNECT, for the doctor, should it be refused; overwritten when it goes
 };
 
 }  // namespace mooring::gateway

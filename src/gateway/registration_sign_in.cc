@@ -46,6 +46,7 @@ void RegisteredConnection::on_protocol_error(const mqtt::ProtocolError& error) {
 void MqttConversation::on_registered(const base::DeviceKey& device, const registry::Registration& registration) {
   services_->log.record({.device = device,
                          .action = journal::Action::kRegistered,
+                         .name = registration.device_token.empty() ? "secret-issued" : "token-issued",
                          .reason = "registered",
                          .channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket()),
                          .address = transport_.peer().address.to_text()});

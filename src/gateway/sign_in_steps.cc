@@ -22,19 +22,24 @@ constexpr std::uint32_t kTurnedAwayLinesPerSecond = 10;
 constexpr std::size_t kHeaderAllowanceBytes = 1024;  // properties, beside topic and payload
 constexpr std::size_t kKeptBytes = 1024;             // of each field of an attempt; no device's is longer
 
-std::unique_ptr<journal::SignInAttempt> keep_attempt(const auth::ConnectAttempt& attempt) {
-  auto kept = std::make_unique<journal::SignInAttempt>();
-  kept->has_user_name = attempt.user_name.has_value();
-  kept->has_password = attempt.password.has_value();
-  kept->user_name = attempt.user_name.value_or("").substr(0, kKeptBytes);
-  kept->client_id = attempt.client_id.substr(0, kKeptBytes + 1);
-  if (attempt.password) kept->password = base::as_text(*attempt.password).substr(0, kKeptBytes);
-  kept->keep_alive_s = attempt.keep_alive_s;
-  kept->protocol_level = attempt.protocol_level;
-  kept->clean_session = attempt.clean_session;
-  kept->tls = attempt.tls;
-  kept->websocket = attempt.websocket;
-  return kept;
+// Null: there is nothing to examine.
+std::unique_ptr<journal::SignInAttempt> attempt_of(const PendingConnect& connect, const PeerFacts& peer,
+                                                   bool websocket) {
+  mqtt::Version version{};
+  const auto packet = mqtt::decode_connect(connect.body, version);
+  if (!packet) return nullptr;
+  auto attempt = std::make_unique<journal::SignInAttempt>();
+  attempt->has_user_name = packet->username.has_value();
+  attempt->has_password = packet->password.has_value();
+  attempt->user_name = packet->username.value_or("").substr(0, kKeptBytes);
+  attempt->client_id = packet->client_id.substr(0, kKeptBytes + 1);
+  if (packet->password) attempt->password = base::as_text(*packet->password).substr(0, kKeptBytes);
+  attempt->keep_alive_s = packet->keep_alive_s;
+  attempt->protocol_level = static_cast<std::uint8_t>(version);
+  attempt->clean_session = packet->clean_session;
+  attempt->tls = peer.tls;
+  attempt->websocket = websocket;
+  return attempt;
 }
 
 // connection.md 9.2 and 9.3: what the device log calls a refusal.
@@ -58,10 +63,26 @@ std::uint16_t log_code(auth::RefusalReason reason) {
     case Reason::kWrongToken:
     case Reason::kWrongIotToken:
     case Reason::kNoSecret:
+    case Reason::kOtherPskIdentity:
     case Reason::kCertificateMissing:
+    case Reason::kCertificateRequired:
+    case Reason::kCertificateUntrusted:
+    case Reason::kCertificateNotYetValid:
+    case Reason::kCertificateExpired:
+    case Reason::kCertificateRevoked:
+    case Reason::kCertificateUnbound:
+    case Reason::kCertificateOfOtherDevice:
+    case Reason::kTicketUnknown:
+    case Reason::kTicketSecret:
+    case Reason::kTicketExpired:
+    case Reason::kTicketRevoked:
+    case Reason::kTicketNotFromPage:
+    case Reason::kTicketOrigin:
+    case Reason::kTicketClientId:
       return journal::kCodeBadSignature;
     case Reason::kRegistrationDisabledDevice:
     case Reason::kDeviceDisabled:
+    case Reason::kTicketHolder:
       return journal::kCodeDeviceDisabled;
     case Reason::kUnavailable:
       return journal::kCodeInternal;
@@ -139,6 +160,7 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
     if (const auto certificate = transport_.peer_certificate()) shown = presented(*certificate);
     if (shown) attempt.certificate = &*shown;
   }
+  if (!attempt.rate_limited) connect_->body.assign(packet.body.begin(), packet.body.end());
   const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
   const bool ticket = TicketSignIn::is_for_ticket(attempt);
   const bool account = anonymous || AccountSignIn::is_for_account(attempt);
@@ -151,7 +173,6 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
   } else if (account) {
     sign_in_account(attempt, anonymous);
   } else {
-    if (!attempt.rate_limited) connect_->attempt = keep_attempt(attempt);
     sign_in_device(attempt);
   }
 }
@@ -275,14 +296,14 @@ std::string MqttConversation::make_client_id() const {
   }
 }
 
-void MqttConversation::refuse(const auth::Refusal& refusal) {
+void MqttConversation::refuse(const auth::Refusal& refusal, const base::DeviceKey& holder) {
   // Who is turned away comes again and again: that must not drown what else there is to tell.
   const bool told = refusal.reason != auth::RefusalReason::kRateLimited ||
                     services_->turned_away.count(transport_.loop().now_ms()) <= kTurnedAwayLinesPerSecond;
   if (told) log_refusal(refusal);
   answer_refusal(static_cast<mqtt::ReasonCode>(refusal.reason_v5), static_cast<mqtt::ConnackCode>(refusal.connack_v3));
   record_refusal(log_code(refusal.reason), speaks_v5() ? refusal.reason_v5 : refusal.connack_v3, refusal.name,
-                 refusal.text);
+                 refusal.text, holder);
 }
 
 void MqttConversation::log_refusal(const auth::Refusal& refusal) const {
@@ -303,23 +324,30 @@ void MqttConversation::refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, s
 
 // After the answer: nothing of this shows in the time that the peer sees.
 void MqttConversation::record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name,
-                                      std::string_view reason) {
+                                      std::string_view reason, const base::DeviceKey& holder) {
   journal::Event event;
   event.action = name.starts_with("registration-") ? journal::Action::kRegistrationRefused : journal::Action::kRefused;
   event.code = code;
   event.answer = answer;
   event.name = name;
   event.reason = reason;
-  if (const auto device = auth::device_of_user_name(user_name_)) {
+  if (!holder.device_name.empty()) {
+    event.device = holder;
+    event.subject = user_name_;
+  } else if (const auto device = auth::device_of_user_name(user_name_)) {
     event.device = {std::string(device->product_key), std::string(device->device_name)};
   } else {
     event.device.device_name = user_name_;
   }
   event.channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket());
   event.address = transport_.peer().address.to_text();
-  if (connect_ != nullptr) {
+  // Of one that is turned away unread nothing more is told: it has to stay cheap.
+  if (connect_ != nullptr && !connect_->body.empty()) {
     event.facts = facts_of(*connect_);
-    event.attempt = std::move(connect_->attempt);
+    event.attempt = attempt_of(*connect_, transport_.peer(), writer_.websocket());
+    // Of a device it is a code; of accounts, tickets and tokens the secret itself.
+    if (event.attempt != nullptr && event.attempt->user_name.find('&') == std::string::npos)
+      event.attempt->forget_password();
   }
   event.known = false;
   services_->log.record(std::move(event));

@@ -137,12 +137,12 @@ void TicketSignIn::decide(Pending& pending, const registry::TicketCredential& fo
     if (*fault == RefusalReason::kTicketOrigin) {
       base::log_info("gateway", "ticket {} was used from {}", pending.id, base::printable(pending.origin, 128));
     }
-    refuse(pending, *fault);
+    refuse(pending, *fault, found.ticket->device);
     return;
   }
   auto admitted = admit(found, asked);
   if (!admitted) {
-    refuse(pending, admitted.error());
+    refuse(pending, admitted.error(), found.ticket->device);
     return;
   }
   limiter_.remember_accepted(pending.address, user_name_of(pending.id), clock_.mono_ms());
@@ -170,12 +170,12 @@ tl::expected<TicketSignedIn, RefusalReason> TicketSignIn::admit(const registry::
   return result;
 }
 
-void TicketSignIn::refuse(Pending& pending, RefusalReason reason) {
+void TicketSignIn::refuse(Pending& pending, RefusalReason reason, const base::DeviceKey& device) {
   const auth::Refusal refusal = auth::Refusal::of(reason);
   if (refusal.counts_against_address()) {
     limiter_.count_refused(pending.address, user_name_of(pending.id), clock_.mono_ms());
   }
-  pending.done(tl::unexpected(refusal));
+  pending.done(tl::unexpected(TicketRefused{refusal, device}));
 }
 
 }  // namespace mooring::gateway

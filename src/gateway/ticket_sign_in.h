@@ -30,6 +30,11 @@ struct TicketSignedIn {
   base::WallMs ends_ms = 0;
 };
 
+struct TicketRefused {
+  auth::Refusal refusal;
+  base::DeviceKey device;  // whose ticket it is; empty names: an account's, or it is not proven
+};
+
 class TicketSignIn {
  public:
   // What limits tickets; may change with a reload.
@@ -46,7 +51,7 @@ class TicketSignIn {
 
   // `done` is called later on this loop. The attempt is not borrowed beyond the call. `origin`: what the browser said,
   // null when there was no such header. Refusals are counted here.
-  using Done = base::UniqueFunction<void(tl::expected<TicketSignedIn, auth::Refusal>)>;
+  using Done = base::UniqueFunction<void(tl::expected<TicketSignedIn, TicketRefused>)>;
   void authenticate(const auth::ConnectAttempt& attempt, const std::string* origin, Done done);
 
   // Something was revoked: what the registry answered before is asked for again.
@@ -69,7 +74,7 @@ class TicketSignIn {
   void decide(Pending& pending, const registry::TicketCredential& found, const Generations& asked);
   tl::expected<TicketSignedIn, auth::RefusalReason> admit(const registry::TicketCredential& found,
                                                           const Generations& asked);
-  void refuse(Pending& pending, auth::RefusalReason reason);
+  void refuse(Pending& pending, auth::RefusalReason reason, const base::DeviceKey& device = {});
 
   registry::RegistryService& registry_;
   auth::ConnectLimiter& limiter_;

@@ -10,14 +10,14 @@ namespace mooring::gateway {
 void MqttConversation::sign_in_ticket(const auth::ConnectAttempt& attempt) {
   services_->ticket_sign_in.authenticate(
       attempt, transport_.peer().origin.get(),
-      [self = std::weak_ptr<MqttConversation*>(self_)](tl::expected<TicketSignedIn, auth::Refusal> result) {
+      [self = std::weak_ptr<MqttConversation*>(self_)](tl::expected<TicketSignedIn, TicketRefused> result) {
         if (const auto alive = self.lock()) (*alive)->on_ticket_signed_in(std::move(result));
       });
 }
 
-void MqttConversation::on_ticket_signed_in(tl::expected<TicketSignedIn, auth::Refusal> result) {
+void MqttConversation::on_ticket_signed_in(tl::expected<TicketSignedIn, TicketRefused> result) {
   if (!result) {
-    refuse(result.error());
+    refuse(result.error().refusal, result.error().device);
     return;
   }
   if (connect_->lacks_client_id()) {
@@ -27,6 +27,15 @@ void MqttConversation::on_ticket_signed_in(tl::expected<TicketSignedIn, auth::Re
   if (connect_->client_id.empty()) {
     connect_->client_id = make_client_id();
     connect_->assigned = true;
+  }
+  if (result->of_device) {
+    services_->log.record({.device = result->authorizer->device(),
+                           .action = journal::Action::kTicket,
+                           .name = "ticket",
+                           .reason = "signed in with a ticket",
+                           .subject = result->name,
+                           .channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket()),
+                           .address = transport_.peer().address.to_text()});
   }
   ticket_ = std::make_unique<TicketLife>();
   // On the clock of the timers: a wall clock that jumps neither ends a ticket early nor keeps it.

@@ -103,13 +103,14 @@ Result<std::unique_ptr<DeviceJournal>> DeviceJournal::open(const std::filesystem
   if (!writer) {
     return base::fail(writer.error().code, fmt::format("{}: {}", file.string(), writer.error().message));
   }
-  auto journal = std::unique_ptr<DeviceJournal>(new DeviceJournal(std::move(*writer), file, clock));
+  auto journal = std::unique_ptr<DeviceJournal>(new DeviceJournal(std::move(*writer), file, examiner, clock));
   journal->limits_ = limits;
   return journal;
 }
 
-DeviceJournal::DeviceJournal(std::unique_ptr<Writer> writer, std::filesystem::path file, const base::Clock& clock)
-    : file_(std::move(file)), clock_(clock), writer_(std::move(writer)) {}
+DeviceJournal::DeviceJournal(std::unique_ptr<Writer> writer, std::filesystem::path file, Examiner* examiner,
+                             const base::Clock& clock)
+    : file_(std::move(file)), clock_(clock), examiner_(examiner), writer_(std::move(writer)) {}
 
 DeviceJournal::~DeviceJournal() {
   stop();
@@ -180,11 +181,13 @@ void DeviceJournal::run() {
     Writer::Asked asked{std::exchange(asked_, {}), std::exchange(all_asked_, false) || last};
     const JournalLimits limits = limits_;
     const std::uint64_t dropped = counters_.dropped;
+    const bool damaged = std::exchange(damaged_, false);
     ++batches_begun_;
     lock.unlock();
 
     const base::MonoMs now = clock_.mono_ms();
     const auto done = guarded([&]() -> Result<> {
+      if (damaged || writer_ == nullptr) begin_anew();
       writer_->write(batch, asked, limits, clock_.wall_ms());
       if (now >= trim_at) trim_at = writer_->trim(limits, clock_.wall_ms()) ? now : now + kTrimEveryMs;
       return {};
@@ -200,12 +203,33 @@ void DeviceJournal::run() {
     }
     lock.lock();
     if (!done) counters_.lost += batch.size();
-    counters_.examined = writer_->examined();
+    if (!done && done.error().code == Errc::kCorrupt) damaged_ = true;
+    if (writer_ != nullptr) counters_.examined = writer_->examined();
     batches_done_ = batches_begun_;
     written_.notify_all();
   }
   running_ = false;
   written_.notify_all();
+}
+
+// On the journal's thread. Throws when there can be no new file either; then the next batch tries again.
+void DeviceJournal::begin_anew() {
+  if (writer_ != nullptr) {
+    base::log_error("journal", "{} is damaged; it is put aside as {}.damaged and a new one begins", file_.string(),
+                    file_.string());
+  }
+  writer_.reset();
+  const std::lock_guard lock(reader_mutex_);
+  reader_.reset();
+  put_aside(file_);
+  make_private(file_);
+  writer_ = std::make_unique<Writer>(file_, examiner_);
+}
+
+void DeviceJournal::look_at(const base::Error& error) {
+  if (error.code != Errc::kCorrupt) return;
+  const std::lock_guard lock(mutex_);
+  damaged_ = true;
 }
 
 void DeviceJournal::wait_written(const base::DeviceKey* device) {
@@ -224,19 +248,23 @@ void DeviceJournal::wait_written(const base::DeviceKey* device) {
 Result<LogPage> DeviceJournal::read_log(const base::DeviceKey& device, const LogQuery& query) {
   wait_written(&device);
   const std::lock_guard lock(reader_mutex_);
-  return guarded([&]() -> Result<LogPage> {
+  auto page = guarded([&]() -> Result<LogPage> {
     if (reader_ == nullptr) reader_ = std::make_unique<Reader>(file_);
     return reader_->file.read_log(device, query);
   });
+  if (!page) look_at(page.error());
+  return page;
 }
 
 Result<std::vector<Entry>> DeviceJournal::read_strangers(const StrangerQuery& query) {
   wait_written(nullptr);
   const std::lock_guard lock(reader_mutex_);
-  return guarded([&]() -> Result<std::vector<Entry>> {
+  auto rows = guarded([&]() -> Result<std::vector<Entry>> {
     if (reader_ == nullptr) reader_ = std::make_unique<Reader>(file_);
     return reader_->file.read_strangers(query);
   });
+  if (!rows) look_at(rows.error());
+  return rows;
 }
 
 Result<std::unique_ptr<JournalReader>> open_journal_reader(const std::filesystem::path& file) {

@@ -46,8 +46,9 @@ class DeviceJournal final : public DeviceLog, public JournalReader {
   static constexpr std::size_t kQueueMax = 65'536;
   static constexpr std::size_t kQueueBytesMax = 32 << 20;
 
-  // Opens or makes the file. A damaged one is put aside as FILE.damaged, for the log must not keep a server from
-  // starting; one of a newer program is an error. `examiner` may be null; it must outlive the journal, as `clock` must.
+  // Opens or makes the file. A damaged one is put aside as FILE.damaged, now or when it shows, and a new one begins:
+  // the log must not keep a server from starting. One of a newer program is an error. `examiner` may be null; it must
+  // outlive the journal, as `clock` must.
   static base::Result<std::unique_ptr<DeviceJournal>> open(const std::filesystem::path& file, JournalLimits limits,
                                                            Examiner* examiner, const base::Clock& clock);
   ~DeviceJournal() override;  // stop()
@@ -65,12 +66,16 @@ class DeviceJournal final : public DeviceLog, public JournalReader {
 
  private:
   class Writer;
-  DeviceJournal(std::unique_ptr<Writer> writer, std::filesystem::path file, const base::Clock& clock);
+  DeviceJournal(std::unique_ptr<Writer> writer, std::filesystem::path file, Examiner* examiner,
+                const base::Clock& clock);
   void run();
+  void begin_anew();
+  void look_at(const base::Error& error);
   void wait_written(const base::DeviceKey* device);
 
   const std::filesystem::path file_;
   const base::Clock& clock_;
+  Examiner* const examiner_;
   std::unique_ptr<Writer> writer_;  // belongs to the thread once it runs
 
   mutable std::mutex mutex_;
@@ -86,6 +91,7 @@ class DeviceJournal final : public DeviceLog, public JournalReader {
   JournalCounters counters_;
   bool running_ = false;
   bool stopping_ = false;
+  bool damaged_ = false;  // a reader found the file so
 
   std::mutex reader_mutex_;
   struct Reader;

@@ -9,7 +9,7 @@
 namespace mooring::journal {
 namespace {
 
-constexpr std::array<std::pair<Action, std::string_view>, 15> kActions{{
+constexpr std::array<std::pair<Action, std::string_view>, 16> kActions{{
     {Action::kOnline, "online"},
     {Action::kOffline, "offline"},
     {Action::kRefused, "refused"},
@@ -25,6 +25,7 @@ constexpr std::array<std::pair<Action, std::string_view>, 15> kActions{{
     {Action::kDisabled, "disabled"},
     {Action::kDeleted, "deleted"},
     {Action::kSystem, "system"},
+    {Action::kTicket, "ticket"},
 }};
 
 class Nobody final : public DeviceLog {
@@ -54,7 +55,12 @@ std::string_view to_text(Channel channel) {
 }
 
 SignInAttempt::~SignInAttempt() {
+  forget_password();
+}
+
+void SignInAttempt::forget_password() {
   ::explicit_bzero(password.data(), password.size());
+  password.clear();
 }
 
 DeviceLog& no_device_log() {

@@ -40,6 +40,7 @@ enum class Action : std::uint8_t {
   kDisabled,
   kDeleted,
   kSystem,  // the journal itself: what it could not keep
+  kTicket,  // a ticket of the device signed in
 };
 std::string_view to_text(Action action);
 std::optional<Action> parse_action(std::string_view word);
@@ -78,6 +79,7 @@ struct SignInAttempt {
   SignInAttempt(const SignInAttempt&) = delete;
   SignInAttempt& operator=(const SignInAttempt&) = delete;
   ~SignInAttempt();
+  void forget_password();  // where it is a secret itself
 
   std::string user_name;
   std::string client_id;

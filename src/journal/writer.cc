@@ -247,7 +247,8 @@ void DeviceJournal::Writer::take_of_device(Event& event, const JournalLimits& li
   Group* fallback = nullptr;  // the same kind, to join when there may be no more groups
   for (Group& group : merging.groups) {
     if (!is_same(group, event)) continue;
-    if (group.fingerprint == fingerprint && group.entry.subject == subject) {
+    // What has no subject of its own belongs to whatever is of its kind.
+    if (group.fingerprint == fingerprint && (subject.empty() || group.entry.subject == subject)) {
       grow(group, event);
       return;
     }

@@ -81,7 +81,7 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
                       shared.clock),
       flights_(flight_limits(options, shared.device_loops)),
       mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, flights_, *loop_, shared, id)),
-      device_api_({sign_in_, shared.publisher, shared.clock, shared.http_handler, id}),
+      device_api_({sign_in_, shared.publisher, shared.clock, shared.http_handler, shared.log, id}),
       gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
   http_.handler = &device_api_;
   http_.make_websocket = [this](gateway::Transport& transport) -> std::unique_ptr<gateway::Conversation> {

@@ -23,6 +23,7 @@
 #include "server/announcement.h"
 #include "server/api_door.h"
 #include "server/certificates.h"
+#include "server/change_report.h"
 #include "server/data_folder.h"
 #include "server/deleted_sessions.h"
 #include "server/demo.h"
@@ -242,6 +243,7 @@ base::Result<> Server::open_stores(bool demo) {
   door_->set_settings(admin_settings(options_));
   if (auto loaded = door_->load(registry_->registry()); !loaded) return loaded;
   registry_->on_change([this](std::span<const registry::Change> changes) {
+    report_changes(changes, *journal_);
     door_->on_changes(changes);
     live_->on_changes(changes);
     trust_->on_changes(changes);

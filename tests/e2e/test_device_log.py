@@ -9,8 +9,10 @@ import time
 
 import pytest
 
-from harness import PRODUCT_KEY, Device, Lines
+from harness import PRODUCT_KEY, PRODUCT_SECRET, Device, Lines
 from rawclient import connect_packet
+from registering import register, sign_registration
+from test_device_http import login, login_fields, post_form, post_json, publish
 
 
 def log_of(server, device, *arguments):
@@ -161,6 +163,144 @@ def test_strangers_are_kept_apart_and_bounded(make_server):
     assert len(one) == 1 and one[0]["code"] == 6100 and one[0]["diagnosis"]["name"] == "device-unknown"
     text = server.cli("device", "log", "--strangers", "--device-name", "ghost7").out
     assert f"{PRODUCT_KEY}/ghost7" in text
+
+
+# ---- other sources ----
+
+def test_what_administration_does(server):
+    device = server.device()
+    client = server.sign_in(device)
+    server.device_command("disable", device)
+    client.wait_closed()
+    server.device_command("enable", device)
+    server.cli("device", "delete", "--product-key", PRODUCT_KEY, "--device-name", device.device_name)
+    wait_actions(server, device, ["online", "disabled", "offline", "enabled", "deleted"])  # a log outlives its device
+    assert log_of(server, device)[2]["code"] == 400
+
+
+def test_throttling_is_one_entry_with_a_count(make_server):
+    server = make_server({"limits.qos0_publishes_per_device_per_second": "10",
+                          "limits.deliveries_per_device_per_second": "5"})
+    device = server.device()
+    client = server.sign_in(device)
+    client.subscribe(device.topic("user/get"))
+    for _ in range(300):
+        client.publish(device.topic("user/update"), b"x", qos=0)
+    client.ping()
+    server.cli("account", "create", "sender", "--password", "a long password", "--allow", "all:#")
+    with server.client() as sender:
+        sender.connect("sender-1", "sender", "a long password")
+        for _ in range(50):
+            sender.publish(device.topic("user/get"), b"y", qos=0)
+        sender.ping()
+    client.disconnect()
+    wait_actions(server, device, ["online", "throttled", "throttled", "offline"])
+    up, down = log_of(server, device)[1:3]
+    assert up["code"] == down["code"] == 9324
+    assert (up["name"], down["name"]) == ("publish-rate", "delivery-rate"), "one each, whatever the messages"
+    assert up["subject"] == device.topic("user/update")
+    assert re.fullmatch(r"Rate limit:10,current qps:\d+", up["reason"])
+    assert 200 <= up["count"] <= 290, "all but what passed; nothing is told twice"
+
+
+def test_registrations(server):
+    product = "a1LogReg"
+    server.create_product(product, PRODUCT_SECRET, (), ("--dynamic-registration", "on"))
+    server.cli("device", "create", "--product-key", product, "--device-name", "newborn", "--without-secret")
+    newborn = Device(product, "newborn", "")
+    for secret, method in (("wrong-secret-1234", "hmacsha256"), (PRODUCT_SECRET, "hmacsha256")):
+        fields = {"productKey": product, "deviceName": "newborn", "random": "42", "signMethod": method}
+        fields["sign"] = sign_registration(secret, "newborn", product, "42", method)
+        post_form(server, "/auth/register/device", fields)
+    assert register(server, product, PRODUCT_SECRET, "newborn")[0] == 0
+    assert register(server, product, PRODUCT_SECRET, "stranger")[0] == 4
+    wait_actions(server, newborn, ["registration-refused", "registered", "registered"])
+    refused, over_http, over_mqtt = log_of(server, newborn)
+    assert (refused["code"], refused["name"], refused["transport"]) == (6600, "registration-signature", "https")
+    assert refused["diagnosis"]["name"] == "product-secret-wrong"
+    assert (over_http["name"], over_http["transport"]) == ("http-registration", "https")
+    assert (over_mqtt["name"], over_mqtt["transport"]) == ("secret-issued", "tls")
+    row, = server.json("device", "log", "--strangers", "--product-key", product)
+    assert (row["deviceName"], row["action"], row["code"]) == ("stranger", "registration-refused", 6100)
+    assert row["diagnosis"]["name"] == "registration-not-preregistered"
+    assert PRODUCT_SECRET not in json.dumps([refused, over_http, over_mqtt, row])
+
+
+def test_tokens_and_publishing_over_http(server):
+    device = server.device()
+    publish(server, login(server, device), "/not/mine")
+    post_json(server, "/auth", login_fields(device, secret="another secret"))
+    wait_actions(server, device, ["preauthenticated", "publish-denied", "refused"])
+    issued, denied, refused = log_of(server, device)
+    assert issued["name"] == "http-login" and denied["subject"] == "/not/mine" and denied["code"] == 9236
+    assert refused["name"] == "http-login" and refused["transport"] == "https"
+
+
+def test_tickets_and_a_secret_in_a_page(server):
+    device = server.device()
+    ticket = server.json("ticket", "mint", "--product-key", PRODUCT_KEY, "--device-name", device.device_name, "--origin",
+                         "https://app.example.com")
+    for origin, code in (("https://evil.example.com", 4), ("https://app.example.com", 0)):
+        client = server.client("ws", ws={"headers": [f"Origin: {origin}"]})
+        assert client.connect("page-1", ticket["username"], ticket["password"])[1] == code
+        client.close()
+    client = server.client("ws", ws={"headers": ["Origin: https://app.example.com"]})
+    assert client.connect("page-1", ticket["username"], "0" * 32)[1] == 4
+    client = server.client("ws", ws={"headers": ["Origin: https://app.example.com"]})
+    assert client.connect(*device.credentials())[1] == 0
+    client.disconnect()
+    wait_actions(server, device, ["refused", "ticket", "warned", "online", "offline"])
+    refused, signed_in, warned = log_of(server, device)[:3]
+    assert refused["name"] == refused["diagnosis"]["name"] == "ticket-origin" and refused["code"] == 6600
+    assert refused["subject"] == signed_in["subject"] == ticket["username"]
+    assert warned["name"] == "secret-in-a-page" and warned["subject"] == "https://app.example.com"
+    guessed, = server.json("device", "log", "--strangers", "--device-name", ticket["username"])
+    assert guessed["diagnosis"]["name"] == "ticket-secret"  # whoever guesses leaves no trace at the device
+    shown = json.dumps([log_of(server, device), guessed])
+    assert ticket["password"] not in shown and device.device_secret not in shown
+
+
+# ---- bad input ----
+
+def test_a_reader_that_does_not_read_holds_nobody_up(make_server):
+    server = make_server()
+    device = server.device()
+    command = [server.program, "device", "log", "--data", server.data, "--product-key", PRODUCT_KEY, "--device-name",
+               device.device_name, "-f"]
+    deaf = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(40):
+            server.sign_in(device).disconnect()
+        wait_actions(server, device, ["online", "offline"] * 40)
+        assert deaf.poll() is None
+    finally:
+        deaf.kill()
+        deaf.communicate(timeout=10)
+
+
+def test_names_of_any_length_are_bounded(server):
+    stream = server.stream()
+    stream.send(connect_packet("x" * 900, "d" * 9000 + "&" + "p" * 6000, "0" * 64))
+    stream.wait_closed()
+    assert all(len(json.dumps(row)) < 4000 for row in server.json("device", "log", "--strangers"))
+
+
+def test_a_log_file_that_is_cut_or_garbled(make_server):
+    server = make_server()
+    device = server.device()
+    server.sign_in(device).disconnect()
+    wait_actions(server, device, ["online", "offline"])
+    server.stop()
+    journal = server.data / "journal.db"
+    for broken in (b"", b"SQLite format 3\0" + b"\xff" * 5000, journal.read_bytes()[:6000]):
+        for companion in server.data.glob("journal.db-*"):
+            companion.unlink()
+        journal.write_bytes(broken)
+        server.start()
+        server.sign_in(device).disconnect()
+        wait_actions(server, device, ["online", "offline"])
+        server.stop()
+    server.start()
 
 
 # ---- flight record ----

@@ -88,7 +88,7 @@ class TicketSignInTest : public testing::Test {
     result.reset();
     sign_in->authenticate(
         attempt(secret), origin.empty() ? nullptr : &origin,
-        [this](tl::expected<TicketSignedIn, auth::Refusal> done) { result.emplace(std::move(done)); });
+        [this](tl::expected<TicketSignedIn, TicketRefused> done) { result.emplace(std::move(done)); });
   }
   void finish() {
     while (!result) {
@@ -100,7 +100,7 @@ class TicketSignInTest : public testing::Test {
   const TicketSignedIn& admitted() {
     begin();
     finish();
-    EXPECT_TRUE(result->has_value()) << result->error().name;
+    EXPECT_TRUE(result->has_value()) << result->error().refusal.name;
     return **result;
   }
   RefusalReason refused(std::string_view secret = "secret") {
@@ -108,9 +108,9 @@ class TicketSignInTest : public testing::Test {
     finish();
     EXPECT_FALSE(result->has_value());
     if (result->has_value()) return RefusalReason::kUnavailable;
-    EXPECT_EQ(result->error().connack_v3, 4) << "the peer sees one code for everything";
-    EXPECT_EQ(result->error().reason_v5, 0x86);
-    return result->error().reason;
+    EXPECT_EQ(result->error().refusal.connack_v3, 4) << "the peer sees one code for everything";
+    EXPECT_EQ(result->error().refusal.reason_v5, 0x86);
+    return result->error().refusal.reason;
   }
 
   registry::SqliteFixture fixture;
@@ -125,7 +125,7 @@ class TicketSignInTest : public testing::Test {
   std::string client_id = "page";
   std::string origin;
   bool websocket = true;
-  std::optional<tl::expected<TicketSignedIn, auth::Refusal>> result;
+  std::optional<tl::expected<TicketSignedIn, TicketRefused>> result;
 };
 
 TEST_F(TicketSignInTest, lets_a_device_s_app_in) {
@@ -185,7 +185,9 @@ TEST_F(TicketSignInTest, an_expired_one_and_a_revoked_one) {
   EXPECT_EQ(refused(), RefusalReason::kTicketExpired);
   ASSERT_TRUE(registry_->revoke_ticket("id00000000000001"));
   EXPECT_EQ(refused(), RefusalReason::kTicketRevoked);
+  EXPECT_FALSE(result->error().device.device_name.empty());
   EXPECT_EQ(refused("wrong"), RefusalReason::kTicketSecret) << "without the secret nothing is told apart";
+  EXPECT_TRUE(result->error().device.device_name.empty()) << "who guesses leaves no trace at the device";
   EXPECT_FALSE(limiter->address_over_limit("192.0.2.1", fixture.clock.mono_ms())) << "old tickets are no guesses";
 }
 
@@ -237,7 +239,7 @@ TEST_F(TicketSignInTest, a_revocation_overtakes_an_answer_that_is_under_way) {
   sign_in->changed();  // as the loop is told; the registry may have answered before
   finish();
   ASSERT_FALSE(result->has_value());
-  EXPECT_EQ(result->error().reason, RefusalReason::kTicketRevoked);
+  EXPECT_EQ(result->error().refusal.reason, RefusalReason::kTicketRevoked);
 }
 
 TEST_F(TicketSignInTest, lives_no_longer_than_the_configuration_allows) {

@@ -273,6 +273,20 @@ TEST_F(DeviceJournalTest, StrangersHaveAPlaceOfTheirOwnWithBounds) {
   EXPECT_EQ(count, 530U);
 }
 
+TEST_F(DeviceJournalTest, AStormOfNamesFromOneAddressTakesFiftyRows) {
+  constexpr int kNames = 200'000;
+  for (int i = 0; i < kNames; ++i) journal_->record(refusal("ghost" + std::to_string(i), "x"));
+  StrangerQuery all;
+  all.limit = 1000;
+  const auto rows = strangers(all);
+  EXPECT_EQ(rows.size(), 51U);
+  std::uint64_t count = 0;
+  for (const Entry& row : rows) count += row.count;
+  EXPECT_EQ(count + journal_->counters().dropped, static_cast<std::uint64_t>(kNames));
+  EXPECT_LE(examiner_.examined, 50);
+  EXPECT_LE(std::filesystem::file_size(folder_.file()), 1U << 20);
+}
+
 TEST_F(DeviceJournalTest, StrangersOfOneIpv6NetworkAreOneStranger) {
   for (int i = 1; i < 100; ++i) journal_->record(refusal("g", "x", "[2001:db8::" + std::to_string(i) + "]:5"));
   const auto rows = strangers();
@@ -365,6 +379,29 @@ TEST_F(DeviceJournalTest, ADamagedFileIsPutAside) {
   open();
   journal_->record(event("dev1", Action::kOffline));
   EXPECT_EQ(log("dev1").size(), 1U);
+  EXPECT_TRUE(std::filesystem::exists(folder_.file().string() + ".damaged"));
+}
+
+TEST_F(DeviceJournalTest, DamageThatShowsLaterIsPutAsideToo) {
+  for (int i = 0; i < 2000; ++i) journal_->record(event("dev" + std::to_string(i), Action::kOnline));
+  log("dev1");
+  journal_.reset();
+  for (const char* companion : {"-wal", "-shm"}) std::filesystem::remove(folder_.file().string() + companion);
+  {
+    std::fstream file(folder_.file(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096);  // behind the first page, which says what the file is
+    file << std::string(std::filesystem::file_size(folder_.file()) - 4096, 'x');
+  }
+  open();
+  const auto is_there = [&] {
+    const auto page = journal_->read_log({"pk", "dev1"}, {});
+    return page && !page->entries.empty();
+  };
+  for (int i = 0; i < 100 && !is_there(); ++i) {
+    journal_->record(event("dev1", Action::kOffline));
+    ::usleep(20'000);
+  }
+  EXPECT_TRUE(is_there());
   EXPECT_TRUE(std::filesystem::exists(folder_.file().string() + ".damaged"));
 }
 

@@ -1,0 +1,86 @@
+#include "deviceapi/call_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace mooring::deviceapi {
+namespace {
+
+using auth::HttpService;
+using journal::Action;
+
+std::string_view name_of(HttpService service) {
+  switch (service) {
+    case HttpService::kRegister:
+      return "http-registration";
+    case HttpService::kPreauth:
+      return "http-preauthentication";
+    case HttpService::kLogin:
+      return "http-login";
+    case HttpService::kPublish:
+      break;
+  }
+  return "http-publish";
+}
+
+journal::Event event_of(CallReport& call, Action action) {
+  journal::Event event;
+  event.device = call.device;
+  event.action = action;
+  event.name = name_of(call.service);
+  event.channel = call.tls ? journal::Channel::kHttps : journal::Channel::kHttp;
+  event.address = call.address;
+  return event;
+}
+
+}  // namespace
+
+std::unique_ptr<journal::SignInAttempt> registration_attempt(const auth::HttpFields& fields) {
+  const auto field = [&](const char* name) {
+    const auto found = fields.find(name);
+    return found == fields.end() ? std::string() : found->second.substr(0, auth::kRandomBytesMax);
+  };
+  auto attempt = std::make_unique<journal::SignInAttempt>();
+  attempt->has_user_name = attempt->has_password = true;
+  attempt->user_name = fmt::format("{}&{}", field("deviceName"), field("productKey"));
+  const std::string method = field("signMethod");
+  attempt->client_id =
+      fmt::format("|authType=register,random={}{}{}|", field("random"), method.empty() ? "" : ",signmethod=", method);
+  attempt->password = field("sign");
+  attempt->tls = true;
+  return attempt;
+}
+
+void record_refused(journal::DeviceLog& log, CallReport& call, const auth::HttpRefusal& refusal,
+                    std::string_view name) {
+  const bool registers = call.service == HttpService::kRegister;
+  journal::Event event = event_of(call, registers ? Action::kRegistrationRefused : Action::kRefused);
+  event.code = static_cast<std::uint16_t>(std::clamp(refusal.code, 0, 0xFFFF));
+  if (!name.empty()) event.name = name;
+  event.reason = refusal.text;
+  event.attempt = std::move(call.attempt);
+  event.known = false;
+  log.record(std::move(event));
+}
+
+void record_done(journal::DeviceLog& log, CallReport& call) {
+  const bool registers = call.service == HttpService::kRegister;
+  journal::Event event = event_of(call, registers ? Action::kRegistered : Action::kPreauthenticated);
+  event.reason = registers                               ? "registered"
+                 : call.service == HttpService::kPreauth ? "an iotToken was issued"
+                                                         : "a token for publishing was issued";
+  log.record(std::move(event));
+}
+
+void record_denied(journal::DeviceLog& log, CallReport& call, const std::string& topic) {
+  journal::Event event = event_of(call, Action::kPublishDenied);
+  event.code = journal::kCodeTopicDenied;
+  event.name = "not-permitted";
+  event.reason = "No authorization";
+  event.subject = topic;
+  log.record(std::move(event));
+}
+
+}  // namespace mooring::deviceapi
