@@ -134,7 +134,8 @@ ConnectLimiter::ConnectLimiter(Limits limits, base::Random& random, std::size_t 
       accepted_(kPairSlotsPerSlot * slots),
       good_addresses_(slots),
       strangers_(slots),
-      handshakes_(slots) {}
+      handshakes_(slots),
+      passwords_(slots) {}
 
 void ConnectLimiter::set_limits(Limits limits) {
   device_limit_ = limits.connects_per_device_per_minute;
@@ -170,14 +171,30 @@ bool ConnectLimiter::address_over_limit(std::string_view address, base::MonoMs n
   return limit != 0 && addresses_.events({address_key(address, storage)}, now_ms) >= limit;
 }
 
+ConnectLimiter::Standing ConnectLimiter::standing(std::string_view from, std::string_view who,
+                                                  base::MonoMs now_ms) const {
+  if (who.empty()) return Standing::kStranger;
+  const std::uint64_t pair = hash_({from, who});
+  if (refused_.marked_within(pair, now_ms, kRefusedForMs)) return Standing::kRefused;
+  return accepted_.marked_within(pair, now_ms, kAcceptedForMs) ? Standing::kKnown : Standing::kStranger;
+}
+
 bool ConnectLimiter::turned_away(std::string_view address, std::string_view who, base::MonoMs now_ms) {
   if (!address_over_limit(address, now_ms)) return false;
   std::array<char, 16> storage;
   const std::string_view from = address_key(address, storage);
-  const std::uint64_t pair = hash_({from, who});
-  if (!who.empty() && refused_.marked_within(pair, now_ms, kRefusedForMs)) return true;
-  if (accepted_.marked_within(pair, now_ms, kAcceptedForMs)) return false;
+  const Standing found = standing(from, who, now_ms);
+  if (found != Standing::kStranger) return found == Standing::kRefused;
   return strangers_.count(hash_({from}), now_ms) > kStrangersPerSecond;
+}
+
+bool ConnectLimiter::may_check_password(std::string_view address, std::string_view who, base::MonoMs now_ms) {
+  if (!address_over_limit(address, now_ms)) return true;
+  std::array<char, 16> storage;
+  const std::string_view from = address_key(address, storage);
+  const Standing found = standing(from, who, now_ms);
+  if (found != Standing::kStranger) return found == Standing::kKnown;
+  return passwords_.count(hash_({from}), now_ms) <= kPasswordsOfStrangersPerSecond;
 }
 
 bool ConnectLimiter::may_shake_hands(std::string_view address, base::MonoMs now_ms) {
@@ -198,19 +215,15 @@ bool ConnectLimiter::count_refused(std::string_view address, std::string_view wh
   return addresses_.events({from}, now_ms) == limit;
 }
 
-void ConnectLimiter::mark_refused(std::string_view address, std::string_view who, base::MonoMs now_ms) {
-  if (address_limit_ == 0 || who.empty()) return;
-  std::array<char, 16> storage;
-  refused_.mark(hash_({address_key(address, storage), who}), now_ms);
-}
-
 void ConnectLimiter::remember_accepted(std::string_view address, std::string_view who, base::MonoMs now_ms) {
   if (address_limit_ == 0) return;
   std::array<char, 16> storage;
   const std::string_view from = address_key(address, storage);
-  const std::uint64_t pair = hash_({from, who});
-  refused_.forget(pair);
-  accepted_.mark(pair, now_ms);
+  if (!who.empty()) {
+    const std::uint64_t pair = hash_({from, who});
+    refused_.forget(pair);
+    accepted_.mark(pair, now_ms);
+  }
   good_addresses_.mark(hash_({from}), now_ms);
 }
 

@@ -44,6 +44,7 @@ class MinuteCounter {
 //  * who signed in from there within a day is let through: devices behind the same address are not to pay for others;
 //  * of all others so many a second are let through that a new device gets in, and guessing names does not pay.
 // A TLS handshake is dear and comes before anybody says who it is: so many a second, more where somebody signed in.
+// A password is dear to verify: of those who did not sign in from there so few a second, whatever else is let through.
 // `who` is the user name that a device or account claims. Empty: it did not say, and is always a stranger.
 class ConnectLimiter {
  public:
@@ -57,6 +58,7 @@ class ConnectLimiter {
   static constexpr std::uint32_t kStrangersPerSecond = 100;
   static constexpr std::uint32_t kHandshakesOfStrangersPerSecond = 5;
   static constexpr std::uint32_t kHandshakesPerSecond = 200;
+  static constexpr std::uint32_t kPasswordsOfStrangersPerSecond = 2;
 
   ConnectLimiter(Limits limits, base::Random& random, std::size_t slots = kDefaultSlots);
 
@@ -72,12 +74,15 @@ class ConnectLimiter {
   bool address_over_limit(std::string_view address, base::MonoMs now_ms) const;
   bool turned_away(std::string_view address, std::string_view who, base::MonoMs now_ms);
   bool may_shake_hands(std::string_view address, base::MonoMs now_ms);
+  bool may_check_password(std::string_view address, std::string_view who, base::MonoMs now_ms);
   // Refused for a mistake of the client's. True: with this one the address goes into back-off.
   bool count_refused(std::string_view address, std::string_view who, base::MonoMs now_ms);
-  void mark_refused(std::string_view address, std::string_view who, base::MonoMs now_ms);  // counted elsewhere
   void remember_accepted(std::string_view address, std::string_view who, base::MonoMs now_ms);
 
  private:
+  enum class Standing { kRefused, kKnown, kStranger };
+  Standing standing(std::string_view from, std::string_view who, base::MonoMs now_ms) const;
+
   std::atomic<std::uint32_t> device_limit_;
   std::atomic<std::uint32_t> address_limit_;
   std::atomic<std::uint32_t> rate_limit_;
@@ -90,6 +95,7 @@ class ConnectLimiter {
   KeyTable good_addresses_;  // somebody signed in from there
   KeyTable strangers_;       // addresses, in this second
   KeyTable handshakes_;      // likewise
+  KeyTable passwords_;       // likewise
 };
 
 }  // namespace mooring::auth

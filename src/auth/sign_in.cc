@@ -402,6 +402,10 @@ std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_nam
   return base::DeviceKeyView(product_key, device_name);
 }
 
+std::string user_name_of(const base::DeviceKeyView& device) {
+  return std::string(device.device_name).append(1, '&').append(device.product_key);
+}
+
 std::optional<base::DeviceKeyView> claimed_device(std::optional<std::string_view> user_name,
                                                   std::optional<base::ByteView> password) {
   if (!user_name) return std::nullopt;

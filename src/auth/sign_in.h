@@ -217,7 +217,10 @@ bool fits_psk_identity(const ConnectAttempt& attempt);
 // The device a user name "dn&pk" names; nothing for every other form. For the rate limit of row 3 and for log lines of
 // refused attempts. Borrows from the user name.
 std::optional<base::DeviceKeyView> device_of_user_name(std::string_view user_name);
-// The same for every device: one that signs in with an iotToken is named by that. Nothing is proven by it.
+// The other way round: who a device is for the ConnectLimiter, however it names itself.
+std::string user_name_of(const base::DeviceKeyView& device);
+// As device_of_user_name(), for every device: one that signs in with an iotToken is named by that. Nothing is proven by
+// it.
 std::optional<base::DeviceKeyView> claimed_device(std::optional<std::string_view> user_name,
                                                   std::optional<base::ByteView> password);
 

@@ -90,8 +90,6 @@ void DeviceApi::handle(http::Request request, const http::RequestSource& source,
   Call call{{*service, source.tls, source.address}, std::move(respond)};
   if (settings_.require_tls && !source.tls && !source.local_socket) {
     refuse(auth::needs_tls(call.service), call);
-  } else if (parts_.sign_in.address_over_limit(call.address)) {
-    refuse(auth::throttled(call.service), call);
   } else {
     serve(std::move(request), source, std::move(call));
   }
@@ -117,8 +115,16 @@ void DeviceApi::serve(http::Request request, const http::RequestSource& source, 
   }
 }
 
+// Back-off knows who asks (docs/adr/0013), as with CONNECT. True: the request was answered.
+bool DeviceApi::turned_away(const base::DeviceKeyView& device, Call& call) {
+  call.who = auth::user_name_of(device);
+  if (!parts_.sign_in.turned_away(call.address, call.who)) return false;
+  refuse(auth::throttled(call.service), call);
+  return true;
+}
+
 void DeviceApi::refuse(const auth::HttpRefusal& refusal, Call& call, std::string_view name) {
-  if (refusal.counts_against_address) parts_.sign_in.count_refused(call.address);
+  if (refusal.counts_against_address) parts_.sign_in.count_refused(call.address, call.who);
   base::log_info("deviceapi", "request from {} refused with code {}: {}", call.address, refusal.code, refusal.text);
   call.respond(refusal_answer(refusal));
   record_refused(parts_.log, call, refusal, name);
@@ -130,6 +136,7 @@ void DeviceApi::register_device(const http::Request& request, Call call) {
   auto registration = auth::begin_http_registration(*fields);
   if (!registration) return refuse(registration.error(), call);
   call.device = registration->device;
+  if (turned_away(registration->device, call)) return;
   if (parts_.sign_in.device_over_limit(registration->device)) return refuse(auth::throttled(call.service), call);
   call.attempt = registration_attempt(*fields);
   std::string address = call.address;
@@ -147,6 +154,7 @@ void DeviceApi::sign_in(const http::Request& request, bool tls, Call call) {
   if (!fields) return refuse(auth::malformed(call.service), call);
   auto begun = auth::begin_http_sign_in(call.service, *fields, parts_.clock.wall_ms());
   if (!begun) return refuse(begun.error(), call);
+  if (turned_away(begun->device, call)) return;
   MqttPlace place = mqtt_place(request, tls, settings_.public_host, settings_.public_port);
   if (place.host.empty() && call.service == HttpService::kPreauth) return refuse(auth::malformed(call.service), call);
   base::DeviceKey device = call.device = begun->device;
@@ -161,6 +169,7 @@ void DeviceApi::on_found(const auth::HttpSignIn& sign_in, const CachedCredential
                          std::uint16_t port, Call& call) {
   const auth::CredentialRecord* record = record_of(credential);
   if (const auto refusal = auth::finish_http_sign_in(call.service, sign_in, record)) return refuse(*refusal, call);
+  parts_.sign_in.remember_accepted(call.address, call.who);
   const bool login = call.service == HttpService::kLogin;
   const std::string token =
       auth::issue_token(parts_.sign_in.policy().token_key, login ? auth::TokenUse::kHttp : auth::TokenUse::kMqtt,
@@ -183,6 +192,7 @@ void DeviceApi::publish(http::Request request, base::Executor& executor, Call ca
   if (!password || password->empty()) return refuse(auth::token_missing(), call);
   const auto claim = auth::parse_token(*password);
   if (!claim) return refuse(auth::token_unknown(), call);
+  if (turned_away(claim->device, call)) return;
   auto topic = topic_of(request.path());
   const bool has_query = request.target.find('?') != std::string::npos;
   if (!topic || has_query || request.body.size() > kPublishBytesMax) {
@@ -208,6 +218,7 @@ void DeviceApi::on_publisher_found(const CachedCredential& credential, const std
   const auto refusal = auth::check_publish_token(*auth::parse_token(token), parts_.sign_in.policy().token_key,
                                                  record_of(credential), parts_.clock.wall_ms());
   if (refusal) return refuse(*refusal, call);
+  parts_.sign_in.remember_accepted(call.address, call.who);
   const gateway::DeviceAuthorizer authorizer(message.device, credential.product, 0, settings_.topic_limits);
   using Verdict = broker::Authorizer::Verdict;
   if (authorizer.may_publish(message.topic) != Verdict::kAllowed) {

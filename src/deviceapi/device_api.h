@@ -57,6 +57,7 @@ class DeviceApi final : public http::Handler {
   // A request on its way to its answer.
   struct Call : CallReport {
     http::Respond respond;
+    std::string who{};  // the device that it names, as CONNECT would have it; not proven
   };
 
   void serve(http::Request request, const http::RequestSource& source, Call call);
@@ -68,6 +69,7 @@ class DeviceApi final : public http::Handler {
   void publish(http::Request request, base::Executor& executor, Call call);
   void on_publisher_found(const gateway::CachedCredential& credential, const std::string& token, DevicePublish message,
                           base::Executor& executor, Call call);
+  bool turned_away(const base::DeviceKeyView& device, Call& call);
   void refuse(const auth::HttpRefusal& refusal, Call& call, std::string_view name = {});
   std::uint64_t new_message_id();
 

@@ -122,7 +122,7 @@ void AccountSignIn::verify(PendingRef pending, const std::string& hash) {
   Pending* const borrowed = pending.get();
   // The pending sign-in has to outlive a refused call, whose callback goes away with it.
   auto shared = std::make_shared<PendingRef>(std::move(pending));
-  const bool taken = checker_.check(hash, borrowed->password, borrowed->address, executor_,
+  const bool taken = checker_.check(hash, borrowed->password, {borrowed->address, borrowed->name}, executor_,
                                     [this, hash, shared](PasswordChecker::Answer answer) {
                                       on_verified(std::move(*shared), hash, std::move(answer));
                                     });

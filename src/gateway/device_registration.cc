@@ -37,9 +37,10 @@ bool is_switched_on(registry::DynamicRegistration mode, bool with_token) {
 
 }  // namespace
 
-void DeviceRegistration::refuse(auth::RefusalReason reason, std::string_view address, Done& done) {
+void DeviceRegistration::refuse(auth::RefusalReason reason, std::string_view address, const base::DeviceKeyView& device,
+                                Done& done) {
   const auth::Refusal refusal = auth::Refusal::of(reason);
-  if (refusal.counts_against_address()) limiter_.count_refused(address, {}, clock_.mono_ms());
+  if (refusal.counts_against_address()) limiter_.count_refused(address, auth::user_name_of(device), clock_.mono_ms());
   done(tl::unexpected(refusal));
 }
 
@@ -50,16 +51,16 @@ void DeviceRegistration::run(auth::RegistrationRequest request, std::string addr
                             [this, request = std::move(request), address = std::move(address),
                              done = std::move(done)](base::Result<registry::Credential> found) mutable {
                               if (!found) {
-                                refuse(auth::RefusalReason::kUnavailable, address, done);
+                                refuse(auth::RefusalReason::kUnavailable, address, request.device, done);
                                 return;
                               }
                               const registry::Product* product = found->product.get();
                               std::optional<std::string_view> secret;
                               if (product != nullptr) secret = product->product_secret;
                               if (const auto reason = auth::check_registration(request, secret)) {
-                                refuse(*reason, address, done);
+                                refuse(*reason, address, request.device, done);
                               } else if (!is_switched_on(product->dynamic_registration, request.with_token)) {
-                                refuse(auth::RefusalReason::kRegistrationOff, address, done);
+                                refuse(auth::RefusalReason::kRegistrationOff, address, request.device, done);
                               } else {
                                 issue(std::move(request), std::move(address), std::move(done));
                               }
@@ -75,11 +76,11 @@ void DeviceRegistration::issue(auth::RegistrationRequest request, std::string ad
        done = std::move(done)](base::Result<registry::Registration> registration) mutable {
         if (!registration) {
           base::log_error("gateway", "a registration failed: {}", registration.error().message);
-          refuse(auth::RefusalReason::kUnavailable, address, done);
+          refuse(auth::RefusalReason::kUnavailable, address, device, done);
           return;
         }
         if (registration->outcome != registry::RegistrationOutcome::kIssued) {
-          refuse(reason_of(registration->outcome), address, done);
+          refuse(reason_of(registration->outcome), address, device, done);
           return;
         }
         limiter_.count_accepted(device, clock_.mono_ms());

@@ -36,7 +36,7 @@ class DeviceRegistration {
 
  private:
   void issue(auth::RegistrationRequest request, std::string address, Done done);
-  void refuse(auth::RefusalReason reason, std::string_view address, Done& done);
+  void refuse(auth::RefusalReason reason, std::string_view address, const base::DeviceKeyView& device, Done& done);
 
   registry::RegistryService& registry_;
   auth::ConnectLimiter& limiter_;

@@ -10,14 +10,9 @@ namespace {
 // While somebody imports a fleet the registry changes all the time; a sign-in must not wait for that to end.
 constexpr int kMaxLookups = 4;
 
-std::string user_name_of(const base::DeviceKeyView& device) {
-  std::string name(device.device_name);
-  return name.append(1, '&').append(device.product_key);
-}
-
 // The same however the device names itself; nobody if only its certificate does.
 std::string who_of(const auth::ConnectAttempt& attempt) {
-  if (const auto device = auth::claimed_device(attempt.user_name, attempt.password)) return user_name_of(*device);
+  if (const auto device = auth::claimed_device(attempt.user_name, attempt.password)) return auth::user_name_of(*device);
   return attempt.user_name && *attempt.user_name != "&" ? std::string(*attempt.user_name) : std::string();
 }
 }  // namespace
@@ -33,7 +28,7 @@ DeviceSignIn::DeviceSignIn(registry::RegistryService& registry, auth::ConnectLim
       registration_(registry, limiter, executor, clock) {}
 
 bool DeviceSignIn::turned_away(const auth::ConnectAttempt& attempt) {
-  return limiter_.turned_away(attempt.peer_address, who_of(attempt), clock_.mono_ms());
+  return turned_away(attempt.peer_address, who_of(attempt));
 }
 
 bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) {
@@ -67,12 +62,8 @@ void DeviceSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) 
   }
   if (pending->registration) {
     registration_.run(std::move(*pending->registration), address,
-                      [this, address, who = who_of(attempt),
-                       done = std::move(done)](tl::expected<DeviceRegistration::Issued, auth::Refusal> issued) mutable {
+                      [done = std::move(done)](tl::expected<DeviceRegistration::Issued, auth::Refusal> issued) mutable {
                         if (!issued) {
-                          if (issued.error().counts_against_address()) {
-                            limiter_.mark_refused(address, who, clock_.mono_ms());
-                          }
                           done(tl::unexpected(issued.error()));
                           return;
                         }
@@ -133,7 +124,7 @@ void DeviceSignIn::ask_registry(base::DeviceKey key, Found found, int lookups_le
 
 void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
                             Done& done) {
-  const std::string who = user_name_of(pending.device);
+  const std::string who = auth::user_name_of(pending.device);
   auto signed_in = auth::finish(std::move(pending), policy_, credential.exists ? &credential.record : nullptr);
   if (!signed_in) {
     refuse(signed_in.error(), address, who, done);

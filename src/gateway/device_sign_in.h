@@ -32,12 +32,14 @@ class DeviceSignIn {
   DeviceSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter, base::Executor& executor,
                const base::Clock& clock, auth::SignInPolicy policy);
 
-  // What has to wait, for whoever is not a CONNECT.
-  bool address_over_limit(std::string_view address) const {
-    return limiter_.address_over_limit(address, clock_.mono_ms());
+  // Back-off, for whoever is not a CONNECT. `who`: a user name as CONNECT would have it; empty: it did not say.
+  bool turned_away(std::string_view address, std::string_view who) {
+    return limiter_.turned_away(address, who, clock_.mono_ms());
   }
-  // `who`: a user name as CONNECT would have it, if there is one.
-  void count_refused(std::string_view address, std::string_view who = {});
+  void count_refused(std::string_view address, std::string_view who);
+  void remember_accepted(std::string_view address, std::string_view who) {
+    limiter_.remember_accepted(address, who, clock_.mono_ms());
+  }
   bool device_over_limit(const base::DeviceKeyView& device) const {
     return limiter_.device_over_limit(device, clock_.mono_ms());
   }

@@ -15,7 +15,7 @@ void wipe(std::string& secret) {
 
 }  // namespace
 
-PasswordChecker::PasswordChecker(const auth::ConnectLimiter& limiter, const base::Clock& clock)
+PasswordChecker::PasswordChecker(auth::ConnectLimiter& limiter, const base::Clock& clock)
     : limiter_(limiter), clock_(clock), key_(32, '\0') {
   crypto::system_random().fill({reinterpret_cast<std::uint8_t*>(key_.data()), key_.size()});
   thread_ = std::thread([this] { run(); });
@@ -25,8 +25,7 @@ PasswordChecker::~PasswordChecker() {
   stop();
 }
 
-bool PasswordChecker::check(std::string hash, std::string password, std::string address, base::Executor& reply_to,
-                            Done done) {
+bool PasswordChecker::check(std::string hash, std::string password, Asker asker, base::Executor& reply_to, Done done) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || jobs_.size() >= kMaxWaiting) {
@@ -34,7 +33,7 @@ bool PasswordChecker::check(std::string hash, std::string password, std::string 
       return false;
     }
     jobs_.push_back(
-        {std::move(hash), std::move(password), std::move(address), clock_.mono_ms(), &reply_to, std::move(done)});
+        {std::move(hash), std::move(password), std::move(asker), clock_.mono_ms(), &reply_to, std::move(done)});
   }
   wanted_.notify_one();
   return true;
@@ -59,10 +58,10 @@ void PasswordChecker::run() {
   }
 }
 
-PasswordChecker::Answer PasswordChecker::answer(const Job& job) const {
+PasswordChecker::Answer PasswordChecker::answer(const Job& job) {
   const base::MonoMs now = clock_.mono_ms();
   if (now - job.asked_ms > kMaxWaitingMs) return {Verdict::kTooLate, {}};
-  if (limiter_.address_over_limit(job.address, now)) return {Verdict::kRateLimited, {}};
+  if (!limiter_.may_check_password(job.asker.address, job.asker.name, now)) return {Verdict::kRateLimited, {}};
   if (job.hash.empty()) {
     crypto::verify_password(crypto::nobodys_password_hash(), job.password);
     return {Verdict::kWrong, {}};

@@ -2,9 +2,9 @@
 // milliseconds and tens of MiB (crypto/password_hash.h). One for all loops.
 //
 // The queue is bounded in number and time, so that what waits in it is answered while the connection still has time for
-// its sign-in. An
-// address that uses up its refusals meanwhile is not verified any further, so that a storm of guesses makes room for
-// others after a few of them.
+// its sign-in. When an address uses up its refusals meanwhile, those who did not sign in from there before are verified
+// no faster than ConnectLimiter::may_check_password() says, so that a storm of guesses makes room for others after a
+// few of them.
 #pragma once
 
 #include <condition_variable>
@@ -34,14 +34,20 @@ class PasswordChecker {
   };
   using Done = base::UniqueFunction<void(Answer)>;
 
-  PasswordChecker(const auth::ConnectLimiter& limiter, const base::Clock& clock);
+  // Who asks, in the words of the ConnectLimiter.
+  struct Asker {
+    std::string address;
+    std::string name;
+  };
+
+  PasswordChecker(auth::ConnectLimiter& limiter, const base::Clock& clock);
   ~PasswordChecker();  // stop()
   PasswordChecker(const PasswordChecker&) = delete;
   PasswordChecker& operator=(const PasswordChecker&) = delete;
 
   // Thread-safe. `done` runs on `reply_to` later, unless the checker is stopped before. With an empty hash the work is
   // done all the same, and the password is wrong. False: too many are waiting, nothing happens.
-  bool check(std::string hash, std::string password, std::string address, base::Executor& reply_to, Done done);
+  bool check(std::string hash, std::string password, Asker asker, base::Executor& reply_to, Done done);
 
   // What may be kept of a right password so that it is known again at once: a code under a key that only this process
   // has and never writes down. Any thread; microseconds.
@@ -54,15 +60,15 @@ class PasswordChecker {
   struct Job {
     std::string hash;
     std::string password;
-    std::string address;
+    Asker asker;
     base::MonoMs asked_ms = 0;
     base::Executor* reply_to = nullptr;
     Done done;
   };
   void run();
-  Answer answer(const Job& job) const;
+  Answer answer(const Job& job);
 
-  const auth::ConnectLimiter& limiter_;
+  auth::ConnectLimiter& limiter_;
   const base::Clock& clock_;
   std::string key_;
   std::mutex mutex_;  // of the three below

@@ -21,22 +21,16 @@ std::string key_of(const auth::PskIdentity& identity, const CachedCredential& cr
   return {};
 }
 
-// As its CONNECT would have it.
-std::string user_name_of(const auth::PskIdentity& identity) {
-  std::string name(identity.device.device_name);
-  return name.append(1, '&').append(identity.device.product_key);
-}
-
 }  // namespace
 
 void DeviceSignIn::psk_refused(std::string_view text, std::string_view address) {
   const auto identity = auth::parse_psk_identity(text);
-  count_refused(address, identity ? user_name_of(*identity) : std::string());
+  count_refused(address, identity ? auth::user_name_of(identity->device) : std::string());
 }
 
 void DeviceSignIn::find_psk_key(std::string_view text, const std::string& address, PskFound found) {
   const auto identity = auth::parse_psk_identity(text);
-  if (!identity || limiter_.turned_away(address, user_name_of(*identity), clock_.mono_ms())) {
+  if (!identity || limiter_.turned_away(address, auth::user_name_of(identity->device), clock_.mono_ms())) {
     base::log_info("gateway", "{}: TLS-PSK: {} '{}'", address,
                    identity ? "too many refused sign-ins; identity" : "not an identity of the platform:",
                    base::printable(text, 128));

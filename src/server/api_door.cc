@@ -23,6 +23,13 @@ http::Response unauthorized(std::string_view message) {
   return response;
 }
 
+http::Response too_many_attempts() {
+  http::Response response = http::error_response(429, "too_many_attempts",
+                                                 "too many wrong tokens or passwords from this address; wait a minute");
+  response.fields.push_back({"Retry-After", "60"});
+  return response;
+}
+
 bool is_trusted_path(const http::RequestSource& source) {
   return source.tls || source.loopback;
 }
@@ -66,9 +73,7 @@ bool ApiDoor::is_for_api(std::string_view path) {
 
 std::optional<std::size_t> ApiDoor::body_bytes_max(const http::Request& head, const http::RequestSource& source) const {
   const auto header = head.field("Authorization");
-  if (!header || !is_trusted_path(source) || limiter_.address_over_limit(source.address, clock_.mono_ms())) {
-    return std::nullopt;
-  }
+  if (!header || !is_trusted_path(source)) return std::nullopt;
   const auto given = api::parse_authorization(*header);
   if (!given || given->scheme != api::Authorization::Scheme::kBearer) return std::nullopt;
   const auto caller = tokens_.find(given->token);
@@ -89,13 +94,6 @@ void ApiDoor::handle(http::Request request, const http::RequestSource& source, h
 }
 
 void ApiDoor::authenticate(http::Request request, const http::RequestSource& source, http::Respond respond) {
-  if (limiter_.address_over_limit(source.address, clock_.mono_ms())) {
-    http::Response response = http::error_response(
-        429, "too_many_attempts", "too many wrong tokens or passwords from this address; wait a minute");
-    response.fields.push_back({"Retry-After", "60"});
-    respond(response);
-    return;
-  }
   const auto header = request.field("Authorization");
   if (!header) {
     respond(
@@ -109,14 +107,15 @@ void ApiDoor::authenticate(http::Request request, const http::RequestSource& sou
   }
   auto caller = given ? tokens_.find(given->token) : std::nullopt;
   if (!caller) {
-    respond(wrong(source, "the token is unknown, revoked or expired"));
+    const bool waits = limiter_.address_over_limit(source.address, clock_.mono_ms());
+    respond(waits ? too_many_attempts() : wrong(source, {}, "the token is unknown, revoked or expired"));
     return;
   }
   run(std::move(request), std::move(*caller), *source.executor, std::move(respond));
 }
 
-http::Response ApiDoor::wrong(const http::RequestSource& source, std::string_view message) {
-  limiter_.count_refused(source.address, {}, clock_.mono_ms());
+http::Response ApiDoor::wrong(const http::RequestSource& source, std::string_view who, std::string_view message) {
+  limiter_.count_refused(source.address, who, clock_.mono_ms());
   base::log_info("api", "request from {} refused: {}", source.address, message);
   return unauthorized(message);
 }
@@ -124,9 +123,14 @@ http::Response ApiDoor::wrong(const http::RequestSource& source, std::string_vie
 // An account that does not exist costs as much as a wrong password.
 void ApiDoor::check_password(http::Request request, api::Authorization given, const http::RequestSource& source,
                              http::Respond respond) {
-  if (!registry::check_account_name(given.name) || given.password.empty() ||
-      given.password.size() > kPasswordBytesMax) {
-    respond(wrong(source, "user name or password is wrong"));
+  const bool is_name = registry::check_account_name(given.name).has_value();
+  const std::string_view who = is_name ? std::string_view(given.name) : std::string_view();
+  if (limiter_.turned_away(source.address, who, clock_.mono_ms())) {
+    respond(too_many_attempts());
+    return;
+  }
+  if (!is_name || given.password.empty() || given.password.size() > kPasswordBytesMax) {
+    respond(wrong(source, who, "user name or password is wrong"));
     return;
   }
   struct Pending {
@@ -150,18 +154,19 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
         }
         const std::string hash = *found ? (*found)->password_hash : std::string();
         const bool taken = passwords_.check(
-            hash, pending->given.password, pending->source.address, executor,
+            hash, pending->given.password, {pending->source.address, pending->given.name}, executor,
             [this, pending, hash, &executor](gateway::PasswordChecker::Answer answer) {
               using Verdict = gateway::PasswordChecker::Verdict;
               if (answer.verdict == Verdict::kRight) {
+                limiter_.remember_accepted(pending->source.address, pending->given.name, clock_.mono_ms());
                 run(std::move(pending->request), api::Caller::of_account(pending->given.name, hash), executor,
                     std::move(pending->respond));
               } else if (answer.verdict == Verdict::kRateLimited) {
-                pending->respond(http::error_response(429, "too_many_attempts", "too many wrong passwords"));
+                pending->respond(too_many_attempts());
               } else if (answer.verdict == Verdict::kTooLate) {
                 pending->respond(http::error_response(503, "unavailable", "too busy to check a password"));
               } else {
-                pending->respond(wrong(pending->source, "user name or password is wrong"));
+                pending->respond(wrong(pending->source, pending->given.name, "user name or password is wrong"));
               }
             });
         if (!taken) pending->respond(http::error_response(503, "unavailable", "too busy to check a password"));

@@ -3,7 +3,9 @@
 // Over the data folder's socket everybody is the local operator. Elsewhere a request needs TLS, or must come from this
 // machine, and carries a token (Bearer), or an account's name and password (Basic), which are for its own tickets.
 // Tokens are checked at once, before the body of a request is read; passwords are hashed on a thread of their own.
-// Wrong ones are counted by address. Called on every loop; thread-safe.
+// Wrong ones are counted by address, and back-off knows who asks (docs/adr/0013): nobody guesses a token, so a right
+// one is good whatever else comes from its address; an account waits when it was refused itself, or is a stranger
+// there. Called on every loop; thread-safe.
 #pragma once
 
 #include <mutex>
@@ -45,7 +47,8 @@ class ApiDoor {
   void authenticate(http::Request request, const http::RequestSource& source, http::Respond respond);
   void check_password(http::Request request, api::Authorization given, const http::RequestSource& source,
                       http::Respond respond);
-  http::Response wrong(const http::RequestSource& source, std::string_view message);
+  // `who`: the name of an account; empty when there is none.
+  http::Response wrong(const http::RequestSource& source, std::string_view who, std::string_view message);
   void run(http::Request request, api::Caller caller, base::Executor& executor, http::Respond respond);
   api::AdminSettings settings() const;
 

@@ -143,21 +143,34 @@ def test_a_large_import_goes_through_and_strangers_send_little(server, tmp_path)
     assert ask(server, "devices:import", viewer, "POST", {"rows": ["x" * 300_000]})[0] == 413
 
 
-def test_guessing_is_slowed_down_by_address(tmp_path):
+def basic(name, password):
+    return ["Authorization: Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()]
+
+
+def test_guessing_is_slowed_down_and_others_behind_the_address_go_on(tmp_path):
     guessed = Server(tmp_path / "g").start()
     token = make_token(guessed, "ok", "viewer")
-    statuses = [ask(guessed, "products", "wrong", tls=False)[0] for _ in range(22)]
-    assert statuses[:20] == [401] * 20 and statuses[20:] == [429] * 2
-    status, body = ask(guessed, "products", token, tls=False)
-    assert status == 429 and body["error"]["code"] == "too_many_attempts", "the right one would be found out otherwise"
+    for name in ("known", "new", "target"):
+        guessed.cli("account", "create", name, "--password", "p-" + name)
+
+    def tickets(name, password):
+        return ask(guessed, "tickets", tls=False, headers=basic(name, password))[0]
+
+    assert tickets("known", "p-known") == 200
+    statuses = [ask(guessed, "products", "wrong", tls=False)[0] for _ in range(19)]
+    assert statuses + [tickets("target", "guess")] == [401] * 20
+    status, body = ask(guessed, "products", "wrong", tls=False)
+    assert status == 429 and body["error"]["code"] == "too_many_attempts"
+    assert tickets("target", "guess") == 429 and tickets("target", "p-target") == 429
+    assert ask(guessed, "products", token, tls=False)[0] == 200, "nobody guesses a token"
+    assert [tickets("known", "p-known") for _ in range(5)] == [200] * 5
+    assert tickets("new", "p-new") == 200, "one of two strangers in a second"
     assert guessed.http("/healthz").status == 200
     guessed.stop()
 
 
 def test_an_account_gets_at_its_own_tickets_only(server):
     server.cli("account", "create", "page-maker", "--password", "correct horse", "--allow", "all:app/#")
-    basic = lambda name, password: [  # noqa: E731
-        "Authorization: Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()]
     right = basic("page-maker", "correct horse")
     status, ticket = ask(server, "tickets", method="POST", body={"permissions": ["subscribe:app/x"]}, headers=right)
     assert status == 201 and ticket["account"] == "page-maker" and ticket["mintedBy"] == "account page-maker"

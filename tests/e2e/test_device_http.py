@@ -414,12 +414,23 @@ def test_other_paths_methods_and_sizes(place):
 
 
 def test_refusals_make_an_address_wait(make_server):
-    server = make_server({"limits.refusals_per_address_per_minute": "5"}, devices=1)
-    device = server.device()
-    wrong = login_fields(device, secret="wrong")
+    server = make_server({"limits.refusals_per_address_per_minute": "5"}, devices=4)
+    bad, known, by_mqtt, new = (server.device() for _ in range(4))
+    token = login(server, known)
+    wrong = login_fields(bad, secret="wrong")
     assert [post_json(server, "/auth", wrong).code for _ in range(6)] == [20000] * 5 + [40000]
-    assert post_json(server, "/auth", login_fields(device)).code == 40000
-    assert preauth(server, device).code == 429
+    assert post_json(server, "/auth", login_fields(bad)).code == 40000
+    assert preauth(server, bad).code == 429
+    with server.client() as client:
+        assert client.connect(bad.client_id(), bad.username, bad.password())[1] == 3, "whatever door it takes"
+    # Who signed in from there before gets in, however large the storm; strangers share what is left.
+    storm = [post_json(server, "/auth", login_fields(Device(PRODUCT_KEY, f"no{i}", "x"))).code for i in range(5)]
+    assert storm == [20000] * 5
+    assert preauth(server, known).code == 200
+    assert publish(server, token, known.topic("user/update")).code == 0
+    server.sign_in(by_mqtt).close()
+    assert login(server, by_mqtt)
+    assert login(server, new), "one of a hundred strangers in a second"
     assert server.cli("device", "list").status == 0
 
 

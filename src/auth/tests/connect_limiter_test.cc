@@ -150,6 +150,30 @@ TEST(ConnectLimiter, AKnownDeviceWithAWrongSecretIsMetToo) {
   EXPECT_FALSE(limiter.turned_away(kHome, "good&pk", kStart + 1));
 }
 
+TEST(ConnectLimiter, WhoDoesNotSayIsAlwaysAStranger) {
+  ConnectLimiter limiter = make_limiter(0, 20);
+  limiter.remember_accepted(kHome, {}, kStart);  // without a name: an anonymous account
+  storm(limiter, kHome, 20, kStart);
+  int let_through = 0;
+  for (int i = 0; i < 1000; ++i) let_through += limiter.turned_away(kHome, {}, kStart) ? 0 : 1;
+  EXPECT_EQ(let_through, static_cast<int>(ConnectLimiter::kStrangersPerSecond));
+}
+
+TEST(ConnectLimiter, PasswordsOfStrangersAreRationedInBackOff) {
+  ConnectLimiter limiter = make_limiter(0, 20);
+  limiter.remember_accepted(kHome, "back-end", kStart);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(limiter.may_check_password(kHome, "new", kStart)) << "no back-off yet";
+  storm(limiter, kHome, 20, kStart);
+  limiter.count_refused(kHome, "guessed", kStart);
+  int strangers = 0;
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_TRUE(limiter.may_check_password(kHome, "back-end", kStart));
+    EXPECT_FALSE(limiter.may_check_password(kHome, "guessed", kStart));
+    strangers += limiter.may_check_password(kHome, "x" + std::to_string(i), kStart) ? 1 : 0;
+  }
+  EXPECT_EQ(strangers, static_cast<int>(ConnectLimiter::kPasswordsOfStrangersPerSecond));
+}
+
 int handshakes(ConnectLimiter& limiter, std::string_view address, base::MonoMs now_ms) {
   int count = 0;
   for (int i = 0; i < 1000; ++i) count += limiter.may_shake_hands(address, now_ms) ? 1 : 0;
