@@ -150,6 +150,7 @@ bool Connection::step_proxy_header() {
   }
   [[maybe_unused]] const net::IoResult taken = stream_.read(base::MutableBytes(first).first(header.header_bytes));
   if (header.has_source) peer_.address = header.source;
+  peer_.proxied = true;
   stage_ = Stage::kFirstBytes;
   return true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/forwarded.h"
 #include "ws/handshake.h"
 
 namespace mooring::gateway {
@@ -71,13 +72,16 @@ std::size_t HttpConversation::receive(base::MutableBytes input) {
   return input.size();
 }
 
-http::RequestSource HttpConversation::source() const {
+// A proxy's connection carries requests of many clients.
+http::RequestSource HttpConversation::source(const http::Request& head) const {
   const PeerFacts& peer = transport_.peer();
+  const Forwarded forwarded = forwarded_by(head, peer.address, trusted_proxies_);
+  const auto client = net::SocketAddress::parse(forwarded.client, 0);
   http::RequestSource source;
-  source.address = peer.address.host();
-  source.loopback = peer.address.is_loopback();
+  source.address = client ? client->host() : peer.address.host();
+  source.loopback = !peer.proxied && !forwarded.by_proxy && peer.address.is_loopback();
   source.local_socket = peer.local_socket;
-  source.tls = peer.tls;
+  source.tls = peer.tls || forwarded.https;
   source.executor = &transport_.loop();
   return source;
 }
@@ -85,7 +89,7 @@ http::RequestSource HttpConversation::source() const {
 // Who may send much also has the time for it.
 std::optional<std::size_t> HttpConversation::body_bytes_max(const http::Request& head) {
   if (transport_.peer().local_socket) return std::nullopt;
-  const auto bytes = services_.handler->body_bytes_max(head, source());
+  const auto bytes = services_.handler->body_bytes_max(head, source(head));
   if (bytes) {
     deadline_ms_ = transport_.loop().now_ms() + services_.body_timeout_ms;
     transport_.established();
@@ -99,7 +103,8 @@ void HttpConversation::handle(http::Request request) {
   transport_.established();
   keep_alive_ = request.keep_alive;
   head_only_ = request.method == "HEAD";
-  services_.handler->handle(std::move(request), source(),
+  const http::RequestSource from = source(request);
+  services_.handler->handle(std::move(request), from,
                             [self = std::weak_ptr<HttpConversation*>(self_)](const http::Response& response) {
                               if (const auto alive = self.lock()) (*alive)->respond(response);
                             });
@@ -126,15 +131,8 @@ bool HttpConversation::try_upgrade(const http::Request& request) {
     refuse({403, "this Origin is not in connect.allowed_origins", {}});
     return true;
   }
-  if (const auto forwarded = request.field("X-Forwarded-For")) {
-    const bool trusted = std::any_of(trusted_proxies_.begin(), trusted_proxies_.end(),
-                                     [&](const auto& block) { return block.contains(transport_.peer().address); });
-    // The last entry is the one the trusted proxy wrote; those before it come from whoever sent the request.
-    const std::size_t comma = forwarded->rfind(',');
-    const std::string_view last =
-        base::trim(comma == std::string_view::npos ? *forwarded : forwarded->substr(comma + 1));
-    if (trusted) transport_.set_client_address(last);
-  }
+  const Forwarded forwarded = forwarded_by(request, transport_.peer().address, trusted_proxies_);
+  if (!forwarded.client.empty()) transport_.set_client_address(forwarded.client);
   if (origin) transport_.set_origin(origin_of(request));
   transport_.write(base::as_bytes(ws::build_response(*accepted)));
   upgraded_ = true;

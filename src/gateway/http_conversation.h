@@ -39,7 +39,7 @@ class HttpConversation final : public Conversation {
 
  private:
   std::optional<std::size_t> body_bytes_max(const http::Request& head);
-  http::RequestSource source() const;
+  http::RequestSource source(const http::Request& head) const;
   void handle(http::Request request);
   bool try_upgrade(const http::Request& request);
   void respond(const http::Response& response);

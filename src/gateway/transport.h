@@ -33,6 +33,7 @@ enum class TransportEnd : std::uint8_t {
 struct PeerFacts {
   net::SocketAddress address;  // of the client, also behind a trusted proxy
   bool tls = false;
+  bool proxied = false;  // a header of the PROXY protocol came first
   bool local_socket = false;
   std::shared_ptr<const std::string> origin;       // of the page that opened the WebSocket; null: none was told
   const std::string* anonymous_account = nullptr;  // the listener's, for CONNECTs without user name; null: none

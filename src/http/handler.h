@@ -12,10 +12,10 @@ namespace mooring::http {
 
 // Where a request came from.
 struct RequestSource {
-  std::string address;  // of the peer, without port
-  bool loopback = false;
-  bool local_socket = false;  // the data folder's socket: its owner is an administrator
-  bool tls = false;
+  std::string address;                 // of the client, without port; behind a trusted proxy the one that it tells
+  bool loopback = false;               // a client on this machine, and no proxy between
+  bool local_socket = false;           // the data folder's socket: its owner is an administrator
+  bool tls = false;                    // of the client, also where a trusted proxy ends it
   base::Executor* executor = nullptr;  // of the connection's loop
 };
 

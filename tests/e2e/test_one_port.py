@@ -1,5 +1,6 @@
 """One port for everything: what the first bytes decide, before and after TLS (connection.md 2.2 and 2.4)."""
 
+import hmac
 import json
 import pathlib
 import socket
@@ -443,3 +444,60 @@ def test_without_a_good_proxy_header_nothing_is_served(behind_proxy, first):
     stream = behind_proxy.stream()
     stream.send(first)
     assert stream.wait_closed() == b""
+
+
+def test_a_proxied_request_is_not_one_of_this_machine(behind_proxy):
+    token = behind_proxy.json("token", "create", "proxied", "--role", "viewer")["token"]
+    request = f"GET /api/v1/products HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    for header in (b"PROXY TCP4 127.0.0.1 127.0.0.1 1 443\r\n", b"PROXY UNKNOWN\r\n"):
+        stream = behind_proxy.stream()
+        stream.send(header + request)
+        answer = read_http_response(stream)
+        assert answer.status == 403 and json.loads(answer.body)["error"]["code"] == "tls_required"
+        stream.close()
+
+
+# ---- HTTP proxies ----------------------------------------------------------------------------------------------------
+
+
+def test_an_http_proxy_tells_whose_request_it_is(make_server):
+    trusting = make_server({"listener.trusted_proxies": '["127.0.0.1"]'}, devices=1)
+    token = trusting.json("token", "create", "t", "--role", "viewer")["token"]
+
+    def ask(server, client, given, *more):
+        headers = [f"Authorization: Bearer {given}", *more, *([f"X-Forwarded-For: 6.6.6.6, {client}"] if client else [])]
+        return server.http("/api/v1/products", headers=headers).status
+
+    https = "X-Forwarded-Proto: https"
+    assert ask(trusting, None, token) == 200, "of this machine"
+    assert ask(trusting, "127.0.0.1", token) == 403, "a forwarded one is not"
+    assert ask(trusting, "203.0.113.1", token, https) == 200
+    # Each client behind the proxy has its own back-off.
+    assert [ask(trusting, "203.0.113.1", "wrong", https) for _ in range(21)] == [401] * 20 + [429]
+    assert ask(trusting, "203.0.113.2", "wrong", https) == 401
+    trusting.wait_log("request from 203.0.113.2 refused")
+    # Who is no trusted proxy is not believed, and yet no request of this machine.
+    plain = make_server(devices=1)
+    token = plain.json("token", "create", "t", "--role", "viewer")["token"]
+    assert ask(plain, "203.0.113.1", token, https) == 403
+    assert ask(plain, None, token, "Via: 1.1 proxy") == 403
+
+
+def test_an_http_proxy_counts_for_devices_too(make_server):
+    server = make_server({"listener.trusted_proxies": '["127.0.0.1"]', "limits.refusals_per_address_per_minute": "3"}, devices=2)
+    bad, good = server.device(), server.device()
+
+    def login(device, client, secret=None):
+        content = f"clientIdcdeviceName{device.device_name}productKey{device.product_key}"
+        mac = hmac.new((secret or device.device_secret).encode(), content.encode(), "md5").hexdigest()
+        body = json.dumps({"productKey": device.product_key, "deviceName": device.device_name, "clientId": "c",
+                           "signmethod": "hmacmd5", "sign": mac}).encode()
+        headers = ["Content-Type: application/json", f"X-Forwarded-For: {client}", "X-Forwarded-Proto: https"]
+        return json.loads(server.http("/auth", "POST", headers=headers, body=body).body)["code"]
+
+    assert [login(bad, "203.0.113.1", "wrong") for _ in range(4)] == [20000] * 3 + [40000]
+    assert login(bad, "203.0.113.2") == 0 and login(good, "203.0.113.1") == 0
+    with server.client("ws", ws={"headers": ["X-Forwarded-For: 203.0.113.1"]}) as client:
+        assert client.connect(*bad.credentials())[1] == 3
+    with server.client("ws", ws={"headers": ["X-Forwarded-For: 203.0.113.2"]}) as client:
+        assert client.connect(*bad.credentials())[1] == 0
