@@ -8,10 +8,12 @@
 namespace mooring::auth {
 namespace {
 
-// "^1^<end in ms>^<32 hexadecimal digits>^<product key>^<device name>": no name may contain '^'.
+// "^1^<end in ms>^<48 hexadecimal digits>^<product key>^<device name>": no name may contain '^'. The digits are the
+// seal and what binds the token to the device as the registry knows it.
 constexpr std::string_view kBegin = "^1^";
 constexpr char kSeparator = '^';
-constexpr std::size_t kMacBytes = 16;
+constexpr std::size_t kSealBytes = 8;
+constexpr std::size_t kMacBytes = kSealBytes + 16;
 constexpr std::size_t kNumberBytesMax = 18;
 
 // Up to the separator, which is taken too; nothing when there is none.
@@ -31,13 +33,28 @@ std::optional<base::WallMs> parse_time(std::string_view text) {
   return value;
 }
 
+std::string_view word_of(TokenUse use) {
+  return use == TokenUse::kMqtt ? "mqtt" : "http";
+}
+
 // Separated, so that no two sets of fields sign the same text.
+crypto::Mac seal_of(std::string_view key, TokenUse use, const base::DeviceKeyView& device, std::string_view expires) {
+  crypto::Mac seal =
+      crypto::hmac(crypto::HmacMethod::kSha256, key,
+                   {"seal^", word_of(use), "^", expires, "^", device.product_key, "^", device.device_name});
+  seal.size_bytes = kSealBytes;
+  return seal;
+}
+
 crypto::Mac mac_of(std::string_view key, TokenUse use, const TokenOwner& owner, std::string_view expires) {
   const std::string life = std::to_string(owner.life);
   const std::string generation = std::to_string(owner.generation);
-  crypto::Mac mac = crypto::hmac(crypto::HmacMethod::kSha256, key,
-                                 {use == TokenUse::kMqtt ? "mqtt" : "http", "^", expires, "^", owner.device.product_key,
-                                  "^", owner.device.device_name, "^", life, "^", generation, "^", owner.device_secret});
+  const crypto::Mac bound =
+      crypto::hmac(crypto::HmacMethod::kSha256, key,
+                   {word_of(use), "^", expires, "^", owner.device.product_key, "^", owner.device.device_name, "^", life,
+                    "^", generation, "^", owner.device_secret});
+  crypto::Mac mac = seal_of(key, use, owner.device, expires);
+  std::copy_n(bound.bytes.begin(), kMacBytes - kSealBytes, mac.bytes.begin() + kSealBytes);
   mac.size_bytes = kMacBytes;
   return mac;
 }
@@ -70,6 +87,12 @@ std::optional<TokenClaim> parse_token(std::string_view text) {
   std::copy(bytes->begin(), bytes->end(), claim.mac.bytes.begin());
   claim.mac.size_bytes = kMacBytes;
   return claim;
+}
+
+bool is_sealed(std::string_view key, TokenUse use, const TokenClaim& claim) {
+  const crypto::Mac seal = seal_of(key, use, claim.device, std::to_string(claim.expires_ms));
+  return key.size() >= kTokenKeyBytesMin &&
+         crypto::constant_time_equal(seal.view(), claim.mac.view().first(kSealBytes));
 }
 
 TokenVerdict check_token(std::string_view key, TokenUse use, const TokenClaim& claim, const TokenOwner& owner,

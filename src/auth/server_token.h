@@ -1,7 +1,8 @@
 // Tokens that the server signs for a device: the iotToken of a pre-authentication, and the token of an HTTPS publish
 // login (connection.md sections 11 and 12). Nothing is stored: a token names its device and its end and is bound to
 // what the registry knows of the device, so it survives a restart of the server and is void once the device is deleted,
-// disabled or has another secret.
+// disabled or has another secret. A part of it, its seal, tells without the registry whether this server issued it at
+// all.
 //
 // I/O-free, reads no clock, any thread.
 #pragma once
@@ -42,6 +43,10 @@ struct TokenClaim {
   crypto::Mac mac;
 };
 std::optional<TokenClaim> parse_token(std::string_view text);
+
+// Whether this server issued it, to whom and until when it says; not whether it is still good. Asks nobody: for what
+// has to be known before anything is looked up.
+bool is_sealed(std::string_view key, TokenUse use, const TokenClaim& claim);
 
 enum class TokenVerdict : std::uint8_t { kValid, kForged, kExpired };
 TokenVerdict check_token(std::string_view key, TokenUse use, const TokenClaim& claim, const TokenOwner& owner,

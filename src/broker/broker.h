@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "broker/client.h"
+#include "broker/detached_rates.h"
 #include "broker/life_cycle.h"
 #include "broker/ports.h"
 #include "broker/rate.h"
@@ -166,6 +167,9 @@ class Broker final : public routing::BusListener, public session::AppendListener
     base::ByteView payload;
     bool hears_itself = false;  // may the device hear it, if it has subscribed to it
   };
+  // Asked before: whether it is over the rate of QoS 1 in `rules` or over that of all devices. It counts then, in one
+  // with what the device publishes over its connection.
+  bool detached_over_rate(const base::DeviceKeyView& device, std::string_view topic, const ClientRules& rules);
   using PublishedDone = base::UniqueFunction<void(bool safe)>;
   void publish_detached(const DetachedPublish& message, PublishedDone done);
   // Tells back ends what became of a device, on its home loop, after what it meant for its connection.
@@ -352,6 +356,9 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void retry_later(base::UniqueFunction<void()> call);
 
   Parts parts_;
+  DetachedRates detached_rates_;
+  RefusedInSecond detached_refused_;
+  std::uint64_t detached_throttled_ = 0;
   RateShare up_rate_;
   RateShare down_rate_;
   BrokerCounters counters_;

@@ -33,6 +33,27 @@ bool Broker::over_rate(Client& client, const mqtt::Publish& packet) {
   return true;
 }
 
+bool Broker::detached_over_rate(const base::DeviceKeyView& device, std::string_view topic, const ClientRules& rules) {
+  std::uint32_t limit = rules.max_qos1_publishes_per_s;
+  if (limit == 0 && !rules.under_instance_rates) return false;
+  const base::MonoMs now = parts_.clock.mono_ms();
+  const auto home = devices_.find(device);
+  const bool connected = home != devices_.end() && home->second->client != nullptr;
+  TokenBucket& bucket = connected ? home->second->client->qos1_rate : detached_rates_.of(device, now);
+  if (bucket.take(limit, now)) {
+    if (!rules.under_instance_rates || up_rate_.take(now)) return false;
+    limit = up_rate_.limit();
+  }
+  ++counters_.throttled_publishes;
+  const std::uint32_t refused = detached_refused_.count(now);
+  if (worth_a_line(++detached_throttled_)) {
+    base::log_info("broker", "{}/{}: publish to '{}' refused: Rate limit:{},current qps:{} (9324), {} so far",
+                   device.product_key, device.device_name, base::printable(topic, 160), limit, limit + refused,
+                   detached_throttled_);
+  }
+  return true;
+}
+
 // What the platform says itself is not counted: it would be the answer to what the device asked.
 bool Broker::over_delivery_rate(LocalSession& home, const mqtt::Message& message) {
   if (message.from_platform()) return false;

@@ -63,11 +63,13 @@ auth::TokenOwner owner_of(const base::DeviceKeyView& device, const auth::Credent
 
 std::optional<std::size_t> DeviceApi::body_bytes_max(const http::Request& head,
                                                      const http::RequestSource& source) const {
-  // Whether the token is good is found out later; who shows none at all gets no room.
-  const bool publishes =
-      head.path().starts_with(kPublishPrefix) && auth::parse_token(head.field("password").value_or(""));
-  if (publishes) return kPublishBodyBytesMax;
-  return is_ours(head.path()) ? std::nullopt : parts_.next.body_bytes_max(head, source);
+  if (!is_ours(head.path())) return parts_.next.body_bytes_max(head, source);
+  if (!head.path().starts_with(kPublishPrefix)) return std::nullopt;
+  // Whether a token is still good is found out later; one that was not issued here gets no room.
+  const auto claim = auth::parse_token(head.field("password").value_or(""));
+  const std::string& key = parts_.sign_in.policy().token_key;
+  return claim && auth::is_sealed(key, auth::TokenUse::kHttp, *claim) ? std::optional(kPublishBodyBytesMax)
+                                                                      : std::nullopt;
 }
 
 void DeviceApi::handle(http::Request request, const http::RequestSource& source, http::Respond respond) {
@@ -229,10 +231,14 @@ void DeviceApi::on_publisher_found(const CachedCredential& credential, const std
     return;
   }
   message.hears_itself = authorizer.may_subscribe(message.topic) == Verdict::kAllowed;
-  parts_.publisher.publish(std::move(message), executor, [this, call = std::move(call)](bool safe) mutable {
-    if (!safe) return refuse(auth::publish_failed(), call);
-    call.respond(publish_answer(new_message_id()));
-  });
+  message.standard = credential.product->profile == registry::Profile::kMqtt;
+  parts_.publisher.publish(std::move(message), executor,
+                           [this, call = std::move(call)](PublishOutcome outcome) mutable {
+                             if (outcome == PublishOutcome::kThrottled)
+                               return refuse(auth::throttled(call.service), call);
+                             if (outcome == PublishOutcome::kFailed) return refuse(auth::publish_failed(), call);
+                             call.respond(publish_answer(new_message_id()));
+                           });
 }
 
 // A number beyond 2^53, as the original's: milliseconds, then the loop, then a counter.

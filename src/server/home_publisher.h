@@ -20,10 +20,17 @@ class HomePublisher final : public deviceapi::PublishPort {
                                                 static_cast<session::LoopId>(homes_.size()));
     LoopWorker* worker = homes_.at(home);
     worker->loop().post([worker, message = std::move(message), &reply_to, done = std::move(done)]() mutable {
+      auto answer = [&reply_to, done = std::move(done)](deviceapi::PublishOutcome outcome) mutable {
+        reply_to.post([done = std::move(done), outcome]() mutable { done(outcome); });
+      };
+      if (worker->broker().detached_over_rate(message.device, message.topic, worker->device_rules(message.standard))) {
+        answer(deviceapi::PublishOutcome::kThrottled);
+        return;
+      }
       worker->broker().publish_detached(
           {message.device, message.topic, base::as_bytes(message.payload), message.hears_itself},
-          [&reply_to, done = std::move(done)](bool safe) mutable {
-            reply_to.post([done = std::move(done), safe]() mutable { done(safe); });
+          [answer = std::move(answer)](bool safe) mutable {
+            answer(safe ? deviceapi::PublishOutcome::kSafe : deviceapi::PublishOutcome::kFailed);
           });
     });
   }

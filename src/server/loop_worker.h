@@ -103,6 +103,10 @@ class LoopWorker final : private net::Timer {
   LoopReport report() const;  // on the loop's thread
   // The rules under which a stored session is restored.
   const broker::ClientRules& rules_of(const session::SessionRecord& record) const;
+  // The rules of devices; `standard`: of products with profile mqtt.
+  const broker::ClientRules& device_rules(bool standard) const {
+    return standard ? mqtt_.standard_device.rules : mqtt_.device.rules;
+  }
   // On the loop's thread: settings that a reload may change, for connections to come.
   void apply(const Options& options);
 

@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 
 from harness import PRODUCT_KEY, PRODUCT_SECRET, Device
-from rawclient import connect_packet, read_http_response
+from rawclient import PUBACK, connect_packet, read_http_response
 from registering import METHODS, sign_registration
 from test_vectors import VECTORS
 
@@ -355,6 +355,55 @@ def test_publish_codes(place):
         stream.send(f"POST /topic{topic} HTTP/1.1\r\nHost: x\r\npassword: {token}\r\nContent-Length: 300000\r\n\r\n".encode())
         answer = read_http_response(stream)
         assert answer.status == 413 and json.loads(answer.body)["error"]["code"] == "body_too_large"
+
+
+def test_publishes_are_under_the_rates_of_devices(make_server):
+    server = make_server({"limits.qos1_publishes_per_device_per_second": "3"}, devices=2)
+    server.create_product("a1Standard", extra=("--profile", "mqtt"))
+    server.create_device("free", "s3cr3t", "a1Standard")
+    device, other, free = server.device(), server.device(), Device("a1Standard", "free", "s3cr3t")
+    topic = device.topic("user/update")
+    heard = server.operator(topic)
+    tokens = [login(server, d) for d in (device, other, free)]
+    connection = http.client.HTTPSConnection("localhost", server.port, timeout=10, context=server.tls())
+
+    def codes(token, to, count=12):
+        found = []
+        for i in range(count):
+            connection.request("POST", "/topic" + to, str(i).encode(), {"password": token})
+            found.append(Answer(connection.getresponse()).code)
+        return found
+
+    got = codes(tokens[0], topic)
+    assert got[:3] == [0] * 3 and 40000 in got and set(got) == {0, 40000}
+    published = [str(i) for i, code in enumerate(got) if code == 0]
+    assert [heard.next()[1] for _ in published] == published, "what was refused was not delivered"
+    server.wait_log("9324", device.device_name)
+    assert codes(tokens[1], other.topic("user/update"), 3) == [0] * 3, "each device has its own"
+    assert codes(tokens[2], free.topic("user/update")) == [0] * 12, "devices of standard products are not under it"
+    # In one with its connection.
+    with server.sign_in(other) as client:
+        for _ in range(6):
+            client.publish(other.topic("user/update"), b"x", qos=1, wait=False)
+        for _ in range(3):
+            client.expect(PUBACK)
+        assert 40000 in codes(tokens[1], other.topic("user/update"), 2)
+    connection.close()
+
+
+def test_a_made_up_token_gets_no_room(place):
+    device = place.device()
+    topic = device.topic("user/update")
+    token = login(place, device)
+    seal = token.split("^")[3]
+    forged = token.replace(seal, "0" * len(seal))
+    assert publish(place, forged, topic, b"x").code == 20003
+    for given in (forged, None, "nonsense"):
+        lines = [f"POST /topic{topic} HTTP/1.1", "Host: x", "Content-Length: 100000"]
+        lines += [f"password: {given}"] if given else []
+        with contextlib.closing(place.stream(place.tls())) as stream:
+            stream.send(("\r\n".join(lines) + "\r\n\r\n").encode())
+            assert read_http_response(stream).status == 413, "before anything of its body"
 
 
 def test_login_codes(place):

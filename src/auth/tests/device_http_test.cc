@@ -110,6 +110,12 @@ TEST(DeviceHttp, RegistrationCodes) {
 TEST(DeviceHttp, PublishTokens) {
   CredentialRecord known = record();
   const std::string token = issue_token(kKey, TokenUse::kHttp, {{"pk", "dn"}, kSecret, 0, 0}, kNow);
+  EXPECT_TRUE(is_sealed(kKey, TokenUse::kHttp, *parse_token(token)));
+  EXPECT_FALSE(is_sealed(kKey, TokenUse::kMqtt, *parse_token(token)));
+  EXPECT_FALSE(is_sealed(std::string(32, 'x'), TokenUse::kHttp, *parse_token(token)));
+  for (std::string other : {token + "x", std::string(token).replace(3, 1, "9")}) {
+    EXPECT_FALSE(is_sealed(kKey, TokenUse::kHttp, *parse_token(other))) << "another device, a later end";
+  }
   EXPECT_LE(token.size(), kTokenBytesMax);
   const auto code = [&](const CredentialRecord* found, base::WallMs now_ms) {
     const auto refusal = check_publish_token(*parse_token(token), kKey, found, now_ms);
@@ -136,15 +142,16 @@ TEST(ServerToken, TheLongestNamesFitTheBuffersOfTheSdk) {
 }
 
 TEST(ServerToken, WhatIsNoTokenIsNoTokenAndWhatLooksLikeOneDoes) {
-  for (const char* text :
-       {"", "^1^", "^1^1^^pk^dn", "^1^x^00112233445566778899aabbccddeeff^pk^dn",
-        "^1^1^00112233445566778899aabbccddeeff^pk", "^1^1^00112233445566778899aabbccddeeff^pk^",
-        "^1^1^00112233445566778899aabbccddeeff^pk^dn^", "^1^01^00112233445566778899aabbccddeeff^pk^dn",
-        "^1^-1^00112233445566778899aabbccddeeff^pk^dn", "^1^1^0011^pk^dn"}) {
+  for (const char* text : {"", "^1^", "^1^1^^pk^dn", "^1^x^00112233445566778899aabbccddeeff0011223344556677^pk^dn",
+                           "^1^1^00112233445566778899aabbccddeeff0011223344556677^pk",
+                           "^1^1^00112233445566778899aabbccddeeff0011223344556677^pk^",
+                           "^1^1^00112233445566778899aabbccddeeff0011223344556677^pk^dn^",
+                           "^1^01^00112233445566778899aabbccddeeff0011223344556677^pk^dn",
+                           "^1^-1^00112233445566778899aabbccddeeff0011223344556677^pk^dn", "^1^1^0011^pk^dn"}) {
     EXPECT_FALSE(parse_token(text)) << text;
   }
-  EXPECT_TRUE(parse_token("^1^1^00112233445566778899aabbccddeeff^pk^dn"));
-  EXPECT_FALSE(parse_token("^1^1^00112233445566778899aabbccddeeff^pk^" + std::string(200, 'd')));
+  EXPECT_TRUE(parse_token("^1^1^00112233445566778899aabbccddeeff0011223344556677^pk^dn"));
+  EXPECT_FALSE(parse_token("^1^1^00112233445566778899aabbccddeeff0011223344556677^pk^" + std::string(200, 'd')));
   EXPECT_TRUE(looks_like_token("^1^1700000000000^feedfacecafe001"));
   EXPECT_FALSE(looks_like_token("^1^secret^"));
   EXPECT_FALSE(looks_like_token("^1^1700000000000"));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/detached_rates.h"
+
 namespace mooring::broker {
 namespace {
 
@@ -35,6 +37,21 @@ TEST(TokenBucket, ZeroIsNoLimitAndALowerOneHoldsAtOnce) {
   EXPECT_EQ(taken(bucket, 0, 7, 100'000), 100'000);
   EXPECT_EQ(taken(bucket, kMaxRatePerSecond, 7, 500'000), 500'000);
   EXPECT_EQ(taken(bucket, 3, 7, 100), 3);
+}
+
+TEST(DetachedRates, EachDeviceHasItsOwnAndTheyAreBounded) {
+  DetachedRates rates;
+  EXPECT_EQ(taken(rates.of({"pk", "a"}, 0), 10, 0, 100), 10);
+  EXPECT_EQ(taken(rates.of({"pk", "a"}, 100), 10, 100, 100), 1);
+  EXPECT_EQ(taken(rates.of({"pk", "b"}, 100), 10, 100, 100), 10);
+  for (std::size_t i = 0; i < 2 * DetachedRates::kMaxDevices; ++i) {
+    const std::string name = "d" + std::to_string(i);
+    EXPECT_EQ(taken(rates.of({"pk", name}, 200), 10, 200, 11), 10);
+    ASSERT_LE(rates.size(), DetachedRates::kMaxDevices);
+  }
+  for (std::size_t i = 0; i < DetachedRates::kMaxDevices; ++i) rates.of({"pk", "e" + std::to_string(i)}, 1100);
+  EXPECT_EQ(taken(rates.of({"pk", "e0"}, 1100), 10, 1100, 100), 10);
+  EXPECT_LE(rates.size(), DetachedRates::kMaxDevices);
 }
 
 TEST(TokenBucket, TheClockComesAround) {

@@ -23,7 +23,7 @@ TEST(SessionIdentity, OfADeviceWithAnIotTokenIsTheOneTheTokenNames) {
   mqtt::Connect packet;
   packet.username = "IotId";
   packet.client_id = "any";
-  const std::string token = "^1^1700000000000^00112233445566778899aabbccddeeff^pk^dn";
+  const std::string token = "^1^1700000000000^00112233445566778899aabbccddeeff0011223344556677^pk^dn";
   packet.password = base::as_bytes(token);
   EXPECT_EQ(session_identity(packet), "pk\0dn"s);
   packet.username = "other&product";
