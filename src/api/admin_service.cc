@@ -12,6 +12,8 @@
 namespace mooring::api {
 namespace {
 
+constexpr std::string_view kRevocationListEnd = "/revocation-list";
+
 struct Access {
   registry::Role least_role = registry::Role::kAdmin;
   bool for_accounts = false;
@@ -122,7 +124,9 @@ AdminResponse to_response(const ApiError& error) {
 
 AdminResponse handle_request(AdminContext& context, std::string_view method, std::string_view target,
                              std::string_view body) {
-  if (body.size() > kRequestBodyBytesMax) return to_response({413, "limit_exceeded", "the body is too long"});
+  if (body.size() > AdminService::body_bytes_max(target)) {
+    return to_response({413, "limit_exceeded", "the body is too long"});
+  }
   const auto request = parse_request(method == "HEAD" ? "GET" : method, target, body);
   if (!request) return to_response(request.error());
   const auto reply = dispatch(context, *request);
@@ -135,6 +139,11 @@ AdminResponse handle_request(AdminContext& context, std::string_view method, std
 AdminService::AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings,
                            Diagnostics diagnostics)
     : registry_(registry), sessions_(sessions), settings_(settings), diagnostics_(diagnostics) {}
+
+std::size_t AdminService::body_bytes_max(std::string_view target) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  return path.ends_with(kRevocationListEnd) ? kRevocationListBytesMax : kRequestBodyBytesMax;
+}
 
 std::vector<AdminService::RouteInfo> AdminService::routes() {
   std::vector<RouteInfo> all;

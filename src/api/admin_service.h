@@ -61,6 +61,7 @@
 namespace mooring::api {
 
 inline constexpr std::size_t kRequestBodyBytesMax = 4 * 1024 * 1024;  // an import batch; larger is answered with 413
+inline constexpr std::size_t kRevocationListBytesMax = 16 * 1024 * 1024;  // of a body with one: 200,000 numbers
 inline constexpr std::size_t kListRowsDefault = 100;
 inline constexpr std::size_t kListRowsMax = 1000;
 inline constexpr std::size_t kExportRowsMax = 5000;
@@ -101,6 +102,9 @@ class AdminService {
 
   // Whether such a request changes nothing, so that it may run beside changes.
   static bool reads_only(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
+  // How large the body of a request for this address may be; larger is answered with 413.
+  static std::size_t body_bytes_max(std::string_view target);
 
   // Every address there is, and who may use it.
   struct RouteInfo {

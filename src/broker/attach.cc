@@ -275,6 +275,18 @@ void Broker::close_product(std::string_view product_key) {
   for (const base::DeviceKey& device : devices_of(product_key)) close_device(device, CloseCause::kDeleted);
 }
 
+void Broker::close_certificates(const IsMeantTrail& is_meant, CloseCause cause) {
+  const auto concerns = [&](const Client& client) {
+    return client.info.certificate != nullptr && is_meant(*client.info.certificate);
+  };
+  turn_away(concerns, cause);
+  std::vector<base::DeviceKey> devices;
+  for (const auto& [device, home] : devices_) {
+    if (home->client != nullptr && concerns(*home->client)) devices.push_back(device);
+  }
+  for (const base::DeviceKey& device : devices) close_device(device, cause);
+}
+
 void Broker::forget_session(const session::SessionKey& key, ForgetDone done) {
   parts_.directory.evict(parts_.loop, key, session::EvictReason::kDeleted, std::move(done));
 }

@@ -180,6 +180,9 @@ class Broker final : public routing::BusListener, public session::AppendListener
   bool close_device(const base::DeviceKey& device, CloseCause cause);
   bool is_online(const base::DeviceKey& device) const;
   void close_product(std::string_view product_key);  // deleted: close_device() for each of its devices
+  // Connections whose certificates are meant; their sessions stay.
+  using IsMeantTrail = std::function<bool(const CertificateTrail& trail)>;
+  void close_certificates(const IsMeantTrail& is_meant, CloseCause cause);
   // Likewise for the connections of an account; with kDeleted its sessions end as well.
   void close_account(std::string_view account, CloseCause cause);
   // The same for many in one walk over all sessions. With kDeleted and kRevoked their sessions end as well.

@@ -65,6 +65,14 @@ struct ClientFacts {
   std::string module;
 };
 
+// The certificates with which a device proved itself, for when one of them is revoked: fingerprints, its own first, of
+// those below the authority; the number is that of the one which the authority signed.
+struct CertificateTrail {
+  std::vector<std::string> chain;
+  std::string authority;
+  std::string issued_serial;
+};
+
 struct ClientInfo {
   ClientKind kind = ClientKind::kDevice;
   mqtt::Version version = mqtt::Version::k311;
@@ -76,6 +84,7 @@ struct ClientInfo {
   bool tls = false;
   bool websocket = false;
   std::uint16_t keep_alive_s = 0;
+  std::shared_ptr<const CertificateTrail> certificate = {};  // null: none
   ClientFacts facts;
   bool clean_session = false;
   std::uint32_t session_expiry_s = 0;  // as granted. MQTT 3.x: 0 with clean session 1, else the maximum

@@ -50,43 +50,53 @@ void DeviceSignIn::refuse_certificate(ByCertificate& sign_in, auth::RefusalReaso
   refuse(auth::Refusal::of(reason), sign_in.address, who_is(sign_in.pending), sign_in.done);
 }
 
+void DeviceSignIn::unavailable(ByCertificate& sign_in, const base::Error& error) {
+  base::log_error("gateway", "the registry did not answer a sign-in: {}", error.message);
+  refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), sign_in.address, {}, sign_in.done);
+}
+
 // One indexed look-up; binding, if it comes to that, is a change and waits for the disk.
 void DeviceSignIn::identify(ByCertificateRef sign_in) {
   if (!sign_in->shown.problem.empty()) {
     refuse_certificate(*sign_in, auth::RefusalReason::kCertificateUntrusted);
     return;
   }
-  const auto unavailable = [this](ByCertificate& asked, const base::Error& error) {
-    base::log_error("gateway", "the registry did not answer a sign-in: {}", error.message);
-    refuse(auth::Refusal::of(auth::RefusalReason::kUnavailable), asked.address, {}, asked.done);
-  };
+  sign_in->asked = certificates_generation_;
+  --sign_in->lookups_left;
   using Standing = registry::CertificateStanding;
   registry::PresentedChain chain = chain_of(sign_in->shown, sign_in->pending);
   registry_.run_read<Standing>(
-      [chain](registry::Registry& registry) { return registry.find_certificate(chain); }, executor_,
-      [this, chain, unavailable, sign_in = std::move(sign_in)](base::Result<Standing> found) mutable {
+      [chain = std::move(chain)](registry::Registry& registry) { return registry.find_certificate(chain); }, executor_,
+      [this, sign_in = std::move(sign_in)](base::Result<Standing> found) mutable {
         if (!found) {
           unavailable(*sign_in, found.error());
-          return;
-        }
-        if (!found->first_use || auth::check_presented(sign_in->shown, clock_.wall_ms())) {
+        } else if (sign_in->asked != certificates_generation_ && sign_in->lookups_left > 0) {
+          identify(std::move(sign_in));  // it may be this one that was revoked since
+        } else if (!found->first_use || auth::check_presented(sign_in->shown, clock_.wall_ms())) {
           on_standing(std::move(sign_in), std::move(*found));
+        } else {
+          bind_at_first_use(std::move(sign_in));
+        }
+      });
+}
+
+void DeviceSignIn::bind_at_first_use(ByCertificateRef sign_in) {
+  sign_in->asked = certificates_generation_;
+  using Standing = registry::CertificateStanding;
+  registry::PresentedChain chain = chain_of(sign_in->shown, sign_in->pending);
+  registry_.run<Standing>(
+      [chain = std::move(chain)](registry::Registry& registry) { return registry.bind_at_first_use(chain); }, executor_,
+      [this, sign_in = std::move(sign_in)](base::Result<Standing> bound) mutable {
+        if (!bound) {
+          unavailable(*sign_in, bound.error());
           return;
         }
-        registry_.run<Standing>(
-            [chain](registry::Registry& registry) { return registry.bind_at_first_use(chain); }, executor_,
-            [this, unavailable, sign_in = std::move(sign_in)](base::Result<Standing> bound) mutable {
-              if (!bound) {
-                unavailable(*sign_in, bound.error());
-                return;
-              }
-              if (bound->device) {
-                base::log_info("gateway", "{}/{}: client certificate {} ({}) is bound to it from its first use on",
-                               bound->device->product_key, bound->device->device_name, sign_in->shown.fingerprint,
-                               sign_in->shown.subject);
-              }
-              on_standing(std::move(sign_in), std::move(*bound));
-            });
+        if (bound->device) {
+          base::log_info("gateway", "{}/{}: client certificate {} ({}) is bound to it from its first use on",
+                         bound->device->product_key, bound->device->device_name, sign_in->shown.fingerprint,
+                         sign_in->shown.subject);
+        }
+        on_standing(std::move(sign_in), std::move(*bound));
       });
 }
 
@@ -110,7 +120,19 @@ void DeviceSignIn::on_standing(ByCertificateRef sign_in, registry::CertificateSt
                           if (!described) base::log_warn("gateway", "{}", described.error().message);
                         });
   }
-  look_up(std::move(pending), std::move(sign_in->address), std::move(sign_in->done));
+  auto trail = std::make_shared<const broker::CertificateTrail>(
+      broker::CertificateTrail{sign_in->shown.chain, sign_in->shown.authority, sign_in->shown.issued_serial});
+  look_up(std::move(pending), std::move(sign_in->address),
+          [this, asked = sign_in->asked, trail = std::move(trail),
+           done = std::move(sign_in->done)](tl::expected<SignInResult, auth::Refusal> result) mutable {
+            if (result && asked != certificates_generation_) {
+              // Revoked before there was a connection to close, maybe; it comes again and is looked at anew.
+              done(tl::unexpected(auth::Refusal::of(auth::RefusalReason::kUnavailable)));
+              return;
+            }
+            if (result) result->certificate = std::move(trail);
+            done(std::move(result));
+          });
 }
 
 }  // namespace mooring::gateway

@@ -20,7 +20,11 @@ struct DeviceSignIn::ByCertificate {
   auth::PresentedCertificate shown;
   std::string address;
   Done done;
+  int lookups_left = kLookupsMax;
+  std::uint64_t asked = 0;  // generation of the certificates, when the registry was asked
 
+  // While somebody revokes one after the other a sign-in must not go round for ever.
+  static constexpr int kLookupsMax = 4;
   static ByCertificateRef make(auth::PendingSignIn pending, const auth::PresentedCertificate& shown,
                                std::string address, Done done) {
     return ByCertificateRef(new ByCertificate{std::move(pending), shown, std::move(address), std::move(done)});

@@ -9,6 +9,7 @@
 #include "auth/sign_in.h"
 #include "base/clock.h"
 #include "base/executor.h"
+#include "broker/client.h"
 #include "gateway/credential_cache.h"
 #include "gateway/device_registration.h"
 #include "registry/registry_service.h"
@@ -22,6 +23,7 @@ struct SignInResult {
   std::shared_ptr<const ProductRules> product;
   // Row 6: this was no sign-in, and here is what the device asked for. Of `signed_in` only the device is filled.
   std::optional<registry::Registration> registration;
+  std::shared_ptr<const broker::CertificateTrail> certificate{};  // it proved itself with; null: none
 };
 
 class DeviceSignIn {
@@ -68,6 +70,9 @@ class DeviceSignIn {
   using Found = base::UniqueFunction<void(base::Result<const CachedCredential*>)>;
   void find(base::DeviceKey key, Found found);
 
+  // Certificates were unbound or revoked: what the registry answered about one before is asked for again.
+  void certificates_changed() { ++certificates_generation_; }
+
   void set_policy(auth::SignInPolicy policy) { policy_ = std::move(policy); }
   const auth::SignInPolicy& policy() const { return policy_; }
   CredentialCache& cache() { return cache_; }
@@ -77,6 +82,8 @@ class DeviceSignIn {
   struct ByCertificate;
   using ByCertificateRef = std::unique_ptr<ByCertificate>;
   void identify(ByCertificateRef sign_in);
+  void bind_at_first_use(ByCertificateRef sign_in);
+  void unavailable(ByCertificate& sign_in, const base::Error& error);
   void on_standing(ByCertificateRef sign_in, registry::CertificateStanding standing);
   void refuse_certificate(ByCertificate& sign_in, auth::RefusalReason reason);
 
@@ -94,6 +101,7 @@ class DeviceSignIn {
   auth::SignInPolicy policy_;
   CredentialCache cache_;
   DeviceRegistration registration_;
+  std::uint64_t certificates_generation_ = 0;
 };
 
 }  // namespace mooring::gateway

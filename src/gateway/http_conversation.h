@@ -19,9 +19,9 @@ struct HttpServices {
   std::function<std::unique_ptr<Conversation>(Transport&)> make_websocket;
   std::vector<std::string> allowed_origins;  // empty: every origin
   http::ParserLimits limits;
-  std::size_t local_body_bytes = 8 * 1024 * 1024;  // of requests over the local socket
-  std::int64_t idle_timeout_ms = 10'000;           // from an answer to the end of the next head
-  std::int64_t body_timeout_ms = 60'000;           // of those who may send more than strangers
+  std::size_t local_body_bytes = 17 * 1024 * 1024;  // of requests over the local socket
+  std::int64_t idle_timeout_ms = 10'000;            // from an answer to the end of the next head
+  std::int64_t body_timeout_ms = 60'000;            // of those who may send more than strangers
 };
 
 class HttpConversation final : public Conversation {

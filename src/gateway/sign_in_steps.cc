@@ -243,6 +243,7 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   info.kind = broker::ClientKind::kDevice;
   info.device = device.device;
   info.iot_id = std::move(result->iot_id);
+  info.certificate = std::move(result->certificate);
   info.facts = {
       std::move(device.facts.language), std::move(device.facts.sdk_version), std::move(device.facts.system),
       device.facts.module_id.empty() ? std::move(device.facts.partner_id) : std::move(device.facts.module_id)};

@@ -161,6 +161,8 @@ tl::expected<TicketSignedIn, RefusalReason> TicketSignIn::admit(const registry::
   if (result.ends_ms <= clock_.wall_ms()) return tl::unexpected(RefusalReason::kTicketExpired);
   if (!ticket.of_device()) {
     if (!found.account) return tl::unexpected(RefusalReason::kTicketHolder);
+    // The account changed again with every look-up: what was found may give it back what it lost.
+    if (asked.accounts != accounts_.generation()) return tl::unexpected(RefusalReason::kUnavailable);
     result.authorizer = std::make_unique<TicketAuthorizer>(live_, ticket, accounts_.put(*found.account).rules);
     return result;
   }

@@ -4,7 +4,9 @@
 // hexadecimal digits without leading zeros. Nothing here is secret: of certificates the public part is kept.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,6 +66,20 @@ struct CertificateStanding {
   std::optional<base::DeviceKey> device;
   bool first_use = false;    // not bound, but bind_at_first_use() would
   bool undescribed = false;  // bound by hand and seen for the first time: see describe_certificate()
+};
+
+// What was revoked in one go: a certificate, or those that an authority signed with these numbers.
+struct RevokedCertificates {
+  std::string fingerprint;  // empty: by number
+  std::string authority;
+  std::vector<std::string> serials;  // in order
+
+  // A device that proved itself with this chain is concerned; the fields are those of PresentedChain.
+  bool concerns(const std::vector<std::string>& chain, std::string_view its_authority,
+                std::string_view issued_serial) const {
+    if (!fingerprint.empty()) return std::ranges::find(chain, fingerprint) != chain.end();
+    return its_authority == authority && std::ranges::binary_search(serials, issued_serial, std::less<>());
+  }
 };
 
 struct ExpiringCertificates {

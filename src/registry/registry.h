@@ -166,7 +166,8 @@ struct Change {
     kTicketRevoked,  // also with its holder
     kApiTokenCreated,
     kApiTokenDeleted,
-    kDeviceCertificateGone,  // unbound or revoked: who signed in with it must leave
+    kDeviceCertificateGone,  // unbound: its device must leave
+    kCertificatesRevoked,    // who signed in with one of them, or below one, must leave; key is empty
     kAuthoritiesChanged,     // added or removed; key is empty
   };
   Kind kind;
@@ -174,6 +175,7 @@ struct Change {
   std::string account = {};  // name, in the changes of accounts
   std::string ticket = {};   // id
   std::shared_ptr<const ApiToken> api_token = {};
+  std::shared_ptr<const RevokedCertificates> revoked = {};
   std::string iot_id = {};         // of a device, in the four about its life
   std::string device_secret = {};  // kDeviceCreated only
 };

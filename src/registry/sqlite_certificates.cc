@@ -69,6 +69,9 @@ struct FirstUseTarget {
 };
 std::optional<FirstUseTarget> first_use_target(SqliteConnection& connection, const Authority& authority,
                                                const PresentedChain& shown) {
+  if (Query(connection, "SELECT 1 FROM unbound_certificate WHERE fingerprint = ?", shown.chain.front()).step()) {
+    return std::nullopt;
+  }
   const std::string& product_key = authority.product_key.empty() ? shown.organizational_unit : authority.product_key;
   if (!check_product_key(product_key) || !check_device_name(shown.common_name)) return std::nullopt;
   FirstUseTarget target{{product_key, shown.common_name}, false};
@@ -183,6 +186,7 @@ base::Result<BoundCertificate> SqliteRegistry::bind_certificate(const BoundCerti
     BoundCertificate bound = wanted;
     bound.bound_ms = clock_.wall_ms();
     insert_bound(connection, bound, "", "");
+    Query(connection, "DELETE FROM unbound_certificate WHERE fingerprint = ?", bound.fingerprint).run();
     changes.push_back({Change::Kind::kDeviceChanged, wanted.device});
     return *load_bound(connection, wanted.fingerprint);
   });
@@ -197,6 +201,9 @@ base::Result<> SqliteRegistry::unbind_certificate(const base::DeviceKey& key, st
                            fingerprint, key.product_key, key.device_name)
                          .run();
     if (gone == 0) return base::fail(base::Errc::kNotFound, "this certificate is not bound to the device");
+    Query(connection, "INSERT OR REPLACE INTO unbound_certificate (fingerprint, unbound_ms) VALUES (?, ?)", fingerprint,
+          clock_.wall_ms())
+        .run();
     changes.push_back({Change::Kind::kDeviceCertificateGone, key});
     return {};
   });

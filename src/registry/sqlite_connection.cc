@@ -189,6 +189,13 @@ CREATE TABLE revoked_serial (
   PRIMARY KEY (authority, serial)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // Certificates that were unbound: they do not bind themselves again at a first use.
+    R"sql(
+CREATE TABLE unbound_certificate (
+  fingerprint TEXT    NOT NULL PRIMARY KEY,
+  unbound_ms  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

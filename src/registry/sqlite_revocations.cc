@@ -1,6 +1,8 @@
 // Revocations in the SQLite registry: by fingerprint, by authority and serial number, by revocation list.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "registry/sqlite_registry_impl.h"
 
@@ -22,6 +24,13 @@ void insert_serial(SqliteConnection& connection, std::string_view authority, std
       .run();
 }
 
+Change told(RevokedCertificates revoked) {
+  std::ranges::sort(revoked.serials);
+  Change change{Change::Kind::kCertificatesRevoked, {}};
+  change.revoked = std::make_shared<const RevokedCertificates>(std::move(revoked));
+  return change;
+}
+
 }  // namespace
 
 base::Result<> SqliteRegistry::revoke_certificate(std::string_view fingerprint) {
@@ -29,9 +38,7 @@ base::Result<> SqliteRegistry::revoke_certificate(std::string_view fingerprint) 
     Query(connection, "INSERT OR IGNORE INTO revoked_certificate (fingerprint, revoked_ms) VALUES (?, ?)", fingerprint,
           clock_.wall_ms())
         .run();
-    Query bound(connection, "SELECT product_key, device_name FROM device_certificate WHERE fingerprint = ?",
-                fingerprint);
-    if (bound.step()) changes.push_back({Change::Kind::kDeviceCertificateGone, {bound.text(0), bound.text(1)}});
+    changes.push_back(told({std::string(fingerprint), {}, {}}));
     return {};
   });
 }
@@ -40,10 +47,7 @@ base::Result<> SqliteRegistry::revoke_serial(std::string_view authority, std::st
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<> {
     if (!authority_exists(connection, authority)) return tl::unexpected(no_such_authority(authority));
     insert_serial(connection, authority, serial, clock_.wall_ms(), false);
-    Query bound(connection,
-                "SELECT product_key, device_name FROM device_certificate WHERE authority = ? AND issued_serial = ?",
-                authority, serial);
-    while (bound.step()) changes.push_back({Change::Kind::kDeviceCertificateGone, {bound.text(0), bound.text(1)}});
+    changes.push_back(told({{}, std::string(authority), {std::string(serial)}}));
     return {};
   });
 }
@@ -72,11 +76,7 @@ base::Result<> SqliteRegistry::import_revocations(std::string_view authority, ba
     Query(connection, "UPDATE authority SET list_issued_ms = ?, list_next_ms = ? WHERE fingerprint = ?", issued_ms,
           next_ms, authority)
         .run();
-    Query bound(connection,
-                "SELECT c.product_key, c.device_name FROM device_certificate c JOIN revoked_serial r ON "
-                "r.authority = c.authority AND r.serial = c.issued_serial WHERE c.authority = ?",
-                authority);
-    while (bound.step()) changes.push_back({Change::Kind::kDeviceCertificateGone, {bound.text(0), bound.text(1)}});
+    changes.push_back(told({{}, std::string(authority), {serials.begin(), serials.end()}}));
     return {};
   });
 }

@@ -78,8 +78,10 @@ std::optional<std::size_t> ApiDoor::body_bytes_max(const http::Request& head, co
   if (!given || given->scheme != api::Authorization::Scheme::kBearer) return std::nullopt;
   const auto caller = tokens_.find(given->token);
   if (!caller) return std::nullopt;
+  const std::size_t most = api::AdminService::body_bytes_max(head.path());
+  const bool list = most > api::kRequestBodyBytesMax && caller->at_least(registry::Role::kOperator);
   const bool imports = head.path() == kImportPath && caller->at_least(registry::Role::kAdmin);
-  return imports ? kImportBytesMax : kBodyBytesMax;
+  return list || imports ? most : kBodyBytesMax;
 }
 
 void ApiDoor::handle(http::Request request, const http::RequestSource& source, http::Respond respond) {

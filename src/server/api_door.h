@@ -26,7 +26,6 @@ class ApiDoor {
  public:
   static constexpr std::uint32_t kWrongPerAddressPerMinute = 20;
   static constexpr std::size_t kBodyBytesMax = 256 * 1024;
-  static constexpr std::size_t kImportBytesMax = api::kRequestBodyBytesMax;
 
   ApiDoor(registry::RegistryService& registry, api::SessionControl& sessions, api::Diagnostics diagnostics,
           const base::Clock& clock);

@@ -164,7 +164,9 @@ void LiveSessions::on_change(const registry::Change& change) {
   using Kind = registry::Change::Kind;
   switch (change.kind) {
     case Kind::kProductChanged:
-      reload_product(change.key.product_key);
+      for (LoopWorker* worker : workers_) {
+        worker->loop().post([worker, pk = change.key.product_key] { worker->reload_product(pk); });
+      }
       return;
     case Kind::kProductCreated:
     case Kind::kProductDeleted:
@@ -194,11 +196,19 @@ void LiveSessions::on_change(const registry::Change& change) {
     case Kind::kDeviceDeleted:
     case Kind::kDeviceCertificateGone:
       break;
+    case Kind::kCertificatesRevoked:
+      for (LoopWorker* worker : workers_) {
+        worker->loop().post([worker, revoked = change.revoked] { worker->close_certificates(*revoked); });
+      }
+      return;
     case Kind::kAuthoritiesChanged:
       return;  // DeviceTrust's
   }
   for (LoopWorker* worker : workers_) {
-    worker->loop().post([worker, key = change.key] { worker->sign_in().cache().forget(key); });
+    worker->loop().post([worker, key = change.key, certificate = change.kind == Kind::kDeviceCertificateGone] {
+      worker->sign_in().cache().forget(key);
+      if (certificate) worker->sign_in().certificates_changed();
+    });
   }
   if (change.kind == Kind::kDeviceDisabled) close_everywhere(change.key, broker::CloseCause::kDisabled);
   if (change.kind == Kind::kDeviceCertificateGone) close_everywhere(change.key, broker::CloseCause::kKicked);
@@ -208,7 +218,9 @@ void LiveSessions::on_change(const registry::Change& change) {
 void LiveSessions::on_account_change(const registry::Change& change) {
   using Kind = registry::Change::Kind;
   if (change.kind == Kind::kAccountPermissionsChanged) {
-    reload_account(change.account);
+    for (LoopWorker* worker : workers_) {
+      worker->loop().post([worker, name = change.account] { worker->reload_account(name); });
+    }
     return;
   }
   for (LoopWorker* worker : workers_) {
@@ -224,42 +236,12 @@ void LiveSessions::on_account_change(const registry::Change& change) {
   }
 }
 
-void LiveSessions::reload_account(const std::string& name) {
-  using Found = std::optional<registry::Account>;
-  for (LoopWorker* worker : workers_) {
-    registry_.run_read<Found>([name](registry::Registry& registry) { return registry.find_account(name); },
-                              worker->loop(),
-                              [worker, name](base::Result<Found> found) {
-                                if (found && *found) {
-                                  worker->update_account(**found);
-                                } else {
-                                  // Deleted by now, or not to be read: nobody may go on with the old permissions.
-                                  worker->close_account(name, broker::CloseCause::kKicked);
-                                }
-                              });
-  }
-}
-
 void LiveSessions::close_everywhere(const base::DeviceKey& device, broker::CloseCause cause) {
   for (LoopWorker* worker : workers_) {
     worker->loop().post([worker, device, cause] {
       worker->broker().close_device(device, cause);
       worker->close_tickets_of_device(device, cause);
     });
-  }
-}
-
-void LiveSessions::reload_product(const std::string& product_key) {
-  for (LoopWorker* worker : workers_) {
-    registry_.run_read<registry::Product>(
-        [product_key](registry::Registry& registry) { return registry.get_product(product_key); }, worker->loop(),
-        [worker, product_key](base::Result<registry::Product> product) {
-          if (product) {
-            worker->update_product(*product);
-          } else {
-            worker->sign_in().cache().forget_product(product_key);
-          }
-        });
   }
 }
 

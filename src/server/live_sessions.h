@@ -39,11 +39,9 @@ class LiveSessions final : public api::SessionControl, public api::FlightSource 
   void on_change(const registry::Change& change);
   void tell_life_cycles(std::span<const registry::Change> changes);
   void on_account_change(const registry::Change& change);
-  void reload_account(const std::string& name);
   bool ask_all(base::UniqueFunction<bool(LoopWorker&)> question);
   void close_everywhere(const base::DeviceKey& device, broker::CloseCause cause);
   void close_tickets(const std::unordered_set<std::string>& ids);
-  void reload_product(const std::string& product_key);
 
   registry::RegistryService& registry_;
   std::vector<LoopWorker*> workers_;

@@ -65,6 +65,13 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
                        const Options& options)
     : loop_(std::move(loop)),
       cluster_(shared.cluster),
+      registry_(shared.registry),
+      accounts_([this](const std::string& name, base::UniqueFunction<void()> answered) {
+        ask_for_account(name, std::move(answered));
+      }),
+      products_([this](const std::string& product_key, base::UniqueFunction<void()> answered) {
+        ask_for_product(product_key, std::move(answered));
+      }),
       id_(id),
       token_key_(shared.token_key),
       clock_(*loop_, shared.clock),
@@ -205,6 +212,33 @@ void LoopWorker::apply(const Options& options) {
   sign_in_.registration().set_devices_max(options.limits.registered_devices_per_product);
 }
 
+void LoopWorker::ask_for_account(const std::string& name, base::UniqueFunction<void()> answered) {
+  using Found = std::optional<registry::Account>;
+  registry_.run_read<Found>([name](registry::Registry& registry) { return registry.find_account(name); }, *loop_,
+                            [this, name, answered = std::move(answered)](base::Result<Found> found) mutable {
+                              if (found && *found) {
+                                update_account(**found);
+                              } else {
+                                // Deleted by now, or not to be read: nobody may go on with the old permissions.
+                                close_account(name, broker::CloseCause::kKicked);
+                              }
+                              answered();
+                            });
+}
+
+void LoopWorker::ask_for_product(const std::string& product_key, base::UniqueFunction<void()> answered) {
+  registry_.run_read<registry::Product>(
+      [product_key](registry::Registry& registry) { return registry.get_product(product_key); }, *loop_,
+      [this, product_key, answered = std::move(answered)](base::Result<registry::Product> product) mutable {
+        if (product) {
+          update_product(*product);
+        } else {
+          sign_in_.cache().forget_product(product_key);
+        }
+        answered();
+      });
+}
+
 void LoopWorker::forget_account(const std::string& name) {
   account_sign_in_.cache().forget(name);
 }
@@ -223,6 +257,15 @@ void LoopWorker::update_account(const registry::Account& account) {
   const gateway::AccountAuthorizer authorizer(std::make_shared<const gateway::AccountRules>(std::move(rules)));
   broker_.narrow_account(account.name, authorizer);
   narrow_tickets([&](const gateway::TicketAuthorizer& ticket) { return ticket.account() == account.name; });
+}
+
+void LoopWorker::close_certificates(const registry::RevokedCertificates& revoked) {
+  sign_in_.certificates_changed();
+  broker_.close_certificates(
+      [&](const broker::CertificateTrail& trail) {
+        return revoked.concerns(trail.chain, trail.authority, trail.issued_serial);
+      },
+      broker::CloseCause::kKicked);
 }
 
 // Tickets are "ticket:" and their id, in place of an account's name.

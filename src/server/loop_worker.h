@@ -18,6 +18,7 @@
 #include "server/options.h"
 #include "server/portions.h"
 #include "server/presence_recorder.h"
+#include "server/reloader.h"
 #include "server/turn_end_bus.h"
 #include "session/ports.h"
 
@@ -78,10 +79,15 @@ class LoopWorker final : private net::Timer {
   gateway::DeviceSignIn& sign_in() { return sign_in_; }
   const journal::FlightRecorder& flights() const { return flights_; }  // on the loop's thread
 
+  // On the loop's thread: permissions of an account, or a product, have changed; the registry is asked for them.
+  void reload_account(const std::string& name) { accounts_.changed(name); }
+  void reload_product(const std::string& product_key) { products_.changed(product_key); }
   // On the loop's thread: what a change of an account means here.
   void forget_account(const std::string& name);
   void close_account(const std::string& name, broker::CloseCause cause);  // with forget_account
   void update_account(const registry::Account& account);
+  // On the loop's thread: certificates are not good any more.
+  void close_certificates(const registry::RevokedCertificates& revoked);
   // On the loop's thread: what changes mean for tickets.
   void close_tickets(const std::unordered_set<std::string>& ids);  // they were revoked
   void close_tickets_of_device(const base::DeviceKey& device, broker::CloseCause cause);
@@ -117,10 +123,15 @@ class LoopWorker final : private net::Timer {
   void narrow_tickets(const IsMeantTicket& is_meant);
   struct Narrowed;
   void narrow(const Narrowed& one);
+  void ask_for_account(const std::string& name, base::UniqueFunction<void()> answered);
+  void ask_for_product(const std::string& product_key, base::UniqueFunction<void()> answered);
   void keep_wall_offset() { flights_.set_wall_offset(clock_.wall_ms() - clock_.mono_ms()); }
 
   std::unique_ptr<net::Loop> loop_;
   cluster::LocalCluster& cluster_;
+  registry::RegistryService& registry_;
+  Reloader accounts_;
+  Reloader products_;
   const std::uint16_t id_;
   const std::string token_key_;
   const LoopClock clock_;

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from authority import Authority
-from harness import Device
+from harness import Device, run_program
 from rawclient import CONNACK, PUBLISH, connect_packet
 
 VECTORS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "sign_vectors.json").read_text())
@@ -400,6 +400,61 @@ def test_unbinding_disconnects(x509, bound):
         x509.device_command("unbind-certificate", device, certificate.file)
         client.wait_closed()
     refused(x509, certificate, device.username, "certificate-unbound")
+
+
+def test_unbound_stays_unbound_at_first_use(make_server, tmp_path):
+    ca = Authority(tmp_path / "ca")
+    server = make_server(devices=0)
+    first_use_server(server, ca)
+    certificate = ca.device("born")
+    device = Device(X509_PRODUCT, "born", "")
+    assert attempt(server, certificate, device.username) == 0, "made at its first use"
+    server.device_command("unbind-certificate", device, certificate.file)
+    refused(server, certificate, device.username, "certificate-unbound")
+    refused(server, certificate, "&", "certificate-unbound", client_id=WHO_ID)
+    bind(server, device, certificate.file)
+    assert attempt(server, certificate, device.username) == 0
+
+
+def first_use_server(server, ca):
+    server.create_product(X509_PRODUCT, None, (), ("--auth-type", "x509", "--first-use", "create"))
+    server.cli("authority", "add", ca.file, "--product-key", X509_PRODUCT)
+    server.wait_log("1 private authorities are in use")
+
+
+def test_revoking_an_intermediate_disconnects_those_below(make_server, tmp_path):
+    ca = Authority(tmp_path / "ca")
+    middles = [Authority(tmp_path / name, name, parent=ca) for name in ("first", "second")]
+    server = make_server(devices=0)
+    first_use_server(server, ca)
+    clients = []
+    for certificate in [middle.device(f"below-{middle.file.stem}") for middle in middles] + [ca.device("direct")]:
+        clients.append(server.client("tls", tls=tls(server, certificate)))
+        assert clients[-1].connect(CLIENT_ID, f"{certificate.file.stem}&{X509_PRODUCT}", "")[1] == 0
+    first, second, direct = clients
+    server.cli("authority", "revoke", middles[0].fingerprint)
+    first.wait_closed()
+    second.ping()
+    server.cli("authority", "revoke", "--authority", ca.file, "--serial", middles[1].serial)
+    second.wait_closed()
+    direct.ping()
+    direct.close()
+
+
+def test_a_long_revocation_list_over_https(make_server, tmp_path):
+    ca = Authority(tmp_path / "ca")
+    server = make_server(devices=0)
+    server.cli("authority", "add", ca.file)
+    ca.revocation_list()  # makes the folder of `openssl ca`
+    revoked = "".join(f"R\t400101000000Z\t260101000000Z\t{0x10000 + n:X}\tunknown\t/CN=d{n}\n" for n in range(12_000))
+    (ca.folder / "index.txt").write_text(revoked)
+    crl = ca.revocation_list()
+    assert crl.stat().st_size > 400_000
+    token = server.json("token", "create", "lists", "--role", "operator")["token"]
+    words = ["--server", f"https://localhost:{server.port}", "--token", token, "--cafile", server.root_certificate]
+    shown = run_program("authority", "import-crl", ca.fingerprint, crl, *words, "--json").json()
+    assert shown["revokedSerials"] == 12_000
+    assert server.json("authority", "import-crl", ca.fingerprint, crl)["revokedSerials"] == 12_000
 
 
 def test_a_revocation_list(make_server, tmp_path):

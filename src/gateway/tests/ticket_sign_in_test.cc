@@ -169,6 +169,24 @@ TEST_F(TicketSignInTest, follows_the_account_s_permissions) {
   EXPECT_EQ(signed_in.authorizer->may_publish("shop/b"), Verdict::kNotPermitted);
 }
 
+TEST_F(TicketSignInTest, an_answer_from_before_a_change_gives_the_account_nothing_back) {
+  store(account_ticket());
+  const registry::Account before = **registry_->find_account("shop");
+  registry::Account narrowed = before;
+  narrowed.permissions.clear();
+  const auto connected = accounts.put(narrowed).rules;  // another connection of the account
+  begin();
+  while (!result) {
+    base::Task answer = inbox.next();
+    ASSERT_TRUE(answer);
+    accounts.update(narrowed);  // with every look-up there is a newer change
+    answer();
+  }
+  ASSERT_FALSE(result->has_value());
+  EXPECT_EQ(result->error().reason, RefusalReason::kUnavailable);
+  EXPECT_FALSE(connected->permissions->may_publish("shop/a"));
+}
+
 TEST_F(TicketSignInTest, refusals_have_their_reasons) {
   EXPECT_EQ(refused(), RefusalReason::kTicketUnknown);
   store(device_ticket());

@@ -143,7 +143,10 @@ TEST_F(Certificates, revoked_by_fingerprint_also_of_an_intermediate) {
   ASSERT_TRUE(registry->revoke_certificate(print_of('1')));
   EXPECT_TRUE(registry->find_certificate(shown())->revoked);
   EXPECT_FALSE(registry->find_certificate(shown())->device);
-  EXPECT_TRUE(told(Change::Kind::kDeviceCertificateGone));
+  ASSERT_EQ(changes.back().kind, Change::Kind::kCertificatesRevoked);
+  EXPECT_TRUE(changes.back().revoked->concerns(longer.chain, longer.authority, longer.issued_serial));
+  EXPECT_TRUE(changes.back().revoked->concerns({print_of('7'), print_of('1')}, print_of('b'), "5")) << "from below";
+  EXPECT_FALSE(changes.back().revoked->concerns({print_of('7')}, print_of('a'), "01"));
   ASSERT_TRUE(registry->lift_revocation(print_of('1')));
   EXPECT_FALSE(registry->find_certificate(shown())->revoked);
   EXPECT_EQ(registry->lift_revocation(print_of('1')).error().code, base::Errc::kNotFound);
@@ -156,7 +159,10 @@ TEST_F(Certificates, a_revocation_list_replaces_the_one_before) {
   const std::vector<std::string> first{"01", "77"};
   ASSERT_TRUE(registry->import_revocations(print_of('a'), 1000, 2000, first));
   EXPECT_TRUE(registry->find_certificate(shown())->revoked);
-  EXPECT_TRUE(told(Change::Kind::kDeviceCertificateGone));
+  ASSERT_EQ(changes.back().kind, Change::Kind::kCertificatesRevoked);
+  EXPECT_TRUE(changes.back().revoked->concerns(shown().chain, print_of('a'), "01"));
+  EXPECT_FALSE(changes.back().revoked->concerns(shown().chain, print_of('b'), "01")) << "another authority";
+  EXPECT_FALSE(changes.back().revoked->concerns(shown().chain, print_of('a'), "02"));
   EXPECT_EQ(registry->get_authority(print_of('a'))->revoked_serials, 2U);
   ASSERT_TRUE(registry->revoke_serial(print_of('a'), "88"));
   ASSERT_TRUE(registry->import_revocations(print_of('a'), 1500, 2500, {}));
@@ -199,6 +205,20 @@ TEST_F(Certificates, first_use_by_the_rules) {
   EXPECT_FALSE(registry->bind_at_first_use(shown())->device) << "revoked";
   EXPECT_TRUE(registry->bind_at_first_use(shown('2'))->device);
   EXPECT_FALSE(registry->bind_at_first_use(shown('3'))->device) << "the device has a certificate";
+}
+
+TEST_F(Certificates, an_unbound_one_does_not_bind_itself_again) {
+  first_use(FirstUse::kExisting);
+  ASSERT_TRUE(registry->add_authority(authority('a')));
+  ASSERT_TRUE(registry->bind_at_first_use(shown())->device);
+  ASSERT_TRUE(registry->unbind_certificate({"pk", "dn"}, print_of('1')));
+  EXPECT_EQ(changes.back().kind, Change::Kind::kDeviceCertificateGone);
+  EXPECT_FALSE(registry->find_certificate(shown())->first_use);
+  EXPECT_FALSE(registry->bind_at_first_use(shown())->device);
+  EXPECT_FALSE(registry->find_certificate(shown())->revoked) << "unbound is not revoked";
+  EXPECT_TRUE(registry->find_certificate(shown('2'))->first_use) << "another one of the device may";
+  bind('1');
+  EXPECT_EQ(registry->find_certificate(shown())->device, (base::DeviceKey{"pk", "dn"})) << "when it is said";
 }
 
 TEST_F(Certificates, first_use_may_make_the_device) {

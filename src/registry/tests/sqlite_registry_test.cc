@@ -87,7 +87,8 @@ constexpr char kUndoRegistration[] =
 
 // And X.509 after that.
 constexpr char kUndoCertificates[] =
-    "DROP TABLE revoked_serial; DROP TABLE revoked_certificate; DROP TABLE device_certificate; DROP TABLE authority; "
+    "DROP TABLE unbound_certificate; DROP TABLE revoked_serial; DROP TABLE revoked_certificate; DROP TABLE "
+    "device_certificate; DROP TABLE authority; "
     "ALTER TABLE product DROP COLUMN first_use; ALTER TABLE product DROP COLUMN auth_type;";
 
 TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number) {
