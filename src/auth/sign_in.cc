@@ -7,7 +7,7 @@
 #include "auth/signature.h"
 #include "base/assert.h"
 #include "base/text.h"
-#include "crypto/token_hash.h"
+#include "crypto/secret_hash.h"
 
 namespace mooring::auth {
 namespace {

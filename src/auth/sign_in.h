@@ -62,7 +62,7 @@ struct SignInPolicy {
   std::string token_key;                        // of server_token.h; empty: no iotToken is valid
 };
 
-// A clientId and the hash of its token (crypto/token_hash.h), of a device that lives by tokens.
+// A clientId and the hash of its token (crypto/secret_hash.h), of a device that lives by tokens.
 struct TokenRecord {
   std::string client_id;
   std::string token_hash;

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "crypto/random.h"
-#include "crypto/token_hash.h"
+#include "crypto/secret_hash.h"
 #include "registry/names.h"
 #include "registry/sqlite_registry_impl.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "auth/signature.h"
-#include "crypto/token_hash.h"
+#include "crypto/secret_hash.h"
 
 namespace mooring::auth {
 namespace {

@@ -13,7 +13,7 @@
 #include "auth/sign_in.h"
 #include "auth/signature.h"
 #include "base/text.h"
-#include "crypto/token_hash.h"
+#include "crypto/secret_hash.h"
 
 namespace mooring::auth {
 namespace {

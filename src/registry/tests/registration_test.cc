@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "crypto/token_hash.h"
+#include "crypto/secret_hash.h"
 #include "registry/registry.h"
 #include "registry/tests/registry_fixture.h"
 
