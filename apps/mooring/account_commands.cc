@@ -59,13 +59,7 @@ Result<> create(const AccountOptions& options, AdminClient& client) {
 }
 
 Result<> list(const AccountOptions& options, AdminClient& client) {
-  ListPrinter printer(options.json, {"name", "created", "permissions"});
-  const auto done = for_each_page(client, "accounts?limit=1000", [&](const boost::json::array& items) -> Result<> {
-    printer.add(items);
-    return {};
-  });
-  if (done) printer.finish();
-  return done;
+  return print_list(client, "accounts?limit=1000", options.json, {"name", "created", "permissions"});
 }
 
 // The permissions there are, without the removed and with the added ones.

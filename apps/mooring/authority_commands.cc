@@ -71,13 +71,8 @@ Result<> add(const AuthorityOptions& options, AdminClient& client) {
 }
 
 Result<> list(const AuthorityOptions& options, AdminClient& client) {
-  ListPrinter printer(options.json, {"fingerprint", "subject", "productKey", "notAfter", "revokedSerials"});
-  const auto done = for_each_page(client, "authorities?limit=100", [&](const boost::json::array& items) -> Result<> {
-    printer.add(items);
-    return {};
-  });
-  if (done) printer.finish();
-  return done;
+  return print_list(client, "authorities?limit=100", options.json,
+                    {"fingerprint", "subject", "productKey", "notAfter", "revokedSerials"});
 }
 
 Result<> with_authority(const AuthorityOptions& options, AdminClient& client, std::string_view method) {

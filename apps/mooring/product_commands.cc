@@ -59,15 +59,9 @@ Result<> create(const ProductOptions& options, AdminClient& client) {
 Result<> list(const ProductOptions& options, AdminClient& client) {
   std::vector<std::string> columns{"productKey", "name", "profile", "dynamicRegistration", "deviceCount", "created"};
   if (options.secrets) columns.insert(columns.begin() + 1, "productSecret");
-  ListPrinter printer(options.json, std::move(columns));
   const std::string target =
       "products?limit=1000&prefix=" + percent_encoded(options.prefix) + (options.secrets ? "&secrets=true" : "");
-  const auto done = for_each_page(client, target, [&](const boost::json::array& items) -> Result<> {
-    printer.add(items);
-    return {};
-  });
-  if (done) printer.finish();
-  return done;
+  return print_list(client, target, options.json, std::move(columns));
 }
 
 Result<> show(const ProductOptions& options, AdminClient& client) {

@@ -176,6 +176,16 @@ void ListPrinter::finish() {
   if (!json_ && empty_) fmt::print(stderr, "nothing found\n");
 }
 
+Result<> print_list(AdminClient& client, const std::string& target, bool json, std::vector<std::string> columns) {
+  ListPrinter printer(json, std::move(columns));
+  const auto done = for_each_page(client, target, [&](const boost::json::array& items) -> Result<> {
+    printer.add(items);
+    return {};
+  });
+  if (done) printer.finish();
+  return done;
+}
+
 namespace {
 
 Result<std::unique_ptr<AdminClient>> open_client(const CommonOptions& options, DataFolder folder) {

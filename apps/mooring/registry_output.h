@@ -29,7 +29,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 // One call; an answer that is an error becomes an Error with the server's message (kInvalidArgument for wrong input).
 base::Result<boost::json::value> call(AdminClient& client, std::string_view method, const std::string& target,
                                       const boost::json::value& body = nullptr);
-// The items of a list, page by page; `target` has a query already ("...?limit=100"). Ends at the first error.
+// The items of a list, page by page; `target` has a query already ("...?limit=100"), unless the list has
+// one page. Ends at the first error.
 base::Result<> for_each_page(AdminClient& client, const std::string& target,
                              const std::function<base::Result<>(const boost::json::array& items)>& take);
 
@@ -70,6 +71,9 @@ class ListPrinter {
   Table table_;
   bool empty_ = true;
 };
+
+// A whole list, printed page by page as above. `target` as of for_each_page().
+base::Result<> print_list(AdminClient& client, const std::string& target, bool json, std::vector<std::string> columns);
 
 // Runs a command's body on an open client; prints its failure; the exit status.
 int run_with_client(const CommonOptions& options, DataFolder folder,

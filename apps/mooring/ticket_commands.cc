@@ -131,19 +131,14 @@ Result<> mint(const TicketOptions& options, AdminClient& client) {
 }
 
 Result<> list(const TicketOptions& options, AdminClient& client) {
-  ListPrinter printer(
-      options.json, {"id", "state", "expires", "productKey", "deviceName", "account", "as", "permissions", "mintedBy"});
   std::string target = "tickets?limit=1000";
   if (!options.product_key.empty()) target += "&productKey=" + percent_encoded(options.product_key);
   if (!options.device_name.empty()) target += "&deviceName=" + percent_encoded(options.device_name);
   if (!options.account.empty()) target += "&account=" + percent_encoded(options.account);
   if (options.all) target += "&all=true";
-  const auto done = for_each_page(client, target, [&](const boost::json::array& items) -> Result<> {
-    printer.add(items);
-    return {};
-  });
-  if (done) printer.finish();
-  return done;
+  return print_list(
+      client, target, options.json,
+      {"id", "state", "expires", "productKey", "deviceName", "account", "as", "permissions", "mintedBy"});
 }
 
 Result<> revoke(const TicketOptions& options, AdminClient& client) {

@@ -35,12 +35,7 @@ Result<> create(const TokenOptions& options, AdminClient& client) {
 }
 
 Result<> list(const TokenOptions& options, AdminClient& client) {
-  ListPrinter printer(options.json, {"name", "role", "created", "expires"});
-  const auto tokens = call(client, "GET", "tokens");
-  if (!tokens) return tl::unexpected(tokens.error());
-  printer.add(tokens->at("items").as_array());
-  printer.finish();
-  return {};
+  return print_list(client, "tokens", options.json, {"name", "role", "created", "expires"});
 }
 
 Result<> revoke(const TokenOptions& options, AdminClient& client) {
