@@ -191,6 +191,10 @@ bool Connection::step_first_bytes() {
 }
 
 bool Connection::step_handshake() {
+  if (!owner_->takes_handshake_step()) {
+    loop_->call_again(*this);
+    return false;
+  }
   switch (stream_.handshake()) {
     case net::Stream::Handshake::kDone:
       base::log_debug("gateway", "{}: {} {}{}", peer_.address.to_text(), stream_.tls_version(), stream_.tls_cipher(),

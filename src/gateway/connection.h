@@ -60,6 +60,8 @@ class ConnectionOwner {
   using PskFound = base::UniqueFunction<void(std::string key)>;
   virtual void find_psk_key(std::string_view, const PeerFacts&, PskFound found) { found({}); }
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
+  // A step of a handshake takes up to milliseconds, thousands of times what a message takes. False: in a later turn.
+  virtual bool takes_handshake_step() { return true; }
   virtual void psk_failed(std::string_view, const PeerFacts&) {}   // that key was not the client's
   // The connection is closed: hand it to Loop::destroy_later.
   virtual void closed(Connection& connection) = 0;

@@ -6,6 +6,11 @@
 #include "base/log.h"
 
 namespace mooring::gateway {
+namespace {
+
+constexpr std::uint32_t kHandshakeStepsPerTurn = 4;
+
+}  // namespace
 
 Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget, LoopSwitch& others)
     : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget), others_(others) {}
@@ -91,6 +96,16 @@ void Gateway::psk_failed(std::string_view identity, const PeerFacts& peer) {
 
 bool Gateway::may_shake_hands(const PeerFacts& peer) {
   return mqtt_.sign_in.may_shake_hands(peer.address.host());
+}
+
+// One turn may find hundreds of clients that begin; whoever has a message waits for as few of them as this, in the order
+// in which they came.
+bool Gateway::takes_handshake_step() {
+  if (handshake_turn_ != loop_.turn()) {
+    handshake_turn_ = loop_.turn();
+    handshake_steps_ = 0;
+  }
+  return handshake_steps_++ < kHandshakeStepsPerTurn;
 }
 
 void Gateway::closed(Connection& connection) {

@@ -40,6 +40,7 @@ class Gateway final : public ConnectionOwner {
   void find_psk_key(std::string_view identity, const PeerFacts& peer, PskFound found) override;
   void psk_failed(std::string_view identity, const PeerFacts& peer) override;
   bool may_shake_hands(const PeerFacts& peer) override;
+  bool takes_handshake_step() override;
   void closed(Connection& connection) override;
 
  private:
@@ -57,6 +58,8 @@ class Gateway final : public ConnectionOwner {
   std::vector<Door> doors_;
   base::IntrusiveList<Connection, ConnectionListTag> connections_;  // owned
   bool stopping_ = false;
+  std::uint64_t handshake_turn_ = 0;
+  std::uint32_t handshake_steps_ = 0;  // wanted in that turn
 };
 
 }  // namespace mooring::gateway

@@ -106,6 +106,7 @@ void Loop::run() {
 }
 
 void Loop::wait_and_dispatch() {
+  ++turn_;
   std::array<epoll_event, kMaxEvents> events;
   const bool work_left = !again_.empty() || posted_.load(std::memory_order_relaxed) != nullptr;
   const int timeout_ms = work_left ? 0 : timers_.wait_ms(clock_.mono_ms());

@@ -63,6 +63,7 @@ class Loop final : public base::Executor {
   void drop_posted();
 
   base::MonoMs now_ms() const { return now_ms_; }  // of this turn: no system call
+  std::uint64_t turn() const { return turn_; }     // its number, from 1 on: for what is rationed by the turn
   const base::Clock& clock() const { return clock_; }
   TimerWheel& timers() { return timers_; }
   BlockPool& blocks() { return blocks_; }
@@ -79,6 +80,7 @@ class Loop final : public base::Executor {
 
   const base::Clock& clock_;
   base::MonoMs now_ms_;
+  std::uint64_t turn_ = 0;
   TimerWheel timers_;
   BlockPool blocks_;
   UniqueFd epoll_;

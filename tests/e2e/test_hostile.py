@@ -3,6 +3,7 @@
 import pathlib
 import random
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -227,6 +228,27 @@ def test_half_packets_on_many_connections(server, bystander):
     assert server.memory() - before < 24 * MIB * server.slack
     for client in clients:
         client.close()
+
+
+def client_hello(server):
+    """The first bytes of a TLS client that makes the server sign with RSA in its first answer."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = server.tls(maximum=ssl.TLSVersion.TLSv1_2, ciphers="ECDHE-RSA-AES128-GCM-SHA256", verify=False)
+    half = context.wrap_bio(incoming, outgoing)
+    with pytest.raises(ssl.SSLWantReadError):
+        half.do_handshake()
+    return outgoing.read()
+
+
+def test_many_tls_handshakes_at_once(server, bystander):
+    """They cost us nothing and the server a signature each; others wait for a few of them, not for all in front."""
+    hello = client_hello(server)
+    streams = [server.stream() for _ in range(1200)]
+    for stream in streams:
+        stream.send(hello)
+    assert streams[0].receive(timeout=30)[0] == 22, "a handshake record"
+    for stream in streams:
+        stream.close()
 
 
 def test_connection_churn(server, bystander):
