@@ -92,12 +92,15 @@ ApiResult<Reply> show_account(AdminContext& context, const AdminRequest& request
 }
 
 ApiResult<Reply> update_account(AdminContext& context, const AdminRequest& request) {
-  const auto object = parse_object(request.body, {"password", "permissions"});
+  const auto object = parse_object(request.body, {"password", "permissions", "version"});
   if (!object) return tl::unexpected(object.error());
   registry::AccountChange change;
   auto permissions = read_permissions(*object);
   if (!permissions) return tl::unexpected(permissions.error());
   change.permissions = std::move(*permissions);
+  const auto version = read_version(*object);
+  if (!version) return tl::unexpected(version.error());
+  change.seen_version = *version;
   auto given = read_text(*object, "password");
   if (!given) return tl::unexpected(given.error());
   if (*given) {

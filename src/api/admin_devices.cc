@@ -165,15 +165,18 @@ ApiResult<Reply> show_device(AdminContext& context, const AdminRequest& request)
 }
 
 ApiResult<Reply> update_device(AdminContext& context, const AdminRequest& request) {
-  const auto object = parse_object(request.body, {"nickname", "deviceSecret"});
+  const auto object = parse_object(request.body, {"nickname", "deviceSecret", "version"});
   if (!object) return tl::unexpected(object.error());
   registry::DeviceChange change;
   auto nickname = read_text(*object, "nickname");
   if (!nickname) return tl::unexpected(nickname.error());
   auto secret = read_text(*object, "deviceSecret");
   if (!secret) return tl::unexpected(secret.error());
+  const auto version = read_version(*object);
+  if (!version) return tl::unexpected(version.error());
   change.nickname = std::move(*nickname);
   change.device_secret = std::move(*secret);
+  change.seen_version = *version;
   const auto device = context.registry.update_device(key_of(request), change);
   if (!device) return refuse(device.error());
   return Reply{to_json(*device, context.device_secrets())};

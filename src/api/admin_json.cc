@@ -62,6 +62,7 @@ boost::json::object to_json(const registry::Product& product, Secrets secrets) {
   json["topicClasses"] = std::move(topic_classes);
   json["deviceCount"] = product.device_count;
   json["created"] = time_json(product.created_ms);
+  json["version"] = product.version;
   return json;
 }
 
@@ -84,6 +85,7 @@ boost::json::object to_json(const registry::Device& device, Secrets secrets) {
                                      {"module", device.facts.module}});
   // A page that holds the secret gives it to everybody who opens it.
   json["secretUsedInBrowser"] = device.browser_origin.empty() ? boost::json::value() : text(device.browser_origin);
+  json["version"] = device.version;
   return json;
 }
 
@@ -117,6 +119,7 @@ boost::json::object to_json(const registry::Account& account) {
   json["name"] = account.name;
   json["permissions"] = permissions_json(account.permissions);
   json["created"] = time_json(account.created_ms);
+  json["version"] = account.version;
   return json;
 }
 

@@ -142,10 +142,13 @@ ApiResult<Reply> show_product(AdminContext& context, const AdminRequest& request
 
 ApiResult<Reply> update_product(AdminContext& context, const AdminRequest& request) {
   const auto object = parse_object(request.body, {"productSecret", "name", "profile", "dynamicRegistration",
-                                                  "topicClasses", "authType", "firstUse"});
+                                                  "topicClasses", "authType", "firstUse", "version"});
   if (!object) return tl::unexpected(object.error());
-  const auto change = read_change(*object);
+  auto change = read_change(*object);
   if (!change) return tl::unexpected(change.error());
+  const auto version = read_version(*object);
+  if (!version) return tl::unexpected(version.error());
+  change->seen_version = *version;
   const auto product = context.registry.update_product(request.path[1], *change);
   if (!product) return refuse(product.error());
   return Reply{to_json(*product, context.product_secrets())};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <charconv>
+#include <limits>
 
 #include "base/text.h"
 
@@ -82,6 +83,8 @@ ApiError to_api_error(const base::Error& error) {
       return {404, "not_found", error.message};
     case base::Errc::kAlreadyExists:
       return {409, "already_exists", error.message};
+    case base::Errc::kConflict:
+      return {409, "version_conflict", error.message};
     case base::Errc::kPermissionDenied:
       return {403, "forbidden", error.message};
     case base::Errc::kLimitExceeded:
@@ -193,6 +196,12 @@ ApiResult<std::optional<std::uint32_t>> read_number(const boost::json::object& o
     return refuse(400, "invalid", fmt::format("'{}' must be a number from {} to {}", name, least, most));
   }
   return std::optional<std::uint32_t>(static_cast<std::uint32_t>(number));
+}
+
+ApiResult<std::optional<std::uint64_t>> read_version(const boost::json::object& object) {
+  const auto number = read_number(object, "version", 0, std::numeric_limits<std::uint32_t>::max());
+  if (!number) return tl::unexpected(number.error());
+  return *number ? std::optional<std::uint64_t>(**number) : std::optional<std::uint64_t>();
 }
 
 }  // namespace mooring::api

@@ -62,5 +62,7 @@ ApiResult<std::optional<bool>> read_bool(const boost::json::object& object, std:
 // A whole number from `least` to `most`.
 ApiResult<std::optional<std::uint32_t>> read_number(const boost::json::object& object, std::string_view name,
                                                     std::uint32_t least, std::uint32_t most);
+// The member "version": what whoever asks has seen.
+ApiResult<std::optional<std::uint64_t>> read_version(const boost::json::object& object);
 
 }  // namespace mooring::api

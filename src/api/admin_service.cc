@@ -9,6 +9,10 @@
 #include "api/admin_operations.h"
 #include "api/admin_request.h"
 
+namespace mooring::embedded {
+std::string_view openapi_json();
+}
+
 namespace mooring::api {
 namespace {
 
@@ -17,6 +21,7 @@ constexpr std::string_view kRevocationListEnd = "/revocation-list";
 struct Access {
   registry::Role least_role = registry::Role::kAdmin;
   bool for_accounts = false;
+  bool is_public = false;
 };
 constexpr Access kViewer{registry::Role::kViewer};
 constexpr Access kOperator{registry::Role::kOperator};
@@ -24,11 +29,12 @@ constexpr Access kAdmin{registry::Role::kAdmin};
 constexpr Access kViewerOrAccount{registry::Role::kViewer, true};
 constexpr Access kOperatorOrAccount{registry::Role::kOperator, true};
 constexpr Access kAdminOrAccount{registry::Role::kAdmin, true};
+constexpr Access kPublic{registry::Role::kViewer, true, true};
 
 struct Route {
   std::string_view method;
   std::string_view path;  // segments joined by '/'; `*` stands for any one
-  Operation operation;
+  Operation operation;  // null: the server answers it itself, before it is asked here
   Access access = {};  // left out: administrators only
 };
 
@@ -78,6 +84,7 @@ constexpr std::array kRoutes{
     Route{"GET", "tokens", list_tokens, kAdmin},
     Route{"POST", "tokens", create_token, kAdmin},
     Route{"DELETE", "tokens/*", revoke_token, kAdmin},
+    Route{"GET", "openapi.json", nullptr, kPublic},
 };
 
 bool matches(std::string_view pattern, const std::vector<std::string>& path) {
@@ -109,7 +116,8 @@ ApiResult<Reply> dispatch(AdminContext& context, const AdminRequest& request) {
     if (!matches(route.path, request.path)) continue;
     if (route.method == request.method) {
       if (auto ok = check_access(route.access, context.caller); !ok) return tl::unexpected(ok.error());
-      return route.operation(context, request);
+      if (route.operation != nullptr) return route.operation(context, request);
+      return refuse(503, "not_running", "only a running server answers this");
     }
     path_exists = true;
   }
@@ -148,9 +156,14 @@ std::size_t AdminService::body_bytes_max(std::string_view target) {
 std::vector<AdminService::RouteInfo> AdminService::routes() {
   std::vector<RouteInfo> all;
   for (const Route& route : kRoutes) {
-    all.push_back({route.method, route.path, route.access.least_role, route.access.for_accounts});
+    all.push_back({route.method, route.path, route.access.least_role, route.access.for_accounts,
+                   route.access.is_public});
   }
   return all;
+}
+
+std::string_view AdminService::openapi_document() {
+  return embedded::openapi_json();
 }
 
 AdminResponse AdminService::handle(std::string_view method, std::string_view target, std::string_view body,

@@ -29,6 +29,7 @@
 //   GET    tickets/{id}
 //   DELETE tickets/{id}
 //   POST   tickets:revoke {productKey, deviceName} or {account}
+//   GET    openapi.json
 //   GET    tokens
 //   POST   tokens {name, role: "viewer" | "operator" | "admin", lifetime?: seconds}
 //   DELETE tokens/{name}
@@ -112,8 +113,11 @@ class AdminService {
     std::string_view path;      // behind /api/v1/; `*` stands for any one segment
     registry::Role least_role;  // of tokens
     bool for_accounts = false;  // also for accounts that sign in themselves
+    bool is_public = false;     // for everybody; answered before it is known who asks
   };
   static std::vector<RouteInfo> routes();
+  // The OpenAPI document that describes them all.
+  static std::string_view openapi_document();
 
  private:
   registry::Registry& registry_;

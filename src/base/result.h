@@ -14,6 +14,7 @@ enum class Errc {
   kInvalidArgument,  // the caller's input is wrong; repeating it does not help
   kNotFound,
   kAlreadyExists,
+  kConflict,  // somebody else changed it meanwhile
   kPermissionDenied,
   kLimitExceeded,  // a named bound was hit
   kUnavailable,    // try again later

@@ -77,6 +77,7 @@ struct Product {
   std::uint64_t device_count = 0;  // filled by get and list; 0 in the product of a Credential
   AuthType auth_type = AuthType::kSecret;
   FirstUse first_use = FirstUse::kOff;
+  std::uint64_t version = 1;  // grows with every change of an administrator; filled by get and list
 
   bool operator==(const Product&) const = default;
 };
@@ -109,6 +110,7 @@ struct Device {
   SdkFacts facts;
   // Where a browser first used the secret that the device has now; empty: none did.
   std::string browser_origin = {};
+  std::uint64_t version = 1;  // grows with every change of an administrator
 
   DeviceStatus status() const {
     if (!enabled) return DeviceStatus::kDisable;
@@ -170,6 +172,7 @@ struct Account {
   // Tells apart the accounts that have had this name one after another, as DeviceCredential::life does for devices.
   // Never 0.
   std::uint32_t life = 0;
+  std::uint64_t version = 1;  // grows with every change of an administrator
   bool operator==(const Account&) const = default;
 };
 

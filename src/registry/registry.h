@@ -37,7 +37,8 @@ struct NewProduct {
   FirstUse first_use = FirstUse::kOff;
 };
 
-// Fields that hold a value are set, the others stay as they are.
+// Fields that hold a value are set, the others stay as they are. `seen_version` is what whoever asks has seen: when it
+// is another one now, nothing is changed (kConflict).
 struct ProductChange {
   std::optional<std::string> product_secret;
   std::optional<std::string> name;
@@ -46,6 +47,7 @@ struct ProductChange {
   std::optional<std::vector<TopicClass>> topic_classes;
   std::optional<AuthType> auth_type;
   std::optional<FirstUse> first_use;
+  std::optional<std::uint64_t> seen_version = {};
 };
 
 struct NewDevice {
@@ -59,6 +61,7 @@ struct DeviceChange {
   std::optional<std::string> nickname;
   std::optional<std::string> device_secret;
   std::optional<bool> enabled;
+  std::optional<std::uint64_t> seen_version = {};
 };
 
 struct NewAccount {
@@ -70,6 +73,7 @@ struct NewAccount {
 struct AccountChange {
   std::optional<std::string> password_hash;
   std::optional<std::vector<AccountPermission>> permissions;
+  std::optional<std::uint64_t> seen_version = {};
 };
 
 struct ProductFilter {

@@ -8,9 +8,9 @@
 namespace mooring::registry {
 namespace {
 
-constexpr std::string_view kSelectAccount = "SELECT name, password_hash, created_ms, life FROM account WHERE name = ?";
+constexpr std::string_view kSelectAccount = "SELECT name, password_hash, created_ms, life, version FROM account WHERE name = ?";
 constexpr std::string_view kListAccounts =
-    "SELECT name, password_hash, created_ms, life FROM account WHERE name > ? ORDER BY name LIMIT ?";
+    "SELECT name, password_hash, created_ms, life, version FROM account WHERE name > ? ORDER BY name LIMIT ?";
 constexpr std::string_view kSelectPermissions =
     "SELECT rights, topic_filter FROM account_permission WHERE account = ? ORDER BY position";
 
@@ -24,6 +24,7 @@ Account account_of(const Query& row) {
   account.password_hash = row.text(1);
   account.created_ms = row.integer(2);
   account.life = static_cast<std::uint32_t>(row.integer(3));
+  account.version = static_cast<std::uint64_t>(row.integer(4));
   return account;
 }
 
@@ -110,6 +111,8 @@ base::Result<Account> SqliteRegistry::update_account(std::string_view name, cons
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<Account> {
     auto account = load_account(connection, name);
     if (!account) return tl::unexpected(no_such_account(name));
+    if (auto ok = check_version(wanted.seen_version, account->version); !ok) return tl::unexpected(ok.error());
+    const std::size_t changes_before = changes.size();
     if (wanted.password_hash && *wanted.password_hash != account->password_hash) {
       account->password_hash = *wanted.password_hash;
       Query(connection, "UPDATE account SET password_hash = ? WHERE name = ?", account->password_hash, name).run();
@@ -121,6 +124,9 @@ base::Result<Account> SqliteRegistry::update_account(std::string_view name, cons
       account->permissions = *wanted.permissions;
       store_permissions(connection, *account);
       changes.push_back({Change::Kind::kAccountPermissionsChanged, {}, account->name});
+    }
+    if (changes.size() != changes_before) {
+      Query(connection, "UPDATE account SET version = ? WHERE name = ?", ++account->version, name).run();
     }
     return std::move(*account);
   });

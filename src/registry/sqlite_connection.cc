@@ -196,6 +196,12 @@ CREATE TABLE unbound_certificate (
   unbound_ms  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // What an administrator saw before a change.
+    R"sql(
+ALTER TABLE product ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE device  ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE account ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

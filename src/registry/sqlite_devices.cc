@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kColumns =
     "product_key, device_name, iot_id, device_secret, nickname, enabled, online, created_ms, activated_ms, "
-    "last_online_ms, last_offline_ms, last_address, sdk_lan, sdk_version, sdk_os, sdk_module, browser_origin";
+    "last_online_ms, last_offline_ms, last_address, sdk_lan, sdk_version, sdk_os, sdk_module, browser_origin, version";
 
 // Every list walks an index in key order, so a page costs the same wherever it begins. A status whose devices can be
 // few among many has an index of its own, named here so that the planner cannot prefer another.
@@ -64,6 +64,7 @@ Device device_of(const Query& row) {
   device.last_address = row.text(11);
   device.facts = {row.text(12), row.text(13), row.text(14), row.text(15)};
   device.browser_origin = row.text(16);
+  device.version = static_cast<std::uint64_t>(row.integer(17));
   return device;
 }
 
@@ -243,6 +244,7 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<Device> {
     auto device = load_device(connection, key);
     if (!device) return device;
+    if (auto ok = check_version(wanted.seen_version, device->version); !ok) return tl::unexpected(ok.error());
     const Device before = *device;
     if (wanted.nickname) device->nickname = *wanted.nickname;
     if (wanted.device_secret) device->device_secret = *wanted.device_secret;
@@ -251,10 +253,10 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
     if (wanted.enabled) device->enabled = *wanted.enabled;
     if (*device == before) return device;
     Query(connection,
-          "UPDATE device SET nickname = ?1, device_secret = ?2, enabled = ?3, browser_origin = ?4, "
+          "UPDATE device SET nickname = ?1, device_secret = ?2, enabled = ?3, browser_origin = ?4, version = ?7, "
           "token_generation = token_generation + (enabled > ?3) WHERE product_key = ?5 AND device_name = ?6",
           device->nickname, device->device_secret, device->enabled, device->browser_origin, key.product_key,
-          key.device_name)
+          key.device_name, ++device->version)
         .run();
     if (device->device_secret != before.device_secret) delete_tokens(connection, key);
     if (device->enabled != before.enabled) {

@@ -11,11 +11,11 @@ namespace {
 
 constexpr std::string_view kSelectProduct =
     "SELECT product_key, product_secret, name, profile, dynamic_registration, topic_classes, created_ms, device_count, "
-    "auth_type, first_use "
+    "auth_type, first_use, version "
     "FROM product WHERE product_key = ?";
 constexpr std::string_view kListProducts =
     "SELECT product_key, product_secret, name, profile, dynamic_registration, topic_classes, created_ms, device_count, "
-    "auth_type, first_use "
+    "auth_type, first_use, version "
     "FROM product WHERE product_key > ? AND product_key >= ? AND product_key < ? ORDER BY product_key LIMIT ?";
 
 Product product_of(const Query& row) {
@@ -30,6 +30,7 @@ Product product_of(const Query& row) {
   product.device_count = static_cast<std::uint64_t>(row.integer(7));
   product.auth_type = static_cast<AuthType>(row.integer(8));
   product.first_use = static_cast<FirstUse>(row.integer(9));
+  product.version = static_cast<std::uint64_t>(row.integer(10));
   return product;
 }
 
@@ -74,6 +75,12 @@ std::vector<TopicClass> topic_classes_from_text(std::string_view text) {
 
 base::Error no_such_product(std::string_view product_key) {
   return {base::Errc::kNotFound, fmt::format("there is no product '{}'", base::printable(product_key, 64))};
+}
+
+base::Result<> check_version(std::optional<std::uint64_t> seen, std::uint64_t found) {
+  if (!seen || *seen == found) return {};
+  return base::fail(base::Errc::kConflict,
+                    fmt::format("somebody else changed it meanwhile: version {} was seen, now it is {}", *seen, found));
 }
 
 bool product_exists(SqliteConnection& connection, std::string_view product_key) {
@@ -153,14 +160,17 @@ base::Result<Product> SqliteRegistry::update_product(std::string_view product_ke
   return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<Product> {
     auto product = load_product(connection, product_key);
     if (!product) return product;
+    if (auto ok = check_version(wanted.seen_version, product->version); !ok) return tl::unexpected(ok.error());
+    const Product before = *product;
     apply(wanted, *product);
+    if (*product == before) return product;
     if (auto ok = check_product(*product); !ok) return tl::unexpected(ok.error());
     Query(connection,
           "UPDATE product SET product_secret = ?, name = ?, profile = ?, dynamic_registration = ?, topic_classes = ?, "
-          "revision = ?, auth_type = ?, first_use = ? WHERE product_key = ?",
+          "revision = ?, auth_type = ?, first_use = ?, version = ? WHERE product_key = ?",
           product->product_secret, product->name, product->profile, product->dynamic_registration,
           topic_classes_to_text(product->topic_classes), new_revision(), product->auth_type, product->first_use,
-          product_key)
+          ++product->version, product_key)
         .run();
     changes.push_back({Change::Kind::kProductChanged, {product->product_key, {}}});
     return product;

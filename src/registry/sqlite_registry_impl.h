@@ -187,6 +187,7 @@ void tell_of_tickets(SqliteConnection& connection, std::string_view product_key,
 std::vector<DeviceToken> load_tokens(SqliteConnection& connection, const base::DeviceKey& key);
 void delete_tokens(SqliteConnection& connection, const base::DeviceKey& key);
 base::Result<> check_page(const PageRequest& page);
+base::Result<> check_version(std::optional<std::uint64_t> seen, std::uint64_t found);
 base::Error no_such_product(std::string_view product_key);
 base::Error no_such_device(const base::DeviceKey& key);
 

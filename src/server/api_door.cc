@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "/api/v1/";
 constexpr std::string_view kImportPath = "/api/v1/devices:import";
+constexpr std::string_view kDocumentPath = "/api/v1/openapi.json";
 constexpr std::size_t kLimiterSlots = 4096;
 constexpr std::size_t kPasswordBytesMax = 1024;
 
@@ -27,6 +28,17 @@ http::Response too_many_attempts() {
   http::Response response = http::error_response(429, "too_many_attempts",
                                                  "too many wrong tokens or passwords from this address; wait a minute");
   response.fields.push_back({"Retry-After", "60"});
+  return response;
+}
+
+// For everybody: it holds nothing of this installation.
+http::Response document(const http::Request& request) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    return http::error_response(405, "method_not_allowed", "this address does not take this method");
+  }
+  http::Response response;
+  response.body = api::AdminService::openapi_document();
+  response.fields.push_back({"Cache-Control", "no-cache"});
   return response;
 }
 
@@ -85,7 +97,9 @@ std::optional<std::size_t> ApiDoor::body_bytes_max(const http::Request& head, co
 }
 
 void ApiDoor::handle(http::Request request, const http::RequestSource& source, http::Respond respond) {
-  if (source.local_socket) {
+  if (request.path() == kDocumentPath) {
+    respond(document(request));
+  } else if (source.local_socket) {
     run(std::move(request), api::Caller::local_operator(), *source.executor, std::move(respond));
   } else if (!is_trusted_path(source)) {
     respond(

@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 
+import api_document
 from rawclient import Mqtt, Stream, read_http_response
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -439,9 +440,12 @@ class Server:
             lines.append(f"Content-Length: {len(body)}")
         stream.send(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
         try:
-            return read_http_response(stream, head_only=method == "HEAD")
+            answer = read_http_response(stream, head_only=method == "HEAD")
         finally:
             stream.close()
+        if target.startswith(api_document.PREFIX + "/"):
+            api_document.check_answer(method, target, answer.status, answer.header("content-type"), answer.body)
+        return answer
 
 
 class Operator:

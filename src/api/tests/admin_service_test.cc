@@ -150,6 +150,24 @@ TEST_F(AdminServiceTest, import_reports_every_row) {
   EXPECT_EQ(error_code(400, "POST", "devices:import", "{}"), "bad_request");
 }
 
+TEST_F(AdminServiceTest, the_second_of_two_writers_is_told) {
+  send(201, "POST", "products", R"({"productKey":"pk","name":"Lamp"})");
+  send(201, "POST", "products/pk/devices", R"({"deviceName":"dev"})");
+  send(201, "POST", "accounts", R"({"name":"one","password":"secret"})");
+  for (const auto& [path, first, second] : std::vector<std::array<std::string, 3>>{
+           {"products/pk", R"({"name":"A","version":1})", R"({"name":"B","version":1})"},
+           {"products/pk/devices/dev", R"({"nickname":"A","version":1})", R"({"nickname":"B","version":1})"},
+           {"accounts/one", R"({"permissions":["all:a"],"version":1})", R"({"permissions":["all:b"],"version":1})"}}) {
+    ASSERT_EQ(send(200, "GET", path).at("version"), 1) << path;
+    const json::value changed = send(200, "PATCH", path, first);
+    EXPECT_EQ(changed.at("version"), 2) << path;
+    EXPECT_EQ(error_code(409, "PATCH", path, second), "version_conflict") << path;
+    EXPECT_EQ(send(200, "GET", path).at("version"), 2) << path;
+    EXPECT_EQ(send(200, "PATCH", path, first.substr(0, first.rfind(',')) + "}").at("version"), 2) << "no change";
+  }
+  EXPECT_EQ(error_code(400, "PATCH", "products/pk", R"({"version":-1})"), "invalid");
+}
+
 TEST_F(AdminServiceTest, account_life) {
   const json::value created =
       send(201, "POST", "accounts",
@@ -167,7 +185,8 @@ TEST_F(AdminServiceTest, account_life) {
   const json::value allowed = send(200, "PATCH", "accounts/back%20end", R"({"permissions":["publish:#"]})");
   EXPECT_EQ(allowed.at("permissions"), json::array{"publish:#"});
   EXPECT_TRUE(password_is("open sesame"));
-  EXPECT_EQ(send(200, "PATCH", "accounts/back%20end", R"({"password":"other"})"), allowed);
+  EXPECT_EQ(allowed.at("version"), 2);
+  EXPECT_EQ(send(200, "PATCH", "accounts/back%20end", R"({"password":"other"})").at("version"), 3);
   EXPECT_TRUE(password_is("other"));
   EXPECT_FALSE(password_is("open sesame"));
 

@@ -85,6 +85,11 @@ constexpr char kUndoRegistration[] =
     "DROP TABLE device_token; DROP TABLE server_key; ALTER TABLE device DROP COLUMN token_generation; "
     "ALTER TABLE device DROP COLUMN registration;";
 
+// And versions at the end.
+constexpr char kUndoVersions[] =
+    "ALTER TABLE product DROP COLUMN version; ALTER TABLE device DROP COLUMN version; "
+    "ALTER TABLE account DROP COLUMN version;";
+
 // And X.509 after that.
 constexpr char kUndoCertificates[] =
     "DROP TABLE unbound_certificate; DROP TABLE revoked_serial; DROP TABLE revoked_certificate; DROP TABLE "
@@ -101,6 +106,7 @@ TEST(SqliteRegistry, devices_of_the_first_schema_keep_the_life_without_a_number)
     ASSERT_TRUE(registry->create_product(product_named("pk")));
     ASSERT_TRUE(registry->create_devices("pk", std::span(&device, 1)));
   }
+  execute(fixture.folder / "registry.db", kUndoVersions);
   execute(fixture.folder / "registry.db", kUndoCertificates);
   execute(fixture.folder / "registry.db", kUndoRegistration);
   execute(fixture.folder / "registry.db",
@@ -123,6 +129,7 @@ TEST(SqliteRegistry, a_registry_of_the_second_schema_takes_accounts_and_keeps_it
     ASSERT_TRUE(registry->create_product(product_named("pk")));
     created = registry->create_devices("pk", std::vector<NewDevice>(1))->front();
   }
+  execute(fixture.folder / "registry.db", kUndoVersions);
   execute(fixture.folder / "registry.db", kUndoCertificates);
   execute(fixture.folder / "registry.db", kUndoRegistration);
   execute(
