@@ -313,7 +313,7 @@ def test_narrower_topic_classes_end_subscriptions(server):
         assert own.subscribe(device.topic("user/first"), device.topic("user/second")) == [1, 1]
         if device is away:
             own.close()
-    server.cli("product", "update", "--product-key", "a1Narrow001", "--topic-class", "user/first:all")
+    server.cli("product", "update", "--product-key", "a1Narrow001", "--remove-topic-class", "user/second")
     deadline = time.monotonic() + 5
     while client.subscribe(here.topic("user/second")) == [1]:
         assert time.monotonic() < deadline
