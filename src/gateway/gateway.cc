@@ -98,8 +98,8 @@ bool Gateway::may_shake_hands(const PeerFacts& peer) {
   return mqtt_.sign_in.may_shake_hands(peer.address.host());
 }
 
-// One turn may find hundreds of clients that begin; whoever has a message waits for as few of them as this, in the order
-// in which they came.
+// One turn may find hundreds of clients that begin; whoever has a message waits for as few of them as this, in the
+// order in which they came.
 bool Gateway::takes_handshake_step() {
   if (handshake_turn_ != loop_.turn()) {
     handshake_turn_ = loop_.turn();

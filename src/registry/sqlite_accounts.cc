@@ -8,7 +8,8 @@
 namespace mooring::registry {
 namespace {
 
-constexpr std::string_view kSelectAccount = "SELECT name, password_hash, created_ms, life, version FROM account WHERE name = ?";
+constexpr std::string_view kSelectAccount =
+    "SELECT name, password_hash, created_ms, life, version FROM account WHERE name = ?";
 constexpr std::string_view kListAccounts =
     "SELECT name, password_hash, created_ms, life, version FROM account WHERE name > ? ORDER BY name LIMIT ?";
 constexpr std::string_view kSelectPermissions =

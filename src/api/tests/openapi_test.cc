@@ -58,7 +58,8 @@ TEST(OpenApiTest, every_address_is_described_and_every_description_has_an_addres
     const auto found = operations.find(name);
     ASSERT_NE(found, operations.end()) << name << " is not described";
     const boost::json::object& operation = found->second;
-    EXPECT_EQ(text_of(operation.at("x-role")), route.is_public ? "public" : registry::to_text(route.least_role)) << name;
+    EXPECT_EQ(text_of(operation.at("x-role")), route.is_public ? "public" : registry::to_text(route.least_role))
+        << name;
     EXPECT_EQ(operation.contains("x-accounts"), route.for_accounts && !route.is_public) << name;
     EXPECT_EQ(operation.contains("security"), route.is_public) << name;
   }

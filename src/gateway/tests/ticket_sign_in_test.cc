@@ -183,7 +183,7 @@ TEST_F(TicketSignInTest, an_answer_from_before_a_change_gives_the_account_nothin
     answer();
   }
   ASSERT_FALSE(result->has_value());
-  EXPECT_EQ(result->error().reason, RefusalReason::kUnavailable);
+  EXPECT_EQ(result->error().refusal.reason, RefusalReason::kUnavailable);
   EXPECT_FALSE(connected->permissions->may_publish("shop/a"));
 }
 
