@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import hmac
+import os
+import signal
 import statistics
 import time
 
@@ -292,3 +294,22 @@ def test_mistakes_cannot_be_told_apart_by_time(server, hospital):
     noise = abs(quick["other secret"] - quick["the same again"])
     spread = max(quick.values()) - min(quick.values())
     assert spread < (0.001 + 4 * noise) * server.slack, (quick, noise)
+
+
+def test_a_reload_reaches_the_doctor(make_server, tmp_path):
+    config = tmp_path / "mooring.toml"
+    config.write_text("[auth]\nkeep_alive_min_s = 30\n")
+    server = make_server(config=config)
+    for low in (30, 40):
+        config.write_text(f"[auth]\nkeep_alive_min_s = {low}\n")
+        start = len(server.log())
+        os.kill(server.process.pid, signal.SIGHUP)
+        server.wait_log("reload: done", start=start)
+        device = server.device()
+        attempt = Try(device)
+        attempt.keep_alive = 20
+        stream = server.stream()
+        stream.send(attempt.packet())
+        assert stream.receive_exactly(4)[3] == 2
+        found = findings(server, attempt, device.device_name)[0]
+        assert f"{low} to 1200 seconds" in found["diagnosis"]["advice"]

@@ -1,9 +1,11 @@
 #include "journal/device_journal.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -383,16 +385,18 @@ TEST_F(DeviceJournalTest, ADamagedFileIsPutAside) {
 }
 
 TEST_F(DeviceJournalTest, DamageThatShowsLaterIsPutAsideToo) {
+  constexpr std::size_t kIntact = 4 * 4096;
   for (int i = 0; i < 2000; ++i) journal_->record(event("dev" + std::to_string(i), Action::kOnline));
   log("dev1");
   journal_.reset();
   for (const char* companion : {"-wal", "-shm"}) std::filesystem::remove(folder_.file().string() + companion);
   {
     std::fstream file(folder_.file(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(4096);  // behind the first page, which says what the file is
-    file << std::string(std::filesystem::file_size(folder_.file()) - 4096, 'x');
+    file.seekp(kIntact);  // behind the pages that opening reads
+    file << std::string(std::filesystem::file_size(folder_.file()) - kIntact, 'x');
   }
   open();
+  EXPECT_FALSE(std::filesystem::exists(folder_.file().string() + ".damaged")) << "it does not show yet";
   const auto is_there = [&] {
     const auto page = journal_->read_log({"pk", "dev1"}, {});
     return page && !page->entries.empty();
@@ -403,6 +407,28 @@ TEST_F(DeviceJournalTest, DamageThatShowsLaterIsPutAsideToo) {
   }
   EXPECT_TRUE(is_there());
   EXPECT_TRUE(std::filesystem::exists(folder_.file().string() + ".damaged"));
+}
+
+// A limit on the size of files stands in for the full disk: writing fails in the same place.
+TEST_F(DeviceJournalTest, AFullDiskCostsEntriesAndNothingElse) {
+  const auto previous = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  journal_->record(event("dev1", Action::kOnline));
+  EXPECT_EQ(log("dev1").size(), 1U);
+  rlimit full = before;
+  full.rlim_cur = 64 << 10;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  for (int i = 0; i < 2000; ++i) journal_->record(event("many" + std::to_string(i), Action::kOnline));
+  for (int i = 0; i < 200 && journal_->counters().lost == 0; ++i) ::usleep(20'000);
+  EXPECT_GT(journal_->counters().lost, 0U);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, previous);
+  journal_->record(event("dev1", Action::kOffline));
+  const auto entries = log("dev1");
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[1].action, Action::kOffline);
+  EXPECT_FALSE(std::filesystem::exists(folder_.file().string() + ".damaged"));
 }
 
 TEST_F(DeviceJournalTest, AFileIsReadWithoutAServer) {
