@@ -68,7 +68,7 @@ bool Flight::make_room(std::size_t bytes) {
       end_ = 0;
     }
     while (begin_ < wrap_ && std::size_t{begin_} - end_ < wanted)
-      begin_ = static_cast<std::uint16_t>(begin_ + load(begin_).size());
+      begin_ = static_cast<std::uint16_t>(begin_ + size_at(begin_));
     limit_ = begin_;
     if (begin_ < wrap_) continue;
     begin_ = wrap_ = 0;  // all that was behind end_ has gone

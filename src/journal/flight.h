@@ -103,6 +103,11 @@ class Flight : public base::ListHook<FlightListTag> {
 
   Flight(FlightRecorder& recorder, std::string key) : recorder_(recorder), key_(std::move(key)) {}
   Header load(std::size_t at) const;
+  std::size_t size_at(std::size_t at) const {
+    std::uint64_t word = 0;
+    std::memcpy(&word, data_.get() + at + 16, sizeof word);
+    return kHeaderBytes + (word >> 24 & 0xFF) + (word >> 32 & 0xFF);
+  }
   static void store(std::uint8_t* at, const Header& header) {
     const std::uint64_t words[3] = {
         static_cast<std::uint64_t>(header.at_ms),
