@@ -257,6 +257,7 @@ def test_passwords_are_not_in_the_log(make_server):
         assert secret not in log
 
 
+@pytest.mark.alone
 def test_guessing_disturbs_nobody(make_server):
     """Fifty wrong passwords at once, hashed beside the loops: a bystander's round trips stay short."""
     server = make_server(devices=2)
@@ -282,6 +283,7 @@ def test_guessing_disturbs_nobody(make_server):
     assert float(longest) < BYSTANDER_MS * server.slack, f"a bystander waited {longest} ms"
 
 
+@pytest.mark.alone
 def test_more_guesses_than_can_wait_are_put_off(make_server):
     server = make_server(devices=0)
     make_account(server, "one", "all:#")

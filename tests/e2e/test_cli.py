@@ -323,6 +323,7 @@ def test_option_table_as_markdown():
 # ---- starting --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_start_with_an_empty_folder_is_quick(tmp_path):
     found = Server(tmp_path / "new")
     start = time.monotonic()

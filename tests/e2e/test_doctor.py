@@ -260,6 +260,7 @@ def test_mistakes_cannot_be_told_apart_by_content(server, hospital):
     assert answers == {b"\x20\x03\x00\x86\x00"}
 
 
+@pytest.mark.alone
 def test_mistakes_cannot_be_told_apart_by_time(server, hospital):
     """The answer comes before anybody looks into the case. What the doctor does takes milliseconds (a search over
     thousands of HMACs): on the way of an answer it would show. Kinds are measured in turn, so that a busy machine hits

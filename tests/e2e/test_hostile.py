@@ -14,6 +14,8 @@ from harness import Lines, Server, together
 from rawclient import (PINGREQ_PACKET, Closed, Silence, Stream, WebSocket, connect_packet, frame, packet,
                        publish_packet, remaining_length, text, upgrade_request)
 
+pytestmark = pytest.mark.alone
+
 MIB = 1024 * 1024
 CONNECT_TIMEOUT_S = 1.5
 STALLED_TIMEOUT_S = 2.0
