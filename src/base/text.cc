@@ -38,6 +38,8 @@ std::size_t utf8_sequence(std::string_view text) {
   return 0;
 }
 
+constexpr std::size_t kNearestBytesMax = 64;  // comparing costs the product of both lengths
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -113,8 +115,11 @@ std::size_t utf8_length(std::string_view text) {
 
 std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::optional<std::string_view> best;
+  if (word.size() > kNearestBytesMax) return best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {
+    const std::size_t longer = std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size());
+    if (longer >= best_distance) continue;  // so far apart they are at least
     const std::size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best_distance = distance;

@@ -175,10 +175,9 @@ void DeviceJournal::run() {
       wanted_.wait_for(lock, kGather, [this] { return stopping_ || !asked_.empty() || all_asked_; });
     }
     last = stopping_;
-    batch.clear();
     batch.swap(queue_);
     queue_bytes_ = 0;
-    Writer::Asked asked{std::exchange(asked_, {}), std::exchange(all_asked_, false) || last};
+    Writer::Asked asked{std::exchange(asked_, {}), std::exchange(all_asked_, false) || last, last};
     const JournalLimits limits = limits_;
     const std::uint64_t dropped = counters_.dropped;
     const bool damaged = std::exchange(damaged_, false);
@@ -201,8 +200,10 @@ void DeviceJournal::run() {
         told_dropped = dropped;
       }
     }
+    const std::size_t lost = done ? 0 : batch.size();
+    batch.clear();  // before the lock: thousands of events take milliseconds to free
     lock.lock();
-    if (!done) counters_.lost += batch.size();
+    counters_.lost += lost;
     if (!done && done.error().code == Errc::kCorrupt) damaged_ = true;
     if (writer_ != nullptr) counters_.examined = writer_->examined();
     batches_done_ = batches_begun_;

@@ -134,10 +134,12 @@ std::vector<FlightEntry> Flight::read(base::WallMs wall_offset_ms) const {
 
 // ---- FlightRecorder ----
 
-// Payloads that hold a secret: connection.md 10 and 14.
+// Payloads that hold a secret, or a signature that is as good as one: connection.md 10 and 14, and what gateways say of
+// the devices behind them.
 base::ByteView FlightRecorder::beginning_of(std::string_view topic, base::ByteView payload) const {
-  if (topic.starts_with("/ext/reg") || topic.ends_with("/thing/lifecycle") ||
-      topic.find("/thing/sub/register") != std::string_view::npos) {
+  if (topic.starts_with("/ext/reg") || topic.starts_with("/ext/session/") || topic.ends_with("/thing/lifecycle") ||
+      topic.find("/thing/sub/register") != std::string_view::npos ||
+      topic.find("/thing/topo/") != std::string_view::npos) {
     return {};
   }
   return payload.first(std::min<std::size_t>(payload.size(), limits_.payload_bytes));

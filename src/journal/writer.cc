@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kKnownMax = 10'000;
 constexpr base::WallMs kKnownForMs = 10'000;
 constexpr std::size_t kNamesOfStranger = 50;  // of one address; the others share a row
+constexpr std::string_view kManyKinds = "many-kinds";  // beyond kNewGroupsPerMinute they share a row
 constexpr std::size_t kTrimRows = 2'000;      // of one step
 constexpr unsigned kTrimPages = 1'000;
 constexpr std::size_t kWaitingMax = 1'000;   // for the examiner; three kilobytes each
@@ -28,6 +29,8 @@ bool is_merged(Action action) {
     case Action::kRegistrationRefused:
     case Action::kWarned:
     case Action::kSystem:
+    case Action::kTicket:
+    case Action::kPreauthenticated:
       return true;
     default:
       return false;
@@ -128,6 +131,9 @@ void DeviceJournal::Writer::write(std::span<Event> events, const Asked& asked, c
     examine_waiting(asked);
     for (const base::DeviceKey& device : asked.devices) {
       if (Merging* merging = devices_.find(key_of(device))) settle_all(*merging, false);
+    }
+    if (asked.last) {
+      for (Merging& merging : devices_.all()) settle_all(merging, false);
     }
     if (asked.strangers) {
       for (Merging& merging : strangers_.all()) settle_all(merging, true);
@@ -243,7 +249,7 @@ void DeviceJournal::Writer::take_of_device(Event& event, const JournalLimits& li
     return true;
   });
   const std::string subject = base::printable(event.subject, kSubjectBytesMax);
-  const std::uint64_t fingerprint = event.attempt != nullptr ? fingerprint_of(*event.attempt) : 0;
+  std::uint64_t fingerprint = event.attempt != nullptr ? fingerprint_of(*event.attempt) : 0;
   Group* fallback = nullptr;  // the same kind, to join when there may be no more groups
   for (Group& group : merging.groups) {
     if (!is_same(group, event)) continue;
@@ -253,6 +259,21 @@ void DeviceJournal::Writer::take_of_device(Event& event, const JournalLimits& li
       return;
     }
     if (fallback == nullptr || group.entry.last_ms >= fallback->entry.last_ms) fallback = &group;
+  }
+  merging.count_minute(event.at_ms);
+  if (merging.new_groups >= kNewGroupsPerMinute && fallback == nullptr) {
+    // Whoever goes through all the kinds there are must not push out what the device has in the log.
+    event.name = kManyKinds;
+    event.code = kCodeBadParameter;
+    event.reason = "Further kinds of events, in one minute.";
+    event.attempt = nullptr;
+    event.subject.clear();
+    fingerprint = 0;
+    for (Group& group : merging.groups) {
+      if (!is_same(group, event)) continue;
+      grow(group, event);
+      return;
+    }
   }
   std::optional<Diagnosis> found;
   if (fingerprint != 0) {
@@ -270,7 +291,6 @@ void DeviceJournal::Writer::take_of_device(Event& event, const JournalLimits& li
       return;
     }
   }
-  merging.count_minute(event.at_ms);
   if (merging.new_groups >= kNewGroupsPerMinute && fallback != nullptr) {
     grow(*fallback, event);
     return;

@@ -18,6 +18,7 @@ class DeviceJournal::Writer {
   struct Asked {
     std::vector<base::DeviceKey> devices;
     bool strangers = false;
+    bool last = false;  // nothing will be asked or written after it
   };
   // One transaction. Throws when the disk refuses; then nothing of it is stored and merges begin anew.
   void write(std::span<Event> events, const Asked& asked, const JournalLimits& limits, base::WallMs now_ms);

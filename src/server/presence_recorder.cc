@@ -79,6 +79,14 @@ void PresenceRecorder::on_offline(const broker::Client& client, base::WallMs at_
     base::log_warn("device", "{}/{}: going offline was not recorded: the registry cannot keep up",
                    info.device.product_key, info.device.device_name);
   }
+  if (reason == broker::OfflineReason::kTooSlow) {
+    journal::Event lost = event_of(client, journal::Action::kDiscarded);
+    lost.code = journal::kCodeTooSlow;
+    lost.name = "too-slow";
+    lost.reason = "The device does not read what it is sent; more does not fit.";
+    lost.at_ms = at_ms;
+    log_.record(std::move(lost));
+  }
   journal::Event event = event_of(client, journal::Action::kOffline);
   event.code = code_of(reason);
   event.reason = to_text(reason);

@@ -237,6 +237,30 @@ TEST_F(DeviceJournalTest, ADeviceThatFailsInEverNewWaysCostsAFewEntriesAMinute) 
   EXPECT_LE(examiner_.examined, 12);
 }
 
+// By going through all the names there are, a stranger pushed out what a device had in its log.
+TEST_F(DeviceJournalTest, EverOtherKindsOfRefusalsPushNothingOut) {
+  journal_->record(event("dev1", Action::kOnline));
+  for (int i = 0; i < 2'000; ++i) {
+    static const std::string_view kKinds[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"};
+    Event refused = refusal("dev1", "p");
+    refused.known = true;
+    refused.name = kKinds[i % std::size(kKinds)];
+    journal_->record(std::move(refused));
+  }
+  const auto entries = log("dev1");
+  EXPECT_LE(entries.size(), 20U);
+  EXPECT_EQ(entries.front().action, Action::kOnline);
+  std::uint64_t all = 0;
+  for (const Entry& entry : entries) all += entry.count;
+  EXPECT_EQ(all, 2'001U);
+}
+
+TEST_F(DeviceJournalTest, TicketsThatComeAgainAreOneEntry) {
+  journal_->record(event("dev1", Action::kOnline));
+  for (int i = 0; i < 1'000; ++i) journal_->record(event("dev1", Action::kTicket));
+  EXPECT_EQ(log("dev1").size(), 2U);
+}
+
 TEST_F(DeviceJournalTest, AMergeThatGrowsIsSeenByWhoFollows) {
   journal_->record(refusal("dev1", "a"));
   auto page = journal_->read_log({"pk", "dev1"}, {});
