@@ -91,11 +91,14 @@ bool Broker::drop_forbidden(LocalSession& home, const Authorizer& authorizer) {
       forbidden.push_back(subscription.filter);
     }
   }
+  if (forbidden.empty()) return false;
   for (const std::string& filter : forbidden) {
     drop_route(home, filter);
     home.session->unsubscribe(filter);
+    forget_awaited(home, filter);
   }
-  return !forbidden.empty();
+  if (home.client != nullptr) home.client->replays.drop(ReplayQueue::Filters(forbidden.begin(), forbidden.end()));
+  return true;
 }
 
 }  // namespace mooring::broker

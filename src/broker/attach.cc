@@ -104,7 +104,10 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   home.rules = &rules;
   set_lasting(home, client->info.session_expiry_s > 0);
   home.device_scope = client->is_device() && rules.subscriptions_outlive_clean_session;
-  home.reached_unasked = client->is_device() && rules.reached_unasked;
+  const bool unasked = client->is_device() && rules.reached_unasked;
+  if (std::exchange(home.reached_unasked, unasked) != unasked && home.is_device) {
+    device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device)));
+  }
   unschedule(home);
   const bool present = resume_or_restart(home, *client, existed);
 

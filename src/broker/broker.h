@@ -323,6 +323,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void add_target(LocalSession& home, const routing::SubscriptionOptions& options, bool own_topic);
 
   // delivery.cc
+  bool count_unacknowledged(Client& client);
   void accept_publish(Client& client, const mqtt::Publish& packet);
   void refuse_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason);
   bool find_receivers(std::string_view topic);  // of a message of the server itself

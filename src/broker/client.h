@@ -100,7 +100,11 @@ class Client {
  public:
   Client(ClientInfo client_info, session::SessionKey session_key, ClientSink& client_sink,
          const Authorizer& client_authorizer)
-      : info(std::move(client_info)), key(std::move(session_key)), sink(&client_sink), authorizer(&client_authorizer) {}
+      : info(std::move(client_info)),
+        key(std::move(session_key)),
+        sink(&client_sink),
+        authorizer(&client_authorizer),
+        receive_maximum(info.rules->max_received_in_flight) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -114,6 +118,7 @@ class Client {
   const session::SessionKey key;
   ClientSink* sink;                   // null once the connection has ended
   const Authorizer* authorizer;       // valid while connected
+  const std::uint16_t receive_maximum;  // the server's, as MQTT 5 announced it: a reload cannot take it back
   LocalSession* session = nullptr;    // null before the session was claimed and after it left this loop
   std::uint64_t number = 0;           // of the connection, on this loop; 0 until it has its session
   session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger

@@ -36,11 +36,7 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
         return;
       }
     }
-    if (client.speaks_v5() && client.unacknowledged >= client.info.rules->max_received_in_flight) {
-      end_connection(*client.session, CloseCause::kReceiveMaximum);
-      return;
-    }
-    ++client.unacknowledged;
+    if (!count_unacknowledged(client)) return;
   }
   if (too_fast) {
     refuse_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kQuotaExceeded);
@@ -62,10 +58,19 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
   if (packet.qos > 0) refuse_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kNotAuthorized);
 }
 
+// One more that it has not been answered; false: the connection has ended for it (MQTT 5 section 4.9).
+bool Broker::count_unacknowledged(Client& client) {
+  if (client.speaks_v5() && client.unacknowledged >= client.receive_maximum) {
+    end_connection(*client.session, CloseCause::kReceiveMaximum);
+    return false;
+  }
+  ++client.unacknowledged;
+  return true;
+}
+
 // Firmware would repeat what is not acknowledged for ever (connection.md 13).
 void Broker::discard(Client& client, std::uint8_t qos, std::uint16_t packet_id) {
-  if (client.session == nullptr || qos == 0) return;
-  ++client.unacknowledged;
+  if (client.session == nullptr || qos == 0 || !count_unacknowledged(client)) return;
   refuse_publish(client, qos, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
 }
 

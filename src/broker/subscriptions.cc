@@ -111,7 +111,11 @@ void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
   }
   client->sink->send_suback(pending->packet_id, pending->codes);
   if (!pending->stored || pending->replays.empty()) return;
-  for (RetainedReplay& replay : pending->replays) client->replays.push(std::move(replay));
+  for (RetainedReplay& replay : pending->replays) {
+    // It may have lost the permission meanwhile.
+    const bool still = client->session->session->find_subscription(replay.subscription.filter) != nullptr;
+    if (still) client->replays.push(std::move(replay));
+  }
   pump_replays(*client);
 }
 

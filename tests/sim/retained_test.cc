@@ -175,6 +175,29 @@ TEST(Retained, UnsubscribingEndsTheReplay) {
   });
 }
 
+// A permission that was taken away ends what is still on its way, too.
+TEST(Retained, LosingThePermissionEndsTheReplay) {
+  class Nothing final : public broker::Authorizer {
+    Verdict may_publish(std::string_view) const override { return Verdict::kNotPermitted; }
+    Verdict may_subscribe(std::string_view) const override { return Verdict::kNotPermitted; }
+    std::uint64_t revision() const override { return 1; }
+  };
+  in_many_worlds([](World& world) {
+    TestClient& publisher = world.connected_account("pub");
+    for (int i = 0; i < 100; ++i) world.publish(publisher, "t/" + std::to_string(i), "x", 0, true);
+    world.settle();
+    TestClient& slow = world.connected_account("slow");
+    slow.full_after = 10;
+    world.subscribed(slow, {{"t/#", 0}});
+    EXPECT_EQ(slow.got.size(), 10U);
+    world.broker(slow.loop).narrow_account("lab", Nothing());
+    slow.full_after = SIZE_MAX;
+    world.resume(slow);
+    world.settle();
+    EXPECT_EQ(slow.got.size(), 10U);
+  });
+}
+
 TEST(Retained, SharedSubscriptionsGetNone) {
   in_many_worlds([](World& world) {
     TestClient& publisher = world.connected_account("pub");
