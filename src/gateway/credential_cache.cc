@@ -42,8 +42,8 @@ const CachedCredential* CredentialCache::find(const base::DeviceKeyView& key) {
   return &found->second->credential;
 }
 
-const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const registry::Credential& credential,
-                                             std::uint64_t generation) {
+const CachedCredential* CredentialCache::put(const base::DeviceKey& key, const registry::Credential& credential,
+                                             const Generation& asked) {
   CachedCredential cached;
   cached.exists = credential.product != nullptr && credential.device.has_value();
   if (cached.exists) {
@@ -57,12 +57,12 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
     }
     cached.used_in_browser = credential.device->used_in_browser;
     cached.record.kind = kind_of(*credential.product);
-    cached.product =
-        generation == generation_ ? rules_of(*credential.product) : make_product_rules(*credential.product);
+    cached.product = rules_of(*credential.product, asked.products == generation_.products);
+    if (cached.product == nullptr) return nullptr;
   }
-  if (generation != generation_) {
+  if (asked != generation_) {
     uncached_ = std::move(cached);
-    return uncached_;
+    return &uncached_;
   }
   erase(key);
   order_.push_front({key, std::move(cached)});
@@ -71,7 +71,7 @@ const CachedCredential& CredentialCache::put(const base::DeviceKey& key, const r
     entries_.erase(order_.back().key);
     order_.pop_back();
   }
-  return order_.front().credential;
+  return &order_.front().credential;
 }
 
 bool CredentialCache::note_browser(const base::DeviceKeyView& key) {
@@ -80,14 +80,16 @@ bool CredentialCache::note_browser(const base::DeviceKeyView& key) {
   return !std::exchange(found->second->credential.used_in_browser, true);
 }
 
-std::shared_ptr<ProductRules> CredentialCache::rules_of(const registry::Product& product) {
-  std::shared_ptr<ProductRules>& rules = products_[product.product_key];
-  if (rules == nullptr) rules = make_product_rules(product);
-  return rules;
+// One object for all who hold them, or a change would not reach some.
+std::shared_ptr<ProductRules> CredentialCache::rules_of(const registry::Product& product, bool up_to_date) {
+  const auto known = products_.find(product.product_key);
+  if (known != products_.end()) return known->second;
+  if (!up_to_date) return nullptr;
+  return products_.emplace(product.product_key, make_product_rules(product)).first->second;
 }
 
 void CredentialCache::forget(const base::DeviceKeyView& key) {
-  ++generation_;
+  ++generation_.changes;
   erase(key);
 }
 
@@ -99,7 +101,8 @@ void CredentialCache::erase(const base::DeviceKeyView& key) {
 }
 
 void CredentialCache::forget_product(std::string_view product_key) {
-  ++generation_;
+  ++generation_.changes;
+  ++generation_.products;
   for (auto entry = order_.begin(); entry != order_.end();) {
     if (entry->key.product_key == product_key) {
       entries_.erase(entry->key);
@@ -112,7 +115,8 @@ void CredentialCache::forget_product(std::string_view product_key) {
 }
 
 void CredentialCache::update_product(const registry::Product& product) {
-  ++generation_;
+  ++generation_.changes;
+  ++generation_.products;
   for (Entry& entry : order_) {
     if (entry.key.product_key == product.product_key) entry.credential.record.kind = kind_of(product);
   }

@@ -38,10 +38,18 @@ class CredentialCache {
   explicit CredentialCache(std::size_t max_devices) : max_devices_(max_devices) {}
 
   const CachedCredential* find(const base::DeviceKeyView& key);  // valid until the next call
-  // `generation` is the one seen when the registry was asked: an answer from before a change is used once, not kept.
-  const CachedCredential& put(const base::DeviceKey& key, const registry::Credential& credential,
-                              std::uint64_t generation);
-  std::uint64_t generation() const { return generation_; }
+  // Grows with every change: an answer of the registry that was asked for under another one may be out of date.
+  struct Generation {
+    std::uint64_t changes = 0;   // of devices and products
+    std::uint64_t products = 0;  // of products
+    bool operator==(const Generation&) const = default;
+  };
+  Generation generation() const { return generation_; }
+  // `asked` is the generation seen when the registry was asked: an answer from before a change is used once, not kept.
+  // Null: its product changed meanwhile and nobody here holds that one's rules, so the answer's may never be put right.
+  // Otherwise valid until the next call.
+  const CachedCredential* put(const base::DeviceKey& key, const registry::Credential& credential,
+                              const Generation& asked);
 
   // The device's secret was used in a page. True: nobody knew that before.
   bool note_browser(const base::DeviceKeyView& key);
@@ -60,10 +68,10 @@ class CredentialCache {
   using Order = std::list<Entry>;  // most recently used first
 
   void erase(const base::DeviceKeyView& key);
-  std::shared_ptr<ProductRules> rules_of(const registry::Product& product);
+  std::shared_ptr<ProductRules> rules_of(const registry::Product& product, bool up_to_date);
 
   const std::size_t max_devices_;
-  std::uint64_t generation_ = 0;
+  Generation generation_;
   Order order_;
   boost::unordered_flat_map<base::DeviceKey, Order::iterator, base::DeviceKeyHash, base::DeviceKeyEqual> entries_;
   boost::unordered_flat_map<std::string, std::shared_ptr<ProductRules>> products_;

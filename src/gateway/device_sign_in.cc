@@ -118,7 +118,12 @@ void DeviceSignIn::ask_registry(base::DeviceKey key, Found found, int lookups_le
                                 ask_registry(std::move(key), std::move(found), lookups_left - 1);
                                 return;
                               }
-                              found(&cache_.put(key, *credential, generation));
+                              const CachedCredential* known = cache_.put(key, *credential, generation);
+                              if (known == nullptr) {
+                                found(base::fail(base::Errc::kUnavailable, "its product changed with every look-up"));
+                                return;
+                              }
+                              found(known);
                             });
 }
 

@@ -51,7 +51,8 @@ void DeviceSignIn::find_psk_key(std::string_view text, const std::string& addres
           found({});
           return;
         }
-        found(key_of(*auth::parse_psk_identity(text), cache_.put(device, *answer, generation), text, address));
+        const CachedCredential* known = cache_.put(device, *answer, generation);
+        found(known == nullptr ? std::string() : key_of(*auth::parse_psk_identity(text), *known, text, address));
       });
 }
 

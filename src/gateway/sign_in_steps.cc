@@ -86,6 +86,8 @@ std::uint16_t log_code(auth::RefusalReason reason) {
       return journal::kCodeDeviceDisabled;
     case Reason::kUnavailable:
       return journal::kCodeInternal;
+    case Reason::kRegistrationName:
+      return journal::kCodeNameIllegal;
     default:
       return journal::kCodeBadParameter;
   }
@@ -160,12 +162,12 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
     if (const auto certificate = transport_.peer_certificate()) shown = presented(*certificate);
     if (shown) attempt.certificate = &*shown;
   }
-  if (!attempt.rate_limited) connect_->body.assign(packet.body.begin(), packet.body.end());
   const bool anonymous = !packet.username && peer.anonymous_account != nullptr;
   const bool ticket = TicketSignIn::is_for_ticket(attempt);
   const bool account = anonymous || AccountSignIn::is_for_account(attempt);
   DeviceSignIn& devices = services_->sign_in;
   attempt.rate_limited = ticket || account ? devices.turned_away(attempt) : devices.rate_limited(attempt);
+  if (!attempt.rate_limited) connect_->body.assign(packet.body.begin(), packet.body.end());
   if ((ticket || account) && !attempt.psk_identity.empty()) {  // a pre-shared key is for its device alone
     refuse(auth::Refusal::of(auth::RefusalReason::kOtherPskIdentity));
   } else if (ticket) {
@@ -199,7 +201,7 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
     return;
   }
   if (device.secure_mode_mismatch) {
-    base::log_warn("gateway", "{}/{}: securemode does not fit the transport ({}); accepted", device.device.product_key,
+    base::log_info("gateway", "{}/{}: securemode does not fit the transport ({}); accepted", device.device.product_key,
                    device.device.device_name, transport_.peer().tls ? "TLS" : "plain");
     services_->log.record({.device = device.device,
                            .action = journal::Action::kWarned,

@@ -166,9 +166,10 @@ tl::expected<TicketSignedIn, RefusalReason> TicketSignIn::admit(const registry::
     result.authorizer = std::make_unique<TicketAuthorizer>(live_, ticket, accounts_.put(*found.account).rules);
     return result;
   }
-  const CachedCredential& device = devices_.put(ticket.device, found.device, asked.devices);
-  if (!device.exists || device.record.disabled) return tl::unexpected(RefusalReason::kTicketHolder);
-  result.authorizer = std::make_unique<TicketAuthorizer>(live_, ticket, device.product, policy_.topics);
+  const CachedCredential* device = devices_.put(ticket.device, found.device, asked.devices);
+  if (device == nullptr) return tl::unexpected(RefusalReason::kUnavailable);
+  if (!device->exists || device->record.disabled) return tl::unexpected(RefusalReason::kTicketHolder);
+  result.authorizer = std::make_unique<TicketAuthorizer>(live_, ticket, device->product, policy_.topics);
   return result;
 }
 

@@ -64,7 +64,7 @@ class TicketSignIn {
   using PendingRef = std::unique_ptr<Pending>;
   struct Generations {
     std::uint64_t tickets = 0;
-    std::uint64_t devices = 0;
+    CredentialCache::Generation devices;
     std::uint64_t accounts = 0;
     bool operator==(const Generations&) const = default;
   };

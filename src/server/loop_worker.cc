@@ -232,8 +232,11 @@ void LoopWorker::ask_for_product(const std::string& product_key, base::UniqueFun
       [this, product_key, answered = std::move(answered)](base::Result<registry::Product> product) mutable {
         if (product) {
           update_product(*product);
-        } else {
+        } else if (product.error().code == base::Errc::kNotFound) {
           sign_in_.cache().forget_product(product_key);
+        } else {
+          base::log_error("server", "product {} changed and cannot be read: {}", product_key, product.error().message);
+          unread_products_.insert(product_key);
         }
         answered();
       });
@@ -363,6 +366,7 @@ LoopReport& LoopReport::operator+=(const LoopReport& other) {
 void LoopWorker::on_timer(base::MonoMs now) {
   broker_.tick();
   keep_wall_offset();
+  for (const std::string& product_key : std::exchange(unread_products_, {})) products_.changed(product_key);
   loop_->timers().schedule(*this, now + kTickMs);
 }
 

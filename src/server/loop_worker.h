@@ -132,6 +132,7 @@ class LoopWorker final : private net::Timer {
   registry::RegistryService& registry_;
   Reloader accounts_;
   Reloader products_;
+  std::unordered_set<std::string> unread_products_;  // changed, and the registry failed: asked for again
   const std::uint16_t id_;
   const std::string token_key_;
   const LoopClock clock_;

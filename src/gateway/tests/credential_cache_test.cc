@@ -26,9 +26,9 @@ TEST(CredentialCache, KeepsTheMostRecentlyUsed) {
 
 TEST(CredentialCache, AnAnswerFromBeforeAChangeIsNotKept) {
   CredentialCache cache(10);
-  const std::uint64_t asked = cache.generation();
+  const auto asked = cache.generation();
   cache.forget({"pk", "a"});  // the secret changed while the registry was asked
-  EXPECT_EQ(cache.put({"pk", "a"}, credential("old"), asked).record.device_secret, "old");
+  EXPECT_EQ(cache.put({"pk", "a"}, credential("old"), asked)->record.device_secret, "old");
   EXPECT_EQ(cache.find({"pk", "a"}), nullptr);
 }
 
@@ -56,7 +56,7 @@ TEST(CredentialCache, TellsOnceThatASecretIsUsedInABrowser) {
 
 TEST(CredentialCache, NewTopicClassesReachThoseWhoHoldTheRules) {
   CredentialCache cache(10);
-  const auto rules = cache.put({"pk", "a"}, credential("1"), cache.generation()).product;
+  const auto rules = cache.put({"pk", "a"}, credential("1"), cache.generation())->product;
   EXPECT_FALSE(rules->classes->permits("user/echo", auth::TopicRight::kPublish));
   registry::Product product;
   product.product_key = "pk";
@@ -64,6 +64,31 @@ TEST(CredentialCache, NewTopicClassesReachThoseWhoHoldTheRules) {
   cache.update_product(product);
   EXPECT_TRUE(rules->classes->permits("user/echo", auth::TopicRight::kPublish));
   EXPECT_EQ(rules->revision, 1U);
+}
+
+// Devices change all the time in a roll-out: whoever signs in meanwhile still has to hear of a change of the product.
+TEST(CredentialCache, RulesAreTheSameObjectWhateverChangedMeanwhile) {
+  CredentialCache cache(10);
+  auto asked = cache.generation();
+  cache.forget({"pk", "other"});
+  const auto rules = cache.put({"pk", "a"}, credential("1"), asked)->product;
+  EXPECT_EQ(cache.put({"pk", "b"}, credential("2"), cache.generation())->product, rules);
+  asked = cache.generation();
+  registry::Product product;
+  product.product_key = "pk";
+  cache.update_product(product);
+  EXPECT_EQ(rules->revision, 1U);
+  EXPECT_EQ(cache.put({"pk", "c"}, credential("3"), asked)->product, rules) << "they have been put right";
+}
+
+TEST(CredentialCache, RulesThatMayBeOutOfDateAreGivenToNobody) {
+  CredentialCache cache(10);
+  const auto asked = cache.generation();
+  registry::Product product;
+  product.product_key = "pk";
+  cache.update_product(product);  // nobody holds its rules yet
+  EXPECT_EQ(cache.put({"pk", "a"}, credential("1"), asked), nullptr);
+  EXPECT_NE(cache.put({"pk", "a"}, credential("1"), cache.generation()), nullptr);
 }
 
 }  // namespace
