@@ -92,7 +92,8 @@ def test_they_survive_a_restart_and_a_connect_without_the_parameter(make_server)
     server = make_server()
     device = server.device()
     topic = device.sys("thing/service/property/set")
-    server.sign_in(device, extra=",_ss=1", clean=False).close()
+    with server.sign_in(device, extra=",_ss=1", clean=False) as client:
+        client.subscribe(device.topic("user/get"))  # SUBACK waits until the session's record is stored, CONNACK does not
     server.restart(hard=True)
     server.operator_publish(topic, "while away", qos=1)
     with server.sign_in(device, clean=False) as client:
