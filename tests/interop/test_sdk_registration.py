@@ -26,7 +26,9 @@ def run_sdk(server, name, secret=PRODUCT_SECRET, method="hmacsha1", scheme="wss"
     node_packages()
     done = subprocess.run([shutil.which("node"), HERE / "js" / "alibaba_register.mjs", json.dumps(job)], text=True,
                           capture_output=True, timeout=40 * server.slack, stdin=subprocess.DEVNULL, check=False,
-                          env={**os.environ, "NODE_EXTRA_CA_CERTS": server.root_certificate})
+                          # Node.js 18 tries one address of localhost only, and the server listens on that of IPv4.
+                          env={**os.environ, "NODE_EXTRA_CA_CERTS": server.root_certificate,
+                               "NODE_OPTIONS": "--dns-result-order=ipv4first"})
     return done.stdout.splitlines() or [done.stderr]
 
 

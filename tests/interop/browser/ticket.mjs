@@ -63,5 +63,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   await page.goto(`${sites[job.page].origin}/`);
   await page.evaluate(start, job);
 }
-await context.close();
+await context.close().catch(() => {});  // everything was said; the browser may have gone by itself
 for (const { server } of Object.values(sites)) server.close();
