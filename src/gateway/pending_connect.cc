@@ -23,7 +23,7 @@ std::unique_ptr<session::WillRecord> will_of(const mqtt::Connect& packet) {
 }  // namespace
 
 PendingConnect::~PendingConnect() {
-  ::explicit_bzero(body.data(), body.size());
+  if (!body.empty()) ::explicit_bzero(body.data(), body.size());
 }
 
 PendingConnect::PendingConnect(const mqtt::Connect& packet)
