@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 
 namespace mooring::journal {
 namespace {
@@ -44,6 +46,7 @@ class TestExaminer final : public Examiner {
   std::optional<Diagnosis> examine(const Event& event) override {
     if (busy) return std::nullopt;
     ++examined;
+    while (holds) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return Diagnosis{event.attempt->password, "text of " + event.attempt->password, "advice"};
   }
   bool is_known(const base::DeviceKey& device) override { return known.contains(device.device_name); }
@@ -51,6 +54,7 @@ class TestExaminer final : public Examiner {
   std::set<std::string> known{"dev1", "dev2"};
   std::atomic<int> examined{0};
   std::atomic<bool> busy{false};
+  std::atomic<bool> holds{false};  // whoever examines waits
 };
 
 class DeviceJournalTest : public ::testing::Test {
@@ -196,13 +200,17 @@ TEST_F(DeviceJournalTest, WhatFoundNoPlaceToWaitIsExaminedWhenItComesAgain) {
 
 TEST_F(DeviceJournalTest, LargeEventsAreBoundedInBytes) {
   constexpr std::size_t kEach = 4'000'000;
-  for (int i = 0; i < 100; ++i) {
+  examiner_.holds = true;
+  journal_->record(refusal("dev2", "a"));  // the writer is busy with it
+  while (examiner_.examined == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 20; ++i) {
     Event denied = event("dev1", Action::kPublishDenied);
     denied.subject.assign(kEach, 'x');
     journal_->record(std::move(denied));
   }
   EXPECT_GT(journal_->counters().dropped, 0U);
   journal_->record(event("dev1", Action::kOffline));
+  examiner_.holds = false;
   EXPECT_EQ(log("dev1").back().action, Action::kOffline);
 }
 

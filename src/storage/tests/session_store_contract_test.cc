@@ -74,8 +74,8 @@ class SessionStoreContract : public testing::Test {
   std::vector<std::uint64_t> stored(SessionNumber number) { return stored_sequences(store(), executor_, number); }
 
   ManualClock clock_;
+  Listener listener_;         // outlives the executor, which calls it
   WaitingExecutor executor_;  // outlives the store
-  Listener listener_;
   Maker maker_{clock_};
 };
 
