@@ -1,6 +1,5 @@
 #include "account_commands.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <memory>
@@ -9,7 +8,7 @@
 #include "mqtt/topic.h"
 #include "password_input.h"
 #include "registry/names.h"
-#include "registry_output.h"
+#include "registry_command.h"
 
 namespace mooring::app {
 namespace {
@@ -135,17 +134,6 @@ void add_password_options(CLI::App& command, AccountOptions& options, const char
 }
 
 // A subcommand with options of its own, running `body` when it is chosen.
-std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
-                                          DataFolder folder, int& exit_status) {
-  auto options = std::make_shared<AccountOptions>();
-  CLI::App* command = parent.add_subcommand(name, help);
-  add_common_options(*command, *options);
-  command->callback([options, body, folder, &exit_status] {
-    exit_status = run_with_client(*options, folder, [&](AdminClient& client) { return body(*options, client); });
-  });
-  return {command, options};
-}
-
 }  // namespace
 
 void add_account_commands(CLI::App& app, int& exit_status) {

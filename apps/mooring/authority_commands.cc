@@ -1,6 +1,5 @@
 #include "authority_commands.h"
 
-#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <fstream>
 #include <memory>
@@ -8,7 +7,7 @@
 
 #include "base/text.h"
 #include "crypto/client_certificate.h"
-#include "registry_output.h"
+#include "registry_command.h"
 
 namespace mooring::app {
 namespace {
@@ -131,18 +130,6 @@ Result<> unbind(const AuthorityOptions& options, AdminClient& client) {
   return print(options,
                call(client, "DELETE",
                     device_path(options.product_key, options.device_name) + "/certificates/" + named->fingerprint));
-}
-
-std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
-                                          int& exit_status) {
-  auto options = std::make_shared<AuthorityOptions>();
-  CLI::App* command = parent.add_subcommand(name, help);
-  add_common_options(*command, *options);
-  command->callback([options, body, &exit_status] {
-    exit_status =
-        run_with_client(*options, DataFolder::kMustExist, [&](AdminClient& client) { return body(*options, client); });
-  });
-  return {command, options};
 }
 
 void add_one(CLI::App& parent, const char* name, const char* help, Body body, int& exit_status) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <memory>
 
@@ -11,7 +10,7 @@
 #include "device_journal_commands.h"
 #include "device_transfer.h"
 #include "registry/registry.h"
-#include "registry_output.h"
+#include "registry_command.h"
 
 namespace mooring::app {
 namespace {
@@ -176,18 +175,6 @@ Result<> connect_line(const DeviceOptions& options, AdminClient& client) {
                                  {"connections", std::move(connections)},
                                  {"lines", std::move(json_lines)}});
   return {};
-}
-
-std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
-                                          int& exit_status) {
-  auto options = std::make_shared<DeviceOptions>();
-  CLI::App* command = parent.add_subcommand(name, help);
-  add_common_options(*command, *options);
-  command->callback([options, body, &exit_status] {
-    exit_status =
-        run_with_client(*options, DataFolder::kMustExist, [&](AdminClient& client) { return body(*options, client); });
-  });
-  return {command, options};
 }
 
 // For the commands about one device.

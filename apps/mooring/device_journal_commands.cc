@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <charconv>
 #include <cstdio>
@@ -12,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "registry_output.h"
+#include "registry_command.h"
 #include "stop_signal.h"
 
 namespace mooring::app {
@@ -270,18 +269,6 @@ Result<> flight(const JournalOptions& options, AdminClient& client) {
 }
 
 using Body = Result<> (*)(const JournalOptions&, AdminClient&);
-
-std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
-                                          int& exit_status) {
-  auto options = std::make_shared<JournalOptions>();
-  CLI::App* command = parent.add_subcommand(name, help);
-  add_common_options(*command, *options);
-  command->callback([options, body, &exit_status] {
-    exit_status =
-        run_with_client(*options, DataFolder::kMustExist, [&](AdminClient& client) { return body(*options, client); });
-  });
-  return {command, options};
-}
 
 }  // namespace
 

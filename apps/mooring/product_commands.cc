@@ -1,11 +1,10 @@
 #include "product_commands.h"
 
-#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <memory>
 
 #include "registry/names.h"
-#include "registry_output.h"
+#include "registry_command.h"
 
 namespace mooring::app {
 namespace {
@@ -146,17 +145,6 @@ void add_key_option(CLI::App& command, ProductOptions& options) {
 }
 
 // A subcommand with options of its own, running `body` when it is chosen.
-std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
-                                          DataFolder folder, int& exit_status) {
-  auto options = std::make_shared<ProductOptions>();
-  CLI::App* command = parent.add_subcommand(name, help);
-  add_common_options(*command, *options);
-  command->callback([options, body, folder, &exit_status] {
-    exit_status = run_with_client(*options, folder, [&](AdminClient& client) { return body(*options, client); });
-  });
-  return {command, options};
-}
-
 }  // namespace
 
 void add_product_commands(CLI::App& app, int& exit_status) {

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
 #include <memory>
 
 #include "duration.h"
-#include "registry_output.h"
+#include "registry_command.h"
 
 namespace mooring::app {
 namespace {
@@ -40,17 +39,6 @@ Result<> list(const TokenOptions& options, AdminClient& client) {
 
 Result<> revoke(const TokenOptions& options, AdminClient& client) {
   return print(options, call(client, "DELETE", "tokens/" + percent_encoded(options.name)));
-}
-
-std::pair<CLI::App*, Options> add_command(CLI::App& parent, const char* name, const char* help, Body body,
-                                          DataFolder folder, int& exit_status) {
-  auto options = std::make_shared<TokenOptions>();
-  CLI::App* command = parent.add_subcommand(name, help);
-  add_common_options(*command, *options);
-  command->callback([options, body, folder, &exit_status] {
-    exit_status = run_with_client(*options, folder, [&](AdminClient& client) { return body(*options, client); });
-  });
-  return {command, options};
 }
 
 }  // namespace

@@ -56,7 +56,6 @@ constexpr Channel mqtt_channel(bool tls, bool websocket) {
 // Codes of connection.md 9.2 and 9.3 that several modules report.
 inline constexpr std::uint16_t kCodeOk = 200;
 inline constexpr std::uint16_t kCodeEnded = 400;  // displaced by the same triple, deleted, disabled
-inline constexpr std::uint16_t kCodeThrottledReply = 429;
 inline constexpr std::uint16_t kCodeBadParameter = 460;
 inline constexpr std::uint16_t kCodeInternal = 500;
 inline constexpr std::uint16_t kCodeTooSlow = 1901;

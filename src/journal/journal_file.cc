@@ -108,6 +108,26 @@ class Run {
   "id, revision, at_ms, last_ms, count, action, code, answer, channel, name, reason, subject, address, facts, " \
   "finding, finding_text, advice"
 
+Run& bind_entry(Run& row, const Entry& entry) {
+  return row.with(entry.id)
+      .with(entry.revision)
+      .with(entry.at_ms)
+      .with(entry.last_ms)
+      .with(static_cast<std::int64_t>(entry.count))
+      .with(static_cast<std::int64_t>(entry.action))
+      .with(std::int64_t{entry.code})
+      .with(std::int64_t{entry.answer})
+      .with(static_cast<std::int64_t>(entry.channel))
+      .with(entry.name)
+      .with(entry.reason)
+      .with(entry.subject)
+      .with(entry.address)
+      .with(entry.facts)
+      .with(entry.diagnosis.name)
+      .with(entry.diagnosis.text)
+      .with(entry.diagnosis.advice);
+}
+
 Entry read_entry(const Run& row) {
   Entry entry;
   entry.id = row.integer(0);
@@ -201,27 +221,9 @@ std::int64_t JournalFile::insert(Entry& entry) {
   device.step();  // to its end: only then the change is done
   entry.id = next_id_++;
   entry.revision = next_revision_++;
-  Run(statement("INSERT INTO entry (device, " MOORING_ENTRY_COLUMNS
-                ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"))
-      .with(device_id)
-      .with(entry.id)
-      .with(entry.revision)
-      .with(entry.at_ms)
-      .with(entry.last_ms)
-      .with(static_cast<std::int64_t>(entry.count))
-      .with(static_cast<std::int64_t>(entry.action))
-      .with(std::int64_t{entry.code})
-      .with(std::int64_t{entry.answer})
-      .with(static_cast<std::int64_t>(entry.channel))
-      .with(entry.name)
-      .with(entry.reason)
-      .with(entry.subject)
-      .with(entry.address)
-      .with(entry.facts)
-      .with(entry.diagnosis.name)
-      .with(entry.diagnosis.text)
-      .with(entry.diagnosis.advice)
-      .exec();
+  Run row(statement("INSERT INTO entry (device, " MOORING_ENTRY_COLUMNS
+                    ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  bind_entry(row.with(device_id), entry).exec();
   return entries;
 }
 
@@ -287,27 +289,8 @@ void JournalFile::add_stranger(Entry& entry, std::string_view address_group) {
       "excluded.count, address = excluded.address, channel = excluded.channel, facts = excluded.facts, finding = "
       "iif(excluded.finding = '', finding, excluded.finding), finding_text = iif(excluded.finding = '', finding_text, "
       "excluded.finding_text), advice = iif(excluded.finding = '', advice, excluded.advice)"));
-  row.with(address_group)
-      .with(entry.device.product_key)
-      .with(entry.device.device_name)
-      .with(entry.id)
-      .with(entry.revision)
-      .with(entry.at_ms)
-      .with(entry.last_ms)
-      .with(static_cast<std::int64_t>(entry.count))
-      .with(static_cast<std::int64_t>(entry.action))
-      .with(std::int64_t{entry.code})
-      .with(std::int64_t{entry.answer})
-      .with(static_cast<std::int64_t>(entry.channel))
-      .with(entry.name)
-      .with(entry.reason)
-      .with(entry.subject)
-      .with(entry.address)
-      .with(entry.facts)
-      .with(entry.diagnosis.name)
-      .with(entry.diagnosis.text)
-      .with(entry.diagnosis.advice)
-      .exec();
+  row.with(address_group).with(entry.device.product_key).with(entry.device.device_name);
+  bind_entry(row, entry).exec();
 }
 
 std::size_t JournalFile::strangers_of(std::string_view address_group) {

@@ -2,12 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-
 #include "crypto/password_hash.h"
 #include "gateway/authorizers.h"
+#include "registry/tests/inbox.h"
 #include "registry/tests/registry_fixture.h"
 
 namespace mooring::gateway {
@@ -17,33 +14,8 @@ using auth::RefusalReason;
 using Result = tl::expected<std::shared_ptr<const AccountRules>, auth::Refusal>;
 
 // The loop's thread is the test's; the registry and the checker have theirs.
-class Inbox final : public base::Executor {
- public:
-  void post(base::Task task) override {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-    arrived_.notify_one();
-  }
-  // Runs tasks until `done`.
-  template <class Done>
-  void run_until(Done done) {
-    while (!done()) {
-      std::unique_lock lock(mutex_);
-      if (!arrived_.wait_for(lock, std::chrono::seconds(60), [this] { return !tasks_.empty(); })) {
-        FAIL() << "nothing came";
-      }
-      base::Task task = std::move(tasks_.front());
-      tasks_.pop_front();
-      lock.unlock();
-      task();
-    }
-  }
 
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<base::Task> tasks_;
-};
+using registry::Inbox;
 
 class AccountSignInTest : public testing::Test {
  protected:
@@ -76,7 +48,7 @@ class AccountSignInTest : public testing::Test {
   }
   Result wait() {
     const std::size_t wanted = results_.size() + 1;
-    inbox_.run_until([&] { return results_.size() >= wanted; });
+    EXPECT_TRUE(inbox_.run_until([&] { return results_.size() >= wanted; })) << "nothing came";
     return results_.back();
   }
   Result sign_in(std::string_view name, std::string_view password) {
@@ -96,7 +68,7 @@ class AccountSignInTest : public testing::Test {
       changed_ = *result;
       done = true;
     });
-    inbox_.run_until([&] { return done; });
+    EXPECT_TRUE(inbox_.run_until([&] { return done; })) << "nothing came";
   }
   // At once; whatever is under way is concluded later, when the inbox is looked into.
   void set_password(const std::string& password) {
@@ -240,11 +212,11 @@ TEST_F(AccountSignInTest, more_than_the_bound_is_answered_with_unavailable) {
 
 TEST_F(AccountSignInTest, what_waited_too_long_is_not_verified_any_more) {
   for (int i = 0; i < 3; ++i) sign_in_->authenticate(attempt("one", "guess"), take());
-  inbox_.run_until([&] { return !results_.empty(); });
+  EXPECT_TRUE(inbox_.run_until([&] { return !results_.empty(); })) << "nothing came";
   // One of them may be under way; the last one is not.
   for (int i = 0; i < 20; ++i) sign_in_->authenticate(attempt("one", "guess"), take());
   fixture_.clock.now_ms += PasswordChecker::kMaxWaitingMs + 1;
-  inbox_.run_until([&] { return results_.size() == 23; });
+  EXPECT_TRUE(inbox_.run_until([&] { return results_.size() == 23; })) << "nothing came";
   EXPECT_EQ(results_.back().error().reason, RefusalReason::kUnavailable);
 }
 
@@ -256,7 +228,7 @@ class LimitedAccountSignInTest : public AccountSignInTest {
 TEST_F(LimitedAccountSignInTest, an_address_that_guesses_is_not_verified_any_further) {
   constexpr std::size_t kAttempts = 40;
   for (std::size_t i = 0; i < kAttempts; ++i) sign_in_->authenticate(attempt("one", "guess"), take());
-  inbox_.run_until([&] { return results_.size() == kAttempts; });
+  EXPECT_TRUE(inbox_.run_until([&] { return results_.size() == kAttempts; })) << "nothing came";
   std::size_t limited = 0;
   for (const Result& result : results_) limited += result.error().reason == RefusalReason::kRateLimited ? 1 : 0;
   EXPECT_GE(limited, kAttempts / 2);

@@ -3,13 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <deque>
 #include <limits>
-#include <mutex>
 #include <optional>
 
 #include "gateway/device_sign_in.h"
+#include "registry/tests/inbox.h"
 #include "registry/tests/registry_fixture.h"
 
 namespace mooring::gateway {
@@ -19,26 +17,7 @@ using auth::RefusalReason;
 const std::string kPrint(64, '1');
 const std::string kAuthority(64, 'a');
 
-class Inbox final : public base::Executor {
- public:
-  void post(base::Task task) override {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-    arrived_.notify_one();
-  }
-  base::Task next() {
-    std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, std::chrono::seconds(60), [this] { return !tasks_.empty(); })) return {};
-    base::Task task = std::move(tasks_.front());
-    tasks_.pop_front();
-    return task;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<base::Task> tasks_;
-};
+using registry::Inbox;
 
 class CertificateSignInTest : public testing::Test {
  protected:

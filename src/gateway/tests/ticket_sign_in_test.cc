@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 
 #include "crypto/secret_hash.h"
+#include "registry/tests/inbox.h"
 #include "registry/tests/registry_fixture.h"
 
 namespace mooring::gateway {
@@ -15,26 +13,7 @@ namespace {
 using auth::RefusalReason;
 using Verdict = broker::Authorizer::Verdict;
 
-class Inbox final : public base::Executor {
- public:
-  void post(base::Task task) override {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-    arrived_.notify_one();
-  }
-  base::Task next() {
-    std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, std::chrono::seconds(60), [this] { return !tasks_.empty(); })) return {};
-    base::Task task = std::move(tasks_.front());
-    tasks_.pop_front();
-    return task;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<base::Task> tasks_;
-};
+using registry::Inbox;
 
 class TicketSignInTest : public testing::Test {
  protected:

@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <deque>
 #include <future>
-#include <mutex>
 #include <thread>
 
+#include "registry/tests/inbox.h"
 #include "registry/tests/registry_fixture.h"
 
 namespace mooring::registry {
@@ -15,32 +13,6 @@ namespace {
 
 using base::DeviceKey;
 using base::Errc;
-
-// An executor that a test empties itself.
-class Inbox final : public base::Executor {
- public:
-  void post(base::Task task) override {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-    arrived_.notify_one();
-  }
-  // Runs `count` tasks on this thread; waits for them.
-  void run(std::size_t count) {
-    for (; count > 0; --count) {
-      std::unique_lock lock(mutex_);
-      ASSERT_TRUE(arrived_.wait_for(lock, std::chrono::seconds(30), [this] { return !tasks_.empty(); }));
-      base::Task task = std::move(tasks_.front());
-      tasks_.pop_front();
-      lock.unlock();
-      task();
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<base::Task> tasks_;
-};
 
 class ServiceTest : public testing::Test {
  protected:
@@ -72,7 +44,7 @@ TEST_F(ServiceTest, credential_comes_back_on_the_asking_executor) {
     ASSERT_TRUE(found && found->device);
     secret = found->device->device_secret;
   });
-  inbox_.run(1);
+  EXPECT_TRUE(inbox_.run(1));
   EXPECT_EQ(secret, "secret");
 }
 
@@ -121,7 +93,7 @@ TEST_F(ServiceTest, a_change_sees_the_presence_before_it) {
         return registry.get_device({"pk", "dev1"});
       },
       inbox_, [&](base::Result<Device> device) { seen = device->status(); });
-  inbox_.run(1);
+  EXPECT_TRUE(inbox_.run(1));
   EXPECT_EQ(seen, DeviceStatus::kOnline);
 }
 
@@ -137,14 +109,14 @@ TEST_F(ServiceTest, full_queues_answer_clearly) {
   };
   service_->find_credential({"pk", "dev1"}, inbox_, note);
   service_->find_credential({"pk", "dev1"}, inbox_, note);
-  inbox_.run(1);
+  EXPECT_TRUE(inbox_.run(1));
   EXPECT_EQ(errors, std::vector<Errc>{Errc::kUnavailable});
   EXPECT_TRUE(service_->record_offline({"pk", "dev1"}, 1, 1));
   EXPECT_TRUE(service_->record_offline({"pk", "dev1"}, 2, 2));
   EXPECT_FALSE(service_->record_offline({"pk", "dev1"}, 3, 3));
   EXPECT_EQ(service_->counters().presence_dropped, 1U);
   service_->stop();
-  inbox_.run(1);  // the one that waited is answered too
+  EXPECT_TRUE(inbox_.run(1));  // the one that waited is answered too
   EXPECT_EQ(errors.size(), 2U);
 }
 
@@ -154,7 +126,7 @@ TEST_F(ServiceTest, after_stop_everything_is_unavailable) {
   service_->stop();
   Errc code = Errc::kInternal;
   service_->find_credential({"pk", "dev1"}, inbox_, [&](base::Result<Credential> found) { code = found.error().code; });
-  inbox_.run(1);
+  EXPECT_TRUE(inbox_.run(1));
   EXPECT_EQ(code, Errc::kUnavailable);
   EXPECT_FALSE(service_->record_offline({"pk", "dev1"}, 1, 1));
 }
@@ -168,7 +140,7 @@ TEST_F(ServiceTest, every_queued_operation_is_answered_when_stopping) {
   }
   service_->start();
   service_->stop();
-  inbox_.run(100);
+  EXPECT_TRUE(inbox_.run(100));
   EXPECT_EQ(answered, 100);
 }
 
@@ -187,7 +159,7 @@ TEST_F(ServiceTest, listeners_hear_of_changes_before_the_answer) {
         return registry.update_device({"pk", "dev1"}, disable);
       },
       inbox_, [&](base::Result<Device>) { heard_at_answer = heard; });
-  inbox_.run(1);
+  EXPECT_TRUE(inbox_.run(1));
   EXPECT_EQ(heard_at_answer, 1);
 }
 
