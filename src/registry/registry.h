@@ -19,6 +19,7 @@
 #include "registry/certificates.h"
 #include "registry/model.h"
 #include "registry/tickets.h"
+#include "registry/users.h"
 
 namespace mooring::registry {
 
@@ -83,7 +84,11 @@ struct DeviceFilter {
   std::string product_key;  // empty: every product
   std::string prefix;       // of the device name; honoured only together with product_key
   std::optional<DeviceStatus> status;
+  // Part of the device name or the nickname, without regard to the case of ASCII letters. A page looks at
+  // kSearchRowsMax devices at most, so it may hold fewer than asked for, or none, and still have a `next`.
+  std::string search = {};
 };
+inline constexpr std::size_t kSearchRowsMax = 50'000;
 
 // Pages come in key order. `after` is the `next` of the page before, empty for the first page; the time of a page does
 // not depend on how far down it is.
@@ -173,10 +178,12 @@ struct Change {
     kDeviceCertificateGone,  // unbound: its device must leave
     kCertificatesRevoked,    // who signed in with one of them, or below one, must leave; key is empty
     kAuthoritiesChanged,     // added or removed; key is empty
+    kUserChanged,            // password or role of somebody who signs in to the console
+    kUserDeleted,
   };
   Kind kind;
   base::DeviceKey key;
-  std::string account = {};  // name, in the changes of accounts
+  std::string account = {};  // name, in the changes of accounts and users
   std::string ticket = {};   // id
   std::shared_ptr<const ApiToken> api_token = {};
   std::shared_ptr<const RevokedCertificates> revoked = {};
@@ -187,7 +194,7 @@ struct Change {
 // quick and must not call the registry.
 using ChangeListener = std::function<void(std::span<const Change>)>;
 
-class Registry : public Tickets, public ApiTokens {
+class Registry : public Tickets, public ApiTokens, public Users, public AuditLog {
  public:
   virtual base::Result<Product> create_product(const NewProduct& product) = 0;
   virtual base::Result<Product> get_product(std::string_view product_key) = 0;

@@ -202,6 +202,31 @@ ALTER TABLE product ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE device  ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE account ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 )sql",
+    R"sql(
+CREATE TABLE console_user (
+  name                 TEXT    NOT NULL PRIMARY KEY,
+  role                 INTEGER NOT NULL,
+  password_hash        TEXT    NOT NULL,
+  must_change_password INTEGER NOT NULL,
+  created_ms           INTEGER NOT NULL,
+  last_sign_in_ms      INTEGER NOT NULL DEFAULT 0,
+  version              INTEGER NOT NULL DEFAULT 1
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  id      INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  at_ms   INTEGER NOT NULL,
+  actor   TEXT    NOT NULL,
+  role    TEXT    NOT NULL,
+  address TEXT    NOT NULL,
+  action  TEXT    NOT NULL,
+  target  TEXT    NOT NULL,
+  status  INTEGER NOT NULL,
+  before  TEXT    NOT NULL,
+  after   TEXT    NOT NULL
+) STRICT;
+CREATE INDEX audit_age ON audit (at_ms);
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

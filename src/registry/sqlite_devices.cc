@@ -19,8 +19,8 @@ constexpr std::string_view kColumns =
 // few among many has an index of its own, named here so that the planner cannot prefer another.
 struct ListQueries {
   ListQueries(std::string_view index, std::string_view condition)
-      : in_product(fmt::format("SELECT {} FROM device {} WHERE product_key = ?1 AND device_name > ?2 "
-                               "AND device_name >= ?3 AND device_name < ?4 AND {} ORDER BY device_name LIMIT ?5",
+      : in_product(fmt::format("SELECT {} FROM device {} WHERE product_key = ?1 AND device_name >= ?2 "
+                               "AND device_name < ?3 AND {} ORDER BY device_name LIMIT ?4",
                                kColumns, index, condition)),
         all(fmt::format("SELECT {} FROM device {} WHERE (product_key, device_name) > (?1, ?2) AND {} "
                         "ORDER BY product_key, device_name LIMIT ?3",
@@ -28,6 +28,60 @@ struct ListQueries {
   std::string in_product;
   std::string all;
 };
+
+// Looks at so many devices behind a key, in key order (docs/adr/0015).
+std::string search_query(std::string_view condition, bool in_product) {
+  return fmt::format(
+      "SELECT {} FROM (SELECT * FROM device WHERE {} ORDER BY product_key, device_name LIMIT ?3) "
+      "WHERE (device_name LIKE ?4 ESCAPE '\\' OR nickname LIKE ?4 ESCAPE '\\') AND {} "
+      "ORDER BY product_key, device_name LIMIT ?5",
+      kColumns, in_product ? "product_key = ?1 AND device_name > ?2" : "(product_key, device_name) > (?1, ?2)",
+      condition);
+}
+
+struct SearchQueries {
+  explicit SearchQueries(std::string_view condition)
+      : in_product(search_query(condition, true)), all(search_query(condition, false)) {}
+  std::string in_product;
+  std::string all;
+};
+
+const SearchQueries& search_queries(std::optional<DeviceStatus> status) {
+  static const SearchQueries any("1");
+  static const SearchQueries unactive("activated_ms = 0 AND enabled = 1 AND online = 0");
+  static const SearchQueries online("online = 1 AND enabled = 1");
+  static const SearchQueries offline("activated_ms <> 0 AND online = 0 AND enabled = 1");
+  static const SearchQueries disabled("enabled = 0");
+  if (!status) return any;
+  switch (*status) {
+    case DeviceStatus::kUnactive:
+      return unactive;
+    case DeviceStatus::kOnline:
+      return online;
+    case DeviceStatus::kOffline:
+      return offline;
+    case DeviceStatus::kDisable:
+      return disabled;
+  }
+  return any;
+}
+
+// What the search of a page came to; nothing: the end.
+constexpr std::string_view kSearchEndInProduct =
+    "SELECT product_key, device_name FROM device WHERE product_key = ?1 AND device_name > ?2 "
+    "ORDER BY product_key, device_name LIMIT 1 OFFSET ?3";
+constexpr std::string_view kSearchEnd =
+    "SELECT product_key, device_name FROM device WHERE (product_key, device_name) > (?1, ?2) "
+    "ORDER BY product_key, device_name LIMIT 1 OFFSET ?3";
+
+std::string pattern_of(std::string_view part) {
+  std::string pattern = "%";
+  for (const char c : part) {
+    if (c == '%' || c == '_' || c == '\\') pattern += '\\';
+    pattern += c;
+  }
+  return pattern + '%';
+}
 
 const ListQueries& list_queries(std::optional<DeviceStatus> status) {
   static const ListQueries any("", "1");
@@ -84,6 +138,20 @@ Page<Device> collect(Query& query, std::size_t limit) {
     }
     page.items.push_back(device_of(query));
   }
+  return page;
+}
+
+Page<Device> search_devices(SqliteConnection& connection, const DeviceFilter& filter, const base::DeviceKey& after,
+                            std::size_t limit) {
+  const bool in_product = !filter.product_key.empty();
+  const std::string& product = in_product ? filter.product_key : after.product_key;
+  const SearchQueries& queries = search_queries(filter.status);
+  Query query(connection, in_product ? queries.in_product : queries.all, product, after.device_name, kSearchRowsMax,
+              pattern_of(filter.search), limit + 1);
+  Page<Device> page = collect(query, limit);
+  if (!page.next.empty()) return page;
+  Query end(connection, in_product ? kSearchEndInProduct : kSearchEnd, product, after.device_name, kSearchRowsMax - 1);
+  if (end.step()) page.next = fmt::format("{}/{}", end.text(0), end.text(1));
   return page;
 }
 
@@ -228,12 +296,15 @@ base::Result<Page<Device>> SqliteRegistry::list_devices(const DeviceFilter& filt
   const base::DeviceKey after = key_of_cursor(request.after);
   const ListQueries& queries = list_queries(filter.status);
   return read([&](SqliteConnection& connection) -> base::Result<Page<Device>> {
+    if (!filter.search.empty()) return search_devices(connection, filter, after, request.limit);
     if (filter.product_key.empty()) {
       Query query(connection, queries.all, after.product_key, after.device_name, request.limit + 1);
       return collect(query, request.limit);
     }
-    // Names are ASCII, so 0x7f ends every prefix.
-    Query query(connection, queries.in_product, filter.product_key, after.device_name, filter.prefix,
+    // Names are ASCII without control characters: 0x01 leads to whatever follows a name, and 0x7f ends every prefix.
+    // One lower bound, for of two only the first would be sought, and the rest walked over.
+    const std::string behind = after.device_name.empty() ? std::string() : after.device_name + '\x01';
+    Query query(connection, queries.in_product, filter.product_key, std::max(behind, filter.prefix),
                 filter.prefix + '\x7f', request.limit + 1);
     return collect(query, request.limit);
   });

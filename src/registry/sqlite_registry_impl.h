@@ -103,6 +103,14 @@ class SqliteRegistry final : public Registry {
   base::Result<ApiToken> create_api_token(const NewApiToken& token) override;
   base::Result<std::vector<ApiToken>> list_api_tokens() override;
   base::Result<> delete_api_token(std::string_view name) override;
+  base::Result<User> create_user(const NewUser& user) override;
+  base::Result<std::optional<User>> find_user(std::string_view name) override;
+  base::Result<std::vector<User>> list_users() override;
+  base::Result<User> update_user(std::string_view name, const UserChange& change) override;
+  base::Result<> delete_user(std::string_view name) override;
+  base::Result<> note_sign_in(std::string_view name, base::WallMs at_ms) override;
+  base::Result<> record_audit(const AuditEntry& entry, const AuditBounds& bounds) override;
+  base::Result<std::vector<AuditEntry>> list_audit(const AuditQuery& query) override;
   base::Result<Authority> add_authority(const Authority& authority, std::size_t most) override;
   base::Result<Authority> get_authority(std::string_view fingerprint) override;
   base::Result<std::vector<Authority>> list_authorities() override;

@@ -202,7 +202,9 @@ void LiveSessions::on_change(const registry::Change& change) {
       }
       return;
     case Kind::kAuthoritiesChanged:
-      return;  // DeviceTrust's
+    case Kind::kUserChanged:
+    case Kind::kUserDeleted:
+      return;  // for DeviceTrust and the session book
   }
   for (LoopWorker* worker : workers_) {
     worker->loop().post([worker, key = change.key, certificate = change.kind == Kind::kDeviceCertificateGone] {

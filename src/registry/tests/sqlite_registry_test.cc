@@ -85,10 +85,10 @@ constexpr char kUndoRegistration[] =
     "DROP TABLE device_token; DROP TABLE server_key; ALTER TABLE device DROP COLUMN token_generation; "
     "ALTER TABLE device DROP COLUMN registration;";
 
-// And versions at the end.
+// And versions, users and the audit log at the end.
 constexpr char kUndoVersions[] =
     "ALTER TABLE product DROP COLUMN version; ALTER TABLE device DROP COLUMN version; "
-    "ALTER TABLE account DROP COLUMN version;";
+    "ALTER TABLE account DROP COLUMN version; DROP TABLE console_user; DROP TABLE audit;";
 
 // And X.509 after that.
 constexpr char kUndoCertificates[] =
@@ -194,7 +194,7 @@ TEST(SqliteRegistry, lists_and_look_ups_walk_an_index) {
     return text;
   };
   const std::string page = plan(
-      "SELECT device_name FROM device WHERE product_key = 'p' AND device_name > 'a' AND device_name >= '' AND "
+      "SELECT device_name FROM device WHERE product_key = 'p' AND device_name >= 'a' AND "
       "device_name < 'z' AND 1 ORDER BY device_name LIMIT 10");
   EXPECT_NE(page.find("SEARCH device USING PRIMARY KEY"), std::string::npos) << page;
   const std::string all = plan(

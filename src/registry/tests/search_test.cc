@@ -1,0 +1,120 @@
+// Search by any part of a name, also among 1,000,000 devices.
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "registry/tests/registry_fixture.h"
+
+namespace mooring::registry {
+namespace {
+
+constexpr int kFleet = 1'000'000;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kSlack = 10;
+#else
+constexpr double kSlack = 1;
+#endif
+
+void execute(const std::filesystem::path& file, const std::string& sql) {
+  SQLite::Database database(file.string(), SQLite::OPEN_READWRITE);
+  database.exec(sql);
+}
+
+std::vector<std::string> names(const Page<Device>& page) {
+  std::vector<std::string> out;
+  for (const Device& device : page.items) out.push_back(device.key.device_name);
+  return out;
+}
+
+TEST(Search, finds_parts_of_names_and_nicknames_and_takes_nothing_for_a_wildcard) {
+  SqliteFixture fixture;
+  auto registry = fixture.open();
+  NewProduct product;
+  product.product_key = "pk";
+  ASSERT_TRUE(registry->create_product(product));
+  std::vector<NewDevice> devices(4);
+  devices[0].device_name = "Boiler-7";
+  devices[1].device_name = "pump-1";
+  devices[1].nickname = "Hall 100%_left";
+  devices[2].device_name = "pump-2";
+  devices[2].nickname = "锅炉";
+  devices[3].device_name = "valve";
+  ASSERT_TRUE(registry->create_devices("pk", devices));
+  const auto found = [&](std::string part, std::string product_key = {}) {
+    DeviceFilter filter;
+    filter.product_key = std::move(product_key);
+    filter.search = std::move(part);
+    return names(*registry->list_devices(filter, {}));
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(found("OILER"), Names{"Boiler-7"});
+  EXPECT_EQ(found("pump"), (Names{"pump-1", "pump-2"}));
+  EXPECT_EQ(found("0%_l"), Names{"pump-1"});
+  EXPECT_EQ(found("0_l"), Names{});
+  EXPECT_EQ(found("%"), Names{"pump-1"});
+  EXPECT_EQ(found("炉"), Names{"pump-2"});
+  EXPECT_EQ(found("pump", "other"), Names{});
+  EXPECT_EQ(found("\\"), Names{});
+  DeviceFilter filter;
+  filter.search = "p";
+  filter.status = DeviceStatus::kDisable;
+  EXPECT_TRUE(registry->list_devices(filter, {})->items.empty());
+  filter.status.reset();
+  const auto first = registry->list_devices(filter, {{}, 1});
+  EXPECT_EQ(names(*first), Names{"pump-1"});
+  EXPECT_EQ(names(*registry->list_devices(filter, {first->next, 1})), Names{"pump-2"});
+}
+
+TEST(Search, lists_and_searches_of_a_million_devices_answer_in_100_ms) {
+  SqliteFixture fixture;
+  auto registry = fixture.open();
+  NewProduct product;
+  product.product_key = "pk";
+  ASSERT_TRUE(registry->create_product(product));
+  execute(fixture.folder / "registry.db",
+          "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < " + std::to_string(kFleet - 1) +
+              ") INSERT INTO device (product_key, device_name, device_secret, iot_id, enabled, created_ms, nickname, "
+              "activated_ms) SELECT 'pk', printf('dev%07d', i), 'secretsecretsecretsecretsecretse', "
+              "printf('iot%027d', i), 1, 1, CASE i % 3 WHEN 0 THEN printf('Pump %d', i) ELSE '' END, 1 FROM n");
+  const auto median_ms = [&](const DeviceFilter& filter, const PageRequest& page) {
+    std::vector<double> times;
+    for (int i = 0; i < 5; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_TRUE(registry->list_devices(filter, page));
+      times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    }
+    std::ranges::sort(times);
+    return times[2];
+  };
+  DeviceFilter filter;
+  EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << "the first page";
+  EXPECT_LT(median_ms(filter, {"pk/dev0900000", 100}), 100 * kSlack) << "far down";
+  filter.product_key = "pk";
+  filter.prefix = "dev0777";
+  EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << "by a beginning";
+  filter.prefix.clear();
+  filter.status = DeviceStatus::kOnline;
+  EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << "by a status that nobody has";
+  filter.status.reset();
+  filter.search = "nowhere";
+  EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << "by a part that nobody has";
+
+  // However rare, it is found, page by page.
+  filter.search = "0987654";
+  PageRequest page{{}, 100};
+  std::vector<std::string> found;
+  int pages = 0;
+  do {
+    const auto next = registry->list_devices(filter, page);
+    ASSERT_TRUE(next);
+    for (const std::string& name : names(*next)) found.push_back(name);
+    page.after = next->next;
+    ASSERT_LE(++pages, kFleet / static_cast<int>(kSearchRowsMax) + 1);
+  } while (!page.after.empty());
+  EXPECT_EQ(found, std::vector<std::string>{"dev0987654"});
+}
+
+}  // namespace
+}  // namespace mooring::registry
