@@ -129,6 +129,7 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   client->number = ++last_client_;
   client->session_expiry_s = client->info.session_expiry_s;
   ++counters_.connected;
+  if (home.is_device) ++counters_.devices_connected;
   // Its permissions may have been others when it subscribed.
   const bool narrowed = client->info.kind != ClientKind::kOperator && drop_forbidden(home, *client->authorizer);
   set_shares_online(home, true);

@@ -96,6 +96,28 @@ struct BrokerCounters {
   std::uint64_t throttled_deliveries = 0;  // likewise, on the way to a device
   std::uint64_t store_failures = 0;        // messages that the store did not take
   std::uint64_t connected = 0;             // clients now
+  std::uint64_t devices_connected = 0;     // devices among them
+};
+
+// A session as administration shows it.
+struct SessionView {
+  struct Subscription {
+    std::string filter;
+    std::uint8_t qos = 0;
+    bool automatic = false;
+  };
+  std::string client_id;  // of an account's
+  bool connected = false;
+  bool tls = false, websocket = false;  // while connected, as the next five
+  std::string address;
+  mqtt::Version version = mqtt::Version::k311;
+  bool clean_session = false;
+  std::uint16_t keep_alive_s = 0;
+  base::WallMs since_ms = 0;  // offline since; 0: connected
+  std::uint32_t expiry_s = 0;
+  std::uint64_t queued_messages = 0, queued_bytes = 0, in_flight = 0;
+  std::vector<Subscription> subscriptions;
+  std::uint64_t more_subscriptions = 0;  // than were asked for
 };
 
 enum class AttachError : std::uint8_t {
@@ -179,6 +201,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   // connected. Of a deleted device the session goes from memory too; what is stored stays until forget_session().
   bool close_device(const base::DeviceKey& device, CloseCause cause);
   bool is_online(const base::DeviceKey& device) const;
+  std::optional<SessionView> describe_device(const base::DeviceKey& device, std::size_t subscriptions_max) const;
+  // Walks over all sessions of the loop. `more`: of the account's, beyond `sessions_max`.
+  std::vector<SessionView> describe_account(std::string_view account, std::size_t sessions_max,
+                                            std::size_t subscriptions_max, std::size_t& more) const;
   void close_product(std::string_view product_key);  // deleted: close_device() for each of its devices
   // Connections whose certificates are meant; their sessions stay.
   using IsMeantTrail = std::function<bool(const CertificateTrail& trail)>;

@@ -27,6 +27,7 @@ void Broker::go_offline(Client& client, OfflineReason reason) {
   const std::shared_ptr<Client> keep = std::move(home.client);
   home.client = nullptr;
   --counters_.connected;
+  if (home.is_device) --counters_.devices_connected;
   session::Session& state = *home.session;
   state.connection_lost();
   set_shares_online(home, false);

@@ -268,6 +268,10 @@ Result<CertificateInfo> parse_certificate(std::string_view certificate_pem) {
   info.not_before_ms = read_time(X509_get0_notBefore(x509));
   info.not_after_ms = read_time(X509_get0_notAfter(x509));
   info.sha256_fingerprint = fingerprint_with_colons(x509);
+  info.issuer = name_text(X509_get_issuer_name(x509));
+  if (const EVP_PKEY* key = X509_get0_pubkey(x509); key != nullptr) {
+    if (const char* type = EVP_PKEY_get0_type_name(key); type != nullptr) info.key_type = type;
+  }
   info.is_authority = X509_check_ca(x509) == 1;
   ERR_clear_error();
   return info;

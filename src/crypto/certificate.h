@@ -28,6 +28,8 @@ struct CertificateInfo {
   base::WallMs not_before_ms = 0;
   base::WallMs not_after_ms = 0;
   std::string sha256_fingerprint;  // "AA:BB:..", 32 pairs
+  std::string issuer;              // likewise
+  std::string key_type;            // "RSA", "EC", ...; empty: not known
   bool is_authority = false;       // basicConstraints CA:TRUE
 };
 

@@ -199,6 +199,7 @@ bool Connection::step_handshake() {
     case net::Stream::Handshake::kDone:
       base::log_debug("gateway", "{}: {} {}{}", peer_.address.to_text(), stream_.tls_version(), stream_.tls_cipher(),
                       stream_.tls_resumed() ? ", resumed" : "");
+      owner_->handshake_ended(stream_, true);
       stage_ = Stage::kConversation;
       return true;
     case net::Stream::Handshake::kAgain:
@@ -215,6 +216,7 @@ bool Connection::step_handshake() {
         owner_->psk_failed(psk, peer_);
       }
       base::log_info("gateway", "{}: TLS handshake failed: {}", peer_.address.to_text(), stream_.tls_failure());
+      owner_->handshake_ended(stream_, false);
       end(TransportEnd::kBroken, "TLS handshake failed");
       return false;
   }

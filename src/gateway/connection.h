@@ -62,7 +62,8 @@ class ConnectionOwner {
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
   // A step of a handshake takes up to milliseconds, thousands of times what a message takes. False: in a later turn.
   virtual bool takes_handshake_step() { return true; }
-  virtual void psk_failed(std::string_view, const PeerFacts&) {}   // that key was not the client's
+  virtual void handshake_ended(const net::Stream&, bool) {}       // of TLS; whether it succeeded
+  virtual void psk_failed(std::string_view, const PeerFacts&) {}  // that key was not the client's
   // The connection is closed: hand it to Loop::destroy_later.
   virtual void closed(Connection& connection) = 0;
 };

@@ -10,6 +10,16 @@ namespace {
 
 constexpr std::uint32_t kHandshakeStepsPerTurn = 4;
 
+// Suites that only old firmware still needs: RSA key exchange, or CBC.
+bool is_legacy_cipher(std::string_view name) {
+  const bool forward_secret = name.starts_with("TLS_") || name.starts_with("ECDHE-") || name.starts_with("DHE-") ||
+                              name.find("PSK") != std::string_view::npos;
+  const bool authenticated = name.find("GCM") != std::string_view::npos ||
+                             name.find("CHACHA20") != std::string_view::npos ||
+                             name.find("CCM") != std::string_view::npos;
+  return !forward_secret || !authenticated;
+}
+
 }  // namespace
 
 Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget, LoopSwitch& others)
@@ -92,6 +102,21 @@ void Gateway::find_psk_key(std::string_view identity, const PeerFacts& peer, Psk
 
 void Gateway::psk_failed(std::string_view identity, const PeerFacts& peer) {
   mqtt_.sign_in.psk_refused(identity, peer.address.host());
+}
+
+void Gateway::handshake_ended(const net::Stream& stream, bool succeeded) {
+  metrics::LoopCounters& counters = mqtt_.counters;
+  if (!succeeded) {
+    ++counters.handshakes_failed;
+    return;
+  }
+  const std::string_view version = stream.tls_version();
+  const auto known = std::find(metrics::kTlsVersionNames.begin(), metrics::kTlsVersionNames.end(), version);
+  ++counters.handshakes[known == metrics::kTlsVersionNames.end()
+                            ? 0
+                            : static_cast<std::size_t>(known - metrics::kTlsVersionNames.begin())];
+  if (stream.tls_resumed()) ++counters.handshakes_resumed;
+  if (is_legacy_cipher(stream.tls_cipher())) ++counters.handshakes_legacy;
 }
 
 bool Gateway::may_shake_hands(const PeerFacts& peer) {

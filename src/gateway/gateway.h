@@ -39,6 +39,7 @@ class Gateway final : public ConnectionOwner {
   void send_away(Connection& connection, session::LoopId loop) override;
   void find_psk_key(std::string_view identity, const PeerFacts& peer, PskFound found) override;
   void psk_failed(std::string_view identity, const PeerFacts& peer) override;
+  void handshake_ended(const net::Stream& stream, bool succeeded) override;
   bool may_shake_hands(const PeerFacts& peer) override;
   bool takes_handshake_step() override;
   void closed(Connection& connection) override;

@@ -46,9 +46,12 @@ HttpConversation::HttpConversation(Transport& transport, const HttpServices& ser
               [this](const http::Request& head) { return body_bytes_max(head); }),
       self_(std::make_shared<HttpConversation*>(this)) {}
 
-HttpConversation::~HttpConversation() = default;
+HttpConversation::~HttpConversation() {
+  end_stream();
+}
 
 std::size_t HttpConversation::receive(base::MutableBytes input) {
+  if (stream_ != nullptr) return input.size();  // read, so that the peer's end is seen, and of no interest
   if (waiting_ || upgraded_) return 0;
   std::size_t taken = 0;
   switch (parser_.feed(input, taken)) {
@@ -142,9 +145,16 @@ bool HttpConversation::try_upgrade(const http::Request& request) {
 
 void HttpConversation::respond(const http::Response& response) {
   // Whoever asks again and again without reading has had enough.
-  if (transport_.unsent_bytes() > kMaxUnreadBytes) keep_alive_ = false;
+  if (transport_.unsent_bytes() > kMaxUnreadBytes || response.stream != nullptr) keep_alive_ = false;
   transport_.write(base::as_bytes(http::serialize(response, keep_alive_, head_only_)));
   waiting_ = false;
+  if (response.stream != nullptr && !head_only_) {
+    stream_ = response.stream;
+    transport_.established();  // asks for the deadline anew: there is none
+    stream_->start(*this);
+    transport_.input_wanted();
+    return;
+  }
   if (!keep_alive_) {
     transport_.finish();
     return;
@@ -154,14 +164,28 @@ void HttpConversation::respond(const http::Response& response) {
   transport_.input_wanted();
 }
 
+void HttpConversation::end_stream() {
+  if (stream_ != nullptr) std::exchange(stream_, nullptr)->ended();
+}
+
+void HttpConversation::write(std::string_view bytes) {
+  transport_.write(base::as_bytes(bytes));
+}
+
+void HttpConversation::finish() {
+  end_stream();
+  transport_.finish();
+}
+
 void HttpConversation::transport_ended(TransportEnd) {
   self_.reset();
+  end_stream();
 }
 void HttpConversation::on_deadline(base::MonoMs) {
   transport_.finish();
 }
 void HttpConversation::shut_down() {
-  transport_.finish();
+  finish();
 }
 
 }  // namespace mooring::gateway

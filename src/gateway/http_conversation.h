@@ -24,7 +24,7 @@ struct HttpServices {
   std::int64_t body_timeout_ms = 60'000;            // of those who may send more than strangers
 };
 
-class HttpConversation final : public Conversation {
+class HttpConversation final : public Conversation, private http::EventSink {
  public:
   HttpConversation(Transport& transport, const HttpServices& services,
                    const std::vector<net::AddressBlock>& trusted_proxies);
@@ -32,7 +32,7 @@ class HttpConversation final : public Conversation {
 
   std::size_t receive(base::MutableBytes input) override;
   void transport_ended(TransportEnd end) override;
-  base::MonoMs deadline() const override { return waiting_ ? 0 : deadline_ms_; }
+  base::MonoMs deadline() const override { return waiting_ || stream_ != nullptr ? 0 : deadline_ms_; }
   void on_deadline(base::MonoMs now) override;
   bool owes_answer() const override { return waiting_; }
   void shut_down() override;
@@ -43,12 +43,19 @@ class HttpConversation final : public Conversation {
   void handle(http::Request request);
   bool try_upgrade(const http::Request& request);
   void respond(const http::Response& response);
+  void end_stream();
+
+  // http::EventSink
+  void write(std::string_view bytes) override;
+  std::size_t unsent_bytes() const override { return transport_.unsent_bytes(); }
+  void finish() override;
 
   Transport& transport_;
   const HttpServices& services_;
   const std::vector<net::AddressBlock>& trusted_proxies_;
   http::RequestParser parser_;
-  std::shared_ptr<HttpConversation*> self_;  // cleared when this ends: answers under way find out
+  std::shared_ptr<HttpConversation*> self_;       // cleared when this ends: answers under way find out
+  std::shared_ptr<http::ResponseStream> stream_;  // of a response that has no end yet
   base::MonoMs deadline_ms_ = 0;
   bool waiting_ = false;  // for the handler's answer
   bool keep_alive_ = false;

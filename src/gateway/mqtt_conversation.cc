@@ -42,6 +42,7 @@ MqttConversation::MqttConversation(Transport& transport, MqttServices& services,
 
 MqttConversation::~MqttConversation() {
   detach(broker::OfflineReason::kConnectionReset);
+  if (counted_) --services_->counters.connected[static_cast<std::size_t>(channel())];
   if (flight_ == nullptr) return;
   note_end(end_text_);
   services_->flights.close(*flight_);
@@ -60,6 +61,8 @@ std::size_t MqttConversation::receive(base::MutableBytes input) {
 }
 
 void MqttConversation::on_publish(const mqtt::Publish& packet) {
+  ++services_->counters.messages_in[packet.qos];
+  services_->counters.bytes_in[packet.qos] += packet.payload.size();
   note_publish(packet);
   if (client_->is_device() && speaks_v5()) {
     if (const std::string_view fault = fault_of_properties(packet); !fault.empty()) {
@@ -214,6 +217,8 @@ base::ByteView as_codes(std::span<const mqtt::ReasonCode> codes) {
 
 void MqttConversation::send_publish(const broker::PublishOut& packet) {
   const mqtt::MessageRef& message = packet.message;
+  ++services_->counters.messages_out[packet.qos];
+  services_->counters.bytes_out[packet.qos] += message->payload().size();
   note_publish(packet, 0);
   if (!speaks_v5()) {
     writer_.publish(message, packet.qos, packet.dup, packet.retain, packet.packet_id);

@@ -24,6 +24,7 @@
 #include "gateway/transport.h"
 #include "journal/device_log.h"
 #include "journal/flight.h"
+#include "metrics/loop_counters.h"
 #include "mqtt/server_connection.h"
 
 namespace mooring::gateway {
@@ -56,6 +57,7 @@ struct MqttServices {
   Standing account_ticket{};  // tickets of accounts
   Standing local_operator{};
   std::uint64_t next_operator_number = 1;
+  metrics::LoopCounters counters{};
   broker::RefusedInSecond turned_away{};  // with row 3 of connection.md 4.5
   session::LoopId loop = 0;
   session::LoopId loops = 0;  // those that are homes of sessions are 0 .. loops-1; 0: nothing moves
@@ -143,6 +145,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
                       const base::DeviceKey& holder = {});
   void record_discarded(std::uint16_t code, std::string_view name, std::string_view reason, std::string_view topic);
   void detach(broker::OfflineReason reason);
+  metrics::Channel channel() const { return metrics::channel_of(transport_.peer().tls, writer_.websocket()); }
   std::string who() const;  // for the log: device and address
 
   Transport& transport_;
@@ -172,6 +175,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   base::Bytes kept_connect_;               // while moving: Connect::body
   std::string user_name_;                  // for the log line of a refusal; cleared afterwards
   bool accepted_ = false;
+  bool counted_ = false;  // among those who are signed in
   bool end_noted_ = false;
 };
 

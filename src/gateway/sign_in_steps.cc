@@ -357,6 +357,7 @@ void MqttConversation::record_refusal(std::uint16_t code, std::uint8_t answer, s
 }
 
 void MqttConversation::answer_refusal(mqtt::ReasonCode reason, mqtt::ConnackCode code) {
+  ++services_->counters.refused_connects;
   if (speaks_v5()) {
     base::Bytes packet;
     mqtt::append_connack5(packet, reason, false, {});
@@ -448,6 +449,10 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
     return;
   }
   accepted_ = true;
+  counted_ = true;
+  ++services_->counters.connected[static_cast<std::size_t>(channel())];
+  ++services_->counters.connects[static_cast<std::size_t>(channel())];
+  services_->counters.connect_ms.observe(transport_.loop().now_ms() - last_packet_ms_);
   user_name_.clear();
   user_name_.shrink_to_fit();
   last_packet_ms_ = transport_.loop().now_ms();  // the keep-alive clock starts with CONNACK

@@ -27,14 +27,15 @@ Response error_response(int status, std::string_view code, std::string_view mess
 std::string serialize(const Response& response, bool keep_alive, bool head_only) {
   const auto reason = boost::beast::http::obsolete_reason(
       static_cast<boost::beast::http::status>(static_cast<unsigned>(response.status)));
-  std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n",
-                                response.status, std::string_view(reason.data(), reason.size()), response.content_type,
-                                response.body.size(), keep_alive ? "keep-alive" : "close");
+  std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nConnection: {}\r\n", response.status,
+                                std::string_view(reason.data(), reason.size()), response.content_type,
+                                keep_alive ? "keep-alive" : "close");
+  if (response.stream == nullptr) out += fmt::format("Content-Length: {}\r\n", response.body.size());
   // No page of ours may be framed, sniffed or given a referrer.
   out += "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n";
   for (const Field& f : response.fields) out += fmt::format("{}: {}\r\n", f.name, f.value);
   out += "\r\n";
-  if (!head_only) out += response.body;
+  if (!head_only && response.stream == nullptr) out += response.body;
   return out;
 }
 

@@ -1,6 +1,8 @@
 // HTTP/1.1 requests and responses as values. Source: RFC 9110, RFC 9112.
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,11 +28,30 @@ struct Request {
   std::optional<std::string_view> field(std::string_view name) const;  // the first of that name, case-free
 };
 
+// Bytes of a response that has no end yet. On the connection's loop.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void write(std::string_view bytes) = 0;
+  virtual std::size_t unsent_bytes() const = 0;  // that the peer has not taken yet
+  virtual void finish() = 0;
+};
+
+// What goes on writing after the head of a response. Called on the connection's loop.
+class ResponseStream {
+ public:
+  virtual ~ResponseStream() = default;
+  virtual void start(EventSink& sink) = 0;  // once; `sink` is there until ended()
+  virtual void ended() = 0;                 // the connection is over, or about to be
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
   std::vector<Field> fields;  // beyond Content-Type, Content-Length and Connection
+  // The body comes from here, and ends with the connection; `body` is not used then.
+  std::shared_ptr<ResponseStream> stream = {};
 };
 
 // {"error":{"code":...,"message":...}}: the one shape of every error of ours.

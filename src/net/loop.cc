@@ -109,7 +109,9 @@ void Loop::wait_and_dispatch() {
   ++turn_;
   std::array<epoll_event, kMaxEvents> events;
   const bool work_left = !again_.empty() || posted_.load(std::memory_order_relaxed) != nullptr;
-  const int timeout_ms = work_left ? 0 : timers_.wait_ms(clock_.mono_ms());
+  const base::MonoMs turn_ended_ms = clock_.mono_ms();
+  busy_ms_ += turn_ended_ms - now_ms_;
+  const int timeout_ms = work_left ? 0 : timers_.wait_ms(turn_ended_ms);
   const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout_ms);
   now_ms_ = clock_.mono_ms();
   run_posted();

@@ -62,6 +62,8 @@ class Loop final : public base::Executor {
   // After run(): destroys tasks that were posted and not run. Those they post to other loops must still find them.
   void drop_posted();
 
+  // Time that the loop has worked, not waited, since run() began. The loop's thread.
+  std::int64_t busy_ms() const { return busy_ms_; }
   base::MonoMs now_ms() const { return now_ms_; }  // of this turn: no system call
   std::uint64_t turn() const { return turn_; }     // its number, from 1 on: for what is rationed by the turn
   const base::Clock& clock() const { return clock_; }
@@ -81,6 +83,7 @@ class Loop final : public base::Executor {
   const base::Clock& clock_;
   base::MonoMs now_ms_;
   std::uint64_t turn_ = 0;
+  std::int64_t busy_ms_ = 0;
   TimerWheel timers_;
   BlockPool blocks_;
   UniqueFd epoll_;
