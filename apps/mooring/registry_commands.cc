@@ -8,6 +8,7 @@
 #include "product_commands.h"
 #include "ticket_commands.h"
 #include "token_commands.h"
+#include "user_commands.h"
 
 namespace mooring::app {
 
@@ -17,6 +18,7 @@ void add_registry_commands(CLI::App& app, int& exit_status) {
   add_account_commands(app, exit_status);
   add_ticket_commands(app, exit_status);
   add_token_commands(app, exit_status);
+  add_user_commands(app, exit_status);
   add_authority_commands(app, exit_status);
 }
 

@@ -5,39 +5,14 @@
 
 #include "api/admin_json.h"
 #include "api/admin_operations.h"
+#include "api/admin_password.h"
 #include "api/admin_permissions.h"
 #include "base/text.h"
-#include "crypto/hmac.h"
-#include "crypto/password_hash.h"
 #include "crypto/random.h"
 #include "registry/names.h"
 
 namespace mooring::api {
 namespace {
-
-constexpr std::size_t kPasswordBytesMax = 1024;
-constexpr std::size_t kGeneratedPasswordCharacters = 24;  // 142 bits: nobody has to remember it
-// Holds a password for as long as it is needed.
-class Password {
- public:
-  explicit Password(std::string text) : text_(std::move(text)) {}
-  ~Password() { crypto::cleanse({reinterpret_cast<std::uint8_t*>(text_.data()), text_.size()}); }
-  Password(const Password&) = delete;
-  Password& operator=(const Password&) = delete;
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-ApiResult<std::string> hash_of(const Password& password) {
-  if (password.text().empty() || password.text().size() > kPasswordBytesMax) {
-    return refuse(400, "invalid", fmt::format("the password must have 1 to {} bytes", kPasswordBytesMax));
-  }
-  auto hash = crypto::hash_password(password.text());
-  if (!hash) return refuse(hash.error());
-  return std::move(*hash);
-}
 
 boost::json::object deleted_account(const std::string& name) {
   return {{"name", name}, {"deleted", true}};

@@ -10,6 +10,8 @@
 namespace mooring::api {
 namespace {
 
+constexpr std::size_t kSearchBytesMax = 128;
+
 base::DeviceKey key_of(const AdminRequest& request) {
   return {request.path[1], request.path[3]};
 }
@@ -27,6 +29,11 @@ ApiResult<ListWanted> read_list(const AdminRequest& request, std::string product
   if (!wanted.filter.prefix.empty() && wanted.filter.product_key.empty()) {
     return refuse(400, "bad_request", "'prefix' needs a product key");
   }
+  wanted.filter.search = request.value("search");
+  if (!wanted.filter.search.empty() && !wanted.filter.prefix.empty()) {
+    return refuse(400, "bad_request", "'prefix' and 'search' exclude each other");
+  }
+  if (wanted.filter.search.size() > kSearchBytesMax) return refuse(400, "invalid", "'search' is too long");
   if (const std::string* text = request.find("status"); text != nullptr && !text->empty()) {
     wanted.filter.status = registry::device_status_from_text(*text);
     if (!wanted.filter.status) {
@@ -106,7 +113,7 @@ ApiResult<Reply> set_enabled(AdminContext& context, const AdminRequest& request,
 }  // namespace
 
 ApiResult<Reply> list_devices(AdminContext& context, const AdminRequest& request) {
-  if (auto ok = request.allow({"prefix", "status", "limit", "cursor", "secrets"}); !ok) {
+  if (auto ok = request.allow({"prefix", "search", "status", "limit", "cursor", "secrets"}); !ok) {
     return tl::unexpected(ok.error());
   }
   const auto wanted = read_list(request, request.path[1]);
@@ -115,7 +122,7 @@ ApiResult<Reply> list_devices(AdminContext& context, const AdminRequest& request
 }
 
 ApiResult<Reply> list_all_devices(AdminContext& context, const AdminRequest& request) {
-  if (auto ok = request.allow({"productKey", "prefix", "status", "limit", "cursor", "secrets"}); !ok) {
+  if (auto ok = request.allow({"productKey", "prefix", "search", "status", "limit", "cursor", "secrets"}); !ok) {
     return tl::unexpected(ok.error());
   }
   const auto wanted = read_list(request, request.value("productKey"));

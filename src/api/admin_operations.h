@@ -15,6 +15,7 @@ struct AdminContext {
   const Caller& caller;
   const AdminSettings& settings;
   Diagnostics diagnostics;
+  LiveParts live;
 
   // A viewer sees no secrets; a product's is for administrators, for whoever has it can make devices.
   Secrets device_secrets() const { return visible_to(registry::Role::kOperator); }
@@ -44,6 +45,9 @@ ApiResult<Reply> enable_device(AdminContext& context, const AdminRequest& reques
 ApiResult<Reply> disable_device(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> reset_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> renew_secret(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> connect_device(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> import_devices_csv(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> import_devices(AdminContext& context, const AdminRequest& request);
 
 // X.509
@@ -71,6 +75,21 @@ ApiResult<Reply> mint_ticket(AdminContext& context, const AdminRequest& request)
 ApiResult<Reply> show_ticket(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> revoke_ticket(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> revoke_tickets(AdminContext& context, const AdminRequest& request);
+
+// the running server
+ApiResult<Reply> show_server(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> server_certificates(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> server_configuration(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> device_session(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> account_sessions(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> publish(AdminContext& context, const AdminRequest& request);
+
+// people, and what was changed by whom
+ApiResult<Reply> list_users(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> create_user(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> update_user(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> delete_user(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> list_audit(AdminContext& context, const AdminRequest& request);
 
 // tokens
 ApiResult<Reply> list_tokens(AdminContext& context, const AdminRequest& request);

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <limits>
 
+#include "api/query.h"
 #include "base/text.h"
 
 namespace mooring::api {
@@ -130,6 +131,17 @@ ApiResult<std::size_t> AdminRequest::limit(std::size_t preset, std::size_t most)
   return number;
 }
 
+ApiResult<std::uint32_t> AdminRequest::number(std::string_view name, std::uint32_t preset, std::uint32_t most) const {
+  const std::string text = value(name);
+  if (text.empty()) return preset;
+  std::uint32_t parsed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+  if (error != std::errc() || end != text.data() + text.size() || parsed > most) {
+    return bad_request(fmt::format("'{}' must be a number from 0 to {}", name, most));
+  }
+  return parsed;
+}
+
 ApiResult<void> AdminRequest::allow(std::initializer_list<std::string_view> names) const {
   for (const auto& [key, text] : query) {
     if (std::ranges::find(names, key) == names.end()) {
@@ -137,6 +149,22 @@ ApiResult<void> AdminRequest::allow(std::initializer_list<std::string_view> name
     }
   }
   return {};
+}
+
+std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
+  AdminRequest request;
+  if (!parse_query(query, request)) return std::nullopt;
+  return std::move(request.query);
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
 }
 
 ApiResult<AdminRequest> parse_request(std::string_view method, std::string_view target, std::string_view body) {

@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -46,6 +47,8 @@ struct AdminRequest {
   std::string value(std::string_view name) const;     // empty when missing
   ApiResult<bool> flag(std::string_view name) const;  // false when missing
   ApiResult<std::size_t> limit(std::size_t preset, std::size_t most) const;
+  // 0 to `most`; `preset` when missing.
+  ApiResult<std::uint32_t> number(std::string_view name, std::uint32_t preset, std::uint32_t most) const;
   // Refuses a query with another name than these, suggesting the one that was meant.
   ApiResult<void> allow(std::initializer_list<std::string_view> names) const;
 };

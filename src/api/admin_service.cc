@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/json/serialize.hpp>
 
+#include "api/admin_audit.h"
 #include "api/admin_operations.h"
 #include "api/admin_request.h"
 
@@ -34,8 +35,8 @@ constexpr Access kPublic{registry::Role::kViewer, true, true};
 struct Route {
   std::string_view method;
   std::string_view path;  // segments joined by '/'; `*` stands for any one
-  Operation operation;  // null: the server answers it itself, before it is asked here
-  Access access = {};  // left out: administrators only
+  Operation operation;    // null: the server answers it itself, before it is asked here
+  Access access = {};     // left out: administrators only
 };
 
 constexpr std::array kRoutes{
@@ -53,6 +54,9 @@ constexpr std::array kRoutes{
     Route{"POST", "products/*/devices/*/disable", disable_device, kOperator},
     Route{"POST", "products/*/devices/*/kick", kick_device, kOperator},
     Route{"POST", "products/*/devices/*/reset", reset_device, kOperator},
+    Route{"POST", "products/*/devices/*/secret", renew_secret, kOperator},
+    Route{"GET", "products/*/devices/*/connect", connect_device, kOperator},
+    Route{"GET", "products/*/devices/*/session", device_session, kViewer},
     Route{"POST", "products/*/devices/*/certificates", bind_certificate, kOperator},
     Route{"DELETE", "products/*/devices/*/certificates/*", unbind_certificate, kOperator},
     Route{"GET", "authorities", list_authorities, kViewer},
@@ -69,6 +73,12 @@ constexpr std::array kRoutes{
     Route{"GET", "devices", list_all_devices, kViewer},
     Route{"GET", "devices:export", export_devices, kOperator},
     Route{"POST", "devices:import", import_devices, kAdmin},
+    Route{"POST", "devices:import-csv", import_devices_csv, kAdmin},
+    Route{"GET", "accounts/*/sessions", account_sessions, kViewer},
+    Route{"GET", "server", show_server, kViewer},
+    Route{"GET", "server/certificates", server_certificates, kViewer},
+    Route{"GET", "server/configuration", server_configuration, kAdmin},
+    Route{"POST", "publish", publish, kOperator},
     Route{"GET", "accounts", list_accounts, kViewer},
     Route{"POST", "accounts", create_account, kAdmin},
     Route{"GET", "accounts/*", show_account, kViewer},
@@ -84,6 +94,17 @@ constexpr std::array kRoutes{
     Route{"GET", "tokens", list_tokens, kAdmin},
     Route{"POST", "tokens", create_token, kAdmin},
     Route{"DELETE", "tokens/*", revoke_token, kAdmin},
+    Route{"GET", "users", list_users, kAdmin},
+    Route{"POST", "users", create_user, kAdmin},
+    Route{"PATCH", "users/*", update_user, kAdmin},
+    Route{"DELETE", "users/*", delete_user, kAdmin},
+    Route{"GET", "audit", list_audit, kAdmin},
+    Route{"POST", "session", nullptr, kPublic},
+    Route{"GET", "session", nullptr, kViewer},
+    Route{"DELETE", "session", nullptr, kViewer},
+    Route{"POST", "session/password", nullptr, kViewer},
+    Route{"GET", "statistics", nullptr, kViewer},
+    Route{"GET", "events", nullptr, kViewer},
     Route{"GET", "openapi.json", nullptr, kPublic},
 };
 
@@ -110,14 +131,44 @@ ApiResult<void> check_access(const Access& access, const Caller& caller) {
                             registry::to_text(caller.role)));
 }
 
+// What the address, or the one it belongs to, shows to a viewer, who gets no secrets; empty: nothing.
+std::string shown(AdminContext& context, std::vector<std::string> path) {
+  const Caller viewer{registry::Role::kViewer, {}, {}, {}};
+  for (; path.size() > 1; path.pop_back()) {
+    for (const Route& route : kRoutes) {
+      const bool is_item = route.method == "GET" && route.operation != nullptr && route.path.ends_with("/*");
+      if (!is_item || !matches(route.path, path)) continue;
+      AdminContext as_viewer{context.registry, context.sessions,    viewer,
+                             context.settings, context.diagnostics, context.live};
+      const auto reply = route.operation(as_viewer, AdminRequest{"GET", path, {}, {}});
+      return reply ? audit_text(reply->body) : std::string();
+    }
+  }
+  return {};
+}
+
+// A change, and its entry in the audit log.
+ApiResult<Reply> change(AdminContext& context, const AdminRequest& request, const Route& route) {
+  registry::AuditEntry entry = audit_entry(context.caller, request.method, route.path, request.path);
+  entry.before = shown(context, request.path);
+  auto reply = route.operation(context, request);
+  if (!reply) return reply;
+  entry.status = reply->status;
+  entry.after = shown(context, request.path);
+  if (entry.after.empty() || entry.after == entry.before) entry.after = audit_text(reply->body);
+  if (auto ok = record_audit(context, std::move(entry)); !ok) return tl::unexpected(ok.error());
+  return reply;
+}
+
 ApiResult<Reply> dispatch(AdminContext& context, const AdminRequest& request) {
   bool path_exists = false;
   for (const Route& route : kRoutes) {
     if (!matches(route.path, request.path)) continue;
     if (route.method == request.method) {
       if (auto ok = check_access(route.access, context.caller); !ok) return tl::unexpected(ok.error());
-      if (route.operation != nullptr) return route.operation(context, request);
-      return refuse(503, "not_running", "only a running server answers this");
+      if (route.operation == nullptr) return refuse(503, "not_running", "only a running server answers this");
+      return AdminService::reads_only(request.method) ? route.operation(context, request)
+                                                      : change(context, request, route);
     }
     path_exists = true;
   }
@@ -145,8 +196,8 @@ AdminResponse handle_request(AdminContext& context, std::string_view method, std
 }  // namespace
 
 AdminService::AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings,
-                           Diagnostics diagnostics)
-    : registry_(registry), sessions_(sessions), settings_(settings), diagnostics_(diagnostics) {}
+                           Diagnostics diagnostics, LiveParts live)
+    : registry_(registry), sessions_(sessions), settings_(settings), diagnostics_(diagnostics), live_(live) {}
 
 std::size_t AdminService::body_bytes_max(std::string_view target) {
   const std::string_view path = target.substr(0, target.find('?'));
@@ -156,8 +207,8 @@ std::size_t AdminService::body_bytes_max(std::string_view target) {
 std::vector<AdminService::RouteInfo> AdminService::routes() {
   std::vector<RouteInfo> all;
   for (const Route& route : kRoutes) {
-    all.push_back({route.method, route.path, route.access.least_role, route.access.for_accounts,
-                   route.access.is_public});
+    all.push_back(
+        {route.method, route.path, route.access.least_role, route.access.for_accounts, route.access.is_public});
   }
   return all;
 }
@@ -169,7 +220,7 @@ std::string_view AdminService::openapi_document() {
 AdminResponse AdminService::handle(std::string_view method, std::string_view target, std::string_view body,
                                    const Caller& caller) {
   try {
-    AdminContext context{registry_, sessions_, caller, settings_, diagnostics_};
+    AdminContext context{registry_, sessions_, caller, settings_, diagnostics_, live_};
     return handle_request(context, method, target, body);
   } catch (const std::exception&) {  // only the JSON library throws here, and only for want of memory
     return {500, R"({"error":{"code":"internal","message":"the request could not be worked on"}})"};

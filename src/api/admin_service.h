@@ -29,6 +29,19 @@
 //   GET    tickets/{id}
 //   DELETE tickets/{id}
 //   POST   tickets:revoke {productKey, deviceName} or {account}
+//   GET    products/{pk}/devices/{dn}/connect?transport=&host=&port=&method=&topic=
+//   POST   products/{pk}/devices/{dn}/secret {version?}
+//   GET    products/{pk}/devices/{dn}/session, accounts/{name}/sessions
+//   POST   devices:import-csv?dryRun=&firstLine=      a CSV text
+//   GET    server, server/certificates, server/configuration
+//   POST   publish {topic, payload? or payloadBase64?, qos?, retain?}
+//   GET    users
+//   POST   users {name, role, password?}
+//   PATCH  users/{name} {role?, password?, version?}
+//   DELETE users/{name}
+//   GET    audit?actor=&target=&since=&limit=&cursor=
+//   GET | POST | DELETE session, POST session/password: by the server, see server/people_door.h
+//   GET    statistics, events: by the server, see server/live_door.h
 //   GET    openapi.json
 //   GET    tokens
 //   POST   tokens {name, role: "viewer" | "operator" | "admin", lifetime?: seconds}
@@ -55,6 +68,8 @@
 
 #include "api/caller.h"
 #include "api/diagnostics.h"
+#include "api/platform.h"
+#include "api/session_book.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "registry/registry.h"
@@ -83,6 +98,13 @@ struct AdminSettings {
   std::uint32_t ticket_lifetime_max_s = 86'400;
   std::size_t tickets_per_holder = 1000;
   std::size_t authorities = registry::kAuthoritiesMax;
+  registry::AuditBounds audit = {};
+};
+
+// More of a running server; null while none runs.
+struct LiveParts {
+  SessionBook* book = nullptr;  // people who are signed in
+  Platform* platform = nullptr;
 };
 
 struct AdminResponse {
@@ -93,9 +115,9 @@ struct AdminResponse {
 class AdminService {
  public:
   // `registry` and `sessions` must outlive it; `sessions` is null while no server runs.
-  // What `diagnostics` points to must outlive it, too.
+  // What `diagnostics` and `live` point to must outlive it, too.
   AdminService(registry::Registry& registry, SessionControl* sessions, const AdminSettings& settings = {},
-               Diagnostics diagnostics = {});
+               Diagnostics diagnostics = {}, LiveParts live = {});
 
   // `target` is path and query, e.g. "/api/v1/products?limit=10". Never throws; every failure is a response.
   AdminResponse handle(std::string_view method, std::string_view target, std::string_view body,
@@ -124,6 +146,7 @@ class AdminService {
   SessionControl* sessions_;
   AdminSettings settings_;
   Diagnostics diagnostics_;
+  LiveParts live_;
 };
 
 }  // namespace mooring::api

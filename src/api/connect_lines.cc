@@ -73,11 +73,19 @@ std::string literal(std::string_view text) {
   return quoted + "\"";
 }
 
+// The beginning of a mosquitto command, up to the topic.
+std::string mosquitto_words(std::string_view program, const ConnectInput& input, const ConnectParameters& parameters) {
+  return fmt::format("{} -h {} -p {}{} -i {} -u {} -P {} -q 1", program, shell_quoted(input.host), input.port,
+                     is_secure(input.transport) ? " --cafile ca.crt" : "", shell_quoted(parameters.client_id),
+                     shell_quoted(parameters.username), shell_quoted(parameters.password));
+}
+
 std::string mosquitto_line(const ConnectInput& input, const ConnectParameters& parameters, std::string_view topic) {
-  return fmt::format("mosquitto_sub -h {} -p {}{} -i {} -u {} -P {} -q 1 -v -t {}", shell_quoted(input.host),
-                     input.port, is_secure(input.transport) ? " --cafile ca.crt" : "",
-                     shell_quoted(parameters.client_id), shell_quoted(parameters.username),
-                     shell_quoted(parameters.password), shell_quoted(topic));
+  return mosquitto_words("mosquitto_sub", input, parameters) + " -v -t " + shell_quoted(topic);
+}
+
+std::string mosquitto_pub_line(const ConnectInput& input, const ConnectParameters& parameters, std::string_view topic) {
+  return mosquitto_words("mosquitto_pub", input, parameters) + " -t " + shell_quoted(topic) + " -m hello";
 }
 
 std::string mqtt_js_lines(const ConnectParameters& parameters, std::string_view topic) {
@@ -162,6 +170,9 @@ base::Result<std::vector<ConnectLine>> connect_lines(const ConnectInput& given, 
   const auto tls = connect_parameters(input);
   if (!tls) return tl::unexpected(tls.error());
   const std::string mosquitto_tls = mosquitto_line(input, *tls, topic);
+  const std::string mosquitto_pub = mosquitto_pub_line(
+      input, *tls,
+      wanted_topic.empty() ? fmt::format("/{}/{}/user/update", input.key.product_key, input.key.device_name) : topic);
   const std::string paho = paho_python_lines(input, *tls, topic);
   input.transport = Transport::kWs;
   const auto ws = connect_parameters(input);
@@ -173,6 +184,7 @@ base::Result<std::vector<ConnectLine>> connect_lines(const ConnectInput& given, 
        fmt::format("curl -fsS {} -o ca.crt", shell_quoted(http_url + "/ca.crt"))},
       {"mosquitto_sub over tcp", mosquitto_tcp},
       {"mosquitto_sub over tls", mosquitto_tls},
+      {"mosquitto_pub over tls", mosquitto_pub},
       {"MQTT.js over ws", mqtt_js_lines(*ws, topic)},
       {"Paho Python over tls", paho},
       {"C SDK, demo header values", c_sdk_lines(input)},

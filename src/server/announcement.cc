@@ -52,6 +52,11 @@ std::string demo_lines(const Announcement& announcement, const registry::Device&
   return out;
 }
 
+std::string console_url(const Announcement& announcement) {
+  const RunningListener& first = announcement.listeners.front();
+  return url(first.tls == ListenerTls::kOff ? "http" : "https", first.address) + "/console/";
+}
+
 }  // namespace
 
 std::string ready_line(const Announcement& announcement) {
@@ -59,11 +64,10 @@ std::string ready_line(const Announcement& announcement) {
   for (const RunningListener& listener : announcement.listeners) {
     listeners.push_back({{"address", listener.address.host()}, {"port", listener.address.port()}});
   }
-  const RunningListener& first = announcement.listeners.front();
   boost::json::object ready;
   ready["listeners"] = std::move(listeners);
   ready["pid"] = ::getpid();
-  ready["console"] = url(first.tls == ListenerTls::kOff ? "http" : "https", first.address) + "/console/";
+  ready["console"] = console_url(announcement);
   ready["rootCertificate"] = announcement.root_file.string();
   ready["data"] = announcement.data.string();
   return "ready " + boost::json::serialize(ready);
@@ -72,6 +76,11 @@ std::string ready_line(const Announcement& announcement) {
 std::string welcome(const Announcement& announcement) {
   std::string out = "\nMooring is ready. One port for everything:\n";
   for (const RunningListener& listener : announcement.listeners) out += urls_of(listener);
+  out += fmt::format("\nConsole: {}\n", console_url(announcement));
+  if (!announcement.first_user.empty()) {
+    out += fmt::format("  Sign in as user {} with password {}\n", announcement.first_user, announcement.first_password);
+    out += "  The password is printed this once and must be changed at the first sign-in.\n";
+  }
   if (!announcement.root_file.empty()) {
     out += fmt::format("\nRoot certificate for clients: {}\n  SHA-256 {}\n", announcement.root_file.string(),
                        announcement.root_fingerprint);

@@ -14,6 +14,7 @@ namespace mooring::server {
 struct RunningListener {
   net::SocketAddress address;  // with the port that was picked
   ListenerTls tls = ListenerTls::kAuto;
+  bool legacy_tls = true;
 };
 
 struct Announcement {
@@ -22,6 +23,8 @@ struct Announcement {
   std::filesystem::path root_file;  // empty: own certificates are configured
   std::string root_fingerprint;
   std::vector<registry::Device> demo;  // shown with connect lines
+  std::string first_user;              // of the console, made at this start; empty: there were users
+  std::string first_password;
 };
 
 // "ready {...}": one line without its end.

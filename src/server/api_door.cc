@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "api/query.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "/api/v1/";
 constexpr std::string_view kImportPath = "/api/v1/devices:import";
+constexpr std::string_view kCsvImportPath = "/api/v1/devices:import-csv";
 constexpr std::string_view kDocumentPath = "/api/v1/openapi.json";
 constexpr std::size_t kLimiterSlots = 4096;
 constexpr std::size_t kPasswordBytesMax = 1024;
@@ -56,7 +58,8 @@ ApiDoor::ApiDoor(registry::RegistryService& registry, api::SessionControl& sessi
       clock_(clock),
       tokens_(clock),
       limiter_({0, kWrongPerAddressPerMinute, 0}, crypto::system_random(), kLimiterSlots),
-      passwords_(limiter_, clock) {}
+      passwords_(limiter_, clock),
+      people_(std::make_unique<PeopleDoor>(registry, passwords_, clock)) {}
 
 base::Result<> ApiDoor::load(registry::Registry& registry) {
   const auto tokens = registry.list_api_tokens();
@@ -66,10 +69,14 @@ base::Result<> ApiDoor::load(registry::Registry& registry) {
 }
 
 void ApiDoor::on_changes(std::span<const registry::Change> changes) {
-  for (const registry::Change& change : changes) tokens_.on_change(change);
+  for (const registry::Change& change : changes) {
+    tokens_.on_change(change);
+    people_->book().on_change(change);
+  }
 }
 
 void ApiDoor::set_settings(const api::AdminSettings& settings) {
+  people_->set_audit_bounds(settings.audit);
   const std::lock_guard lock(mutex_);
   settings_ = settings;
 }
@@ -84,15 +91,19 @@ bool ApiDoor::is_for_api(std::string_view path) {
 }
 
 std::optional<std::size_t> ApiDoor::body_bytes_max(const http::Request& head, const http::RequestSource& source) const {
-  const auto header = head.field("Authorization");
-  if (!header || !is_trusted_path(source)) return std::nullopt;
-  const auto given = api::parse_authorization(*header);
-  if (!given || given->scheme != api::Authorization::Scheme::kBearer) return std::nullopt;
-  const auto caller = tokens_.find(given->token);
+  if (!is_trusted_path(source)) return std::nullopt;
+  std::optional<api::Caller> caller;
+  if (const auto header = head.field("Authorization")) {
+    const auto given = api::parse_authorization(*header);
+    if (given && given->scheme == api::Authorization::Scheme::kBearer) caller = tokens_.find(given->token);
+  } else if (const auto session = people_->session_of(head)) {
+    caller = api::Caller::of_user(session->user, session->role);
+  }
   if (!caller) return std::nullopt;
   const std::size_t most = api::AdminService::body_bytes_max(head.path());
   const bool list = most > api::kRequestBodyBytesMax && caller->at_least(registry::Role::kOperator);
-  const bool imports = head.path() == kImportPath && caller->at_least(registry::Role::kAdmin);
+  const bool imports =
+      (head.path() == kImportPath || head.path() == kCsvImportPath) && caller->at_least(registry::Role::kAdmin);
   return list || imports ? most : kBodyBytesMax;
 }
 
@@ -100,7 +111,7 @@ void ApiDoor::handle(http::Request request, const http::RequestSource& source, h
   if (request.path() == kDocumentPath) {
     respond(document(request));
   } else if (source.local_socket) {
-    run(std::move(request), api::Caller::local_operator(), *source.executor, std::move(respond));
+    admit(std::move(request), api::Caller::local_operator(), std::nullopt, source, std::move(respond));
   } else if (!is_trusted_path(source)) {
     respond(
         http::error_response(403, "tls_required", "the API answers over HTTPS, and over HTTP on this machine only"));
@@ -112,8 +123,15 @@ void ApiDoor::handle(http::Request request, const http::RequestSource& source, h
 void ApiDoor::authenticate(http::Request request, const http::RequestSource& source, http::Respond respond) {
   const auto header = request.field("Authorization");
   if (!header) {
-    respond(
-        unauthorized("a token is needed: 'mooring token create' makes one; send it as 'Authorization: Bearer ...'"));
+    if (PeopleDoor::is_sign_in(request)) {
+      people_->handle(std::move(request), std::nullopt, std::nullopt, source, std::move(respond));
+    } else if (auto session = people_->session_of(request)) {
+      auto caller = api::Caller::of_user(session->user, session->role);
+      admit(std::move(request), std::move(caller), std::move(session), source, std::move(respond));
+    } else {
+      respond(
+          unauthorized("sign in, or send a token as 'Authorization: Bearer ...'; 'mooring token create' makes one"));
+    }
     return;
   }
   auto given = api::parse_authorization(*header);
@@ -127,7 +145,67 @@ void ApiDoor::authenticate(http::Request request, const http::RequestSource& sou
     respond(waits ? too_many_attempts() : wrong(source, {}, "the token is unknown, revoked or expired"));
     return;
   }
-  run(std::move(request), std::move(*caller), *source.executor, std::move(respond));
+  admit(std::move(request), std::move(*caller), std::nullopt, source, std::move(respond));
+}
+
+void ApiDoor::admit(http::Request request, api::Caller caller, std::optional<api::SessionView> session,
+                    const http::RequestSource& source, http::Respond respond) {
+  const bool of_people = PeopleDoor::is_for_people(request.path());
+  if (session) {
+    if (auto refusal = PeopleDoor::refuse_forgery(request, *session)) {
+      respond(*refusal);
+      return;
+    }
+    if (session->must_change_password && !of_people) {
+      respond(http::error_response(403, "password_change_required", "change the password first"));
+      return;
+    }
+  }
+  if (!source.local_socket) caller.address = source.address;
+  if (of_people) {
+    people_->handle(std::move(request), std::move(caller), std::move(session), source, std::move(respond));
+  } else if (LiveDoor::is_for_live(request.path())) {
+    auto may_go_on = validity_of(request, source);
+    live_->handle(request, caller, std::move(may_go_on), source, std::move(respond));
+  } else {
+    run(std::move(request), std::move(caller), *source.executor, std::move(respond));
+  }
+}
+
+// What lets the request in may end while it is answered.
+std::function<bool()> ApiDoor::validity_of(const http::Request& request, const http::RequestSource& source) {
+  if (source.local_socket) return [] { return true; };
+  if (const auto header = request.field("Authorization")) {
+    const auto given = api::parse_authorization(*header);
+    return [this, token = given ? given->token : std::string()] { return tokens_.find(token).has_value(); };
+  }
+  return [this, secret = PeopleDoor::secret_of(request)] { return people_->book().is_open(secret); };
+}
+
+bool ApiDoor::may_see_metrics(const http::Request& request, const http::RequestSource& source) const {
+  // Behind a proxy on this machine everybody comes from this machine.
+  if (source.local_socket || (source.loopback && !request.field("X-Forwarded-For"))) return true;
+  const auto header = request.field("Authorization");
+  const auto given = header && source.tls ? api::parse_authorization(*header) : std::nullopt;
+  if (!given || given->scheme != api::Authorization::Scheme::kBearer) return false;
+  return tokens_.find(given->token).has_value();
+}
+
+void ApiDoor::read_log(const base::DeviceKey& device, std::int64_t after_revision, base::Executor& executor,
+                       EventHub::LogDone done) {
+  std::string target = "/api/v1/products/" + api::percent_encoded(device.product_key) + "/devices/" +
+                       api::percent_encoded(device.device_name) + "/log?after=" + std::to_string(after_revision);
+  if (after_revision == 0) target += "&limit=1";  // where it ends is all that is asked
+  registry_.run_read<api::AdminResponse>(
+      [this, target = std::move(target), settings = settings()](registry::Registry& registry) {
+        api::AdminService service(registry, &sessions_, settings, diagnostics_);
+        const api::Caller viewer{registry::Role::kViewer, {}, {}, "live events"};
+        return base::Result<api::AdminResponse>(service.handle("GET", target, {}, viewer));
+      },
+      executor,
+      [done = std::move(done)](base::Result<api::AdminResponse> answer) mutable {
+        done(answer && answer->status == 200 ? std::optional(std::move(answer->body)) : std::nullopt);
+      });
 }
 
 http::Response ApiDoor::wrong(const http::RequestSource& source, std::string_view who, std::string_view message) {
@@ -175,8 +253,8 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
               using Verdict = gateway::PasswordChecker::Verdict;
               if (answer.verdict == Verdict::kRight) {
                 limiter_.remember_accepted(pending->source.address, pending->given.name, clock_.mono_ms());
-                run(std::move(pending->request), api::Caller::of_account(pending->given.name, hash), executor,
-                    std::move(pending->respond));
+                admit(std::move(pending->request), api::Caller::of_account(pending->given.name, hash), std::nullopt,
+                      pending->source, std::move(pending->respond));
               } else if (answer.verdict == Verdict::kRateLimited) {
                 pending->respond(too_many_attempts());
               } else if (answer.verdict == Verdict::kTooLate) {
@@ -202,7 +280,7 @@ void ApiDoor::run(http::Request request, api::Caller caller, base::Executor& exe
             api::AdminResponse{401, R"({"error":{"code":"unauthorized","message":"user name or password is wrong"}})"});
       }
     }
-    api::AdminService service(registry, &sessions_, settings, diagnostics_);
+    api::AdminService service(registry, &sessions_, settings, diagnostics_, {&people_->book(), platform_});
     return base::Result<api::AdminResponse>(service.handle(request.method, request.target, request.body, caller));
   };
   auto done = [respond = std::move(respond)](base::Result<api::AdminResponse> result) mutable {

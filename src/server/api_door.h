@@ -8,6 +8,7 @@
 // there. Called on every loop; thread-safe.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -19,6 +20,8 @@
 #include "gateway/password_checker.h"
 #include "http/handler.h"
 #include "registry/registry_service.h"
+#include "server/live_door.h"
+#include "server/people_door.h"
 
 namespace mooring::server {
 
@@ -34,6 +37,16 @@ class ApiDoor {
   base::Result<> load(registry::Registry& registry);
   void on_changes(std::span<const registry::Change> changes);  // a registry::ChangeListener
   void set_settings(const api::AdminSettings& settings);
+  void set_live(LiveDoor& live, api::Platform& platform) {
+    live_ = &live;
+    platform_ = &platform;
+  }  // before the first request
+  // Whether the request may see the metrics: from this machine, or with a token of a viewer.
+  bool may_see_metrics(const http::Request& request, const http::RequestSource& source) const;
+  // EventHub::ReadLog
+  void read_log(const base::DeviceKey& device, std::int64_t after_revision, base::Executor& executor,
+                EventHub::LogDone done);
+  void set_session_times(const api::SessionTimes& times) { people_->book().set_times(times); }
   // Nobody waits for a password any more. Before the loops end.
   void stop() { passwords_.stop(); }
 
@@ -43,6 +56,9 @@ class ApiDoor {
   void handle(http::Request request, const http::RequestSource& source, http::Respond respond);
 
  private:
+  void admit(http::Request request, api::Caller caller, std::optional<api::SessionView> session,
+             const http::RequestSource& source, http::Respond respond);
+  std::function<bool()> validity_of(const http::Request& request, const http::RequestSource& source);
   void authenticate(http::Request request, const http::RequestSource& source, http::Respond respond);
   void check_password(http::Request request, api::Authorization given, const http::RequestSource& source,
                       http::Respond respond);
@@ -58,6 +74,9 @@ class ApiDoor {
   api::TokenBook tokens_;
   auth::ConnectLimiter limiter_;
   gateway::PasswordChecker passwords_;
+  const std::unique_ptr<PeopleDoor> people_;
+  LiveDoor* live_ = nullptr;
+  api::Platform* platform_ = nullptr;
   mutable std::mutex mutex_;  // of settings_
   api::AdminSettings settings_;
 };

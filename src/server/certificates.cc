@@ -163,6 +163,14 @@ std::vector<Certificates::Stamp> Certificates::stamps() const {
   return out;
 }
 
+std::vector<std::pair<std::string, std::string>> Certificates::server_certificates() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& [certificate, key] : files_) {
+    if (auto pem = read_file(certificate)) out.emplace_back(certificate.filename().string(), std::move(*pem));
+  }
+  return out;
+}
+
 bool Certificates::refresh() {
   const bool renewal_due = built_in() && clock_.mono_ms() >= next_renewal_check_ms_;
   std::vector<Stamp> now = stamps();

@@ -36,6 +36,7 @@ class Certificates {
   bool built_in() const { return options_.certificate.empty(); }
   // The root that clients install: the built-in authority's. Empty when own certificates are configured.
   const std::string& root_pem() const { return root_pem_; }
+  std::vector<std::pair<std::string, std::string>> server_certificates() const;  // name of the file, PEM
   std::filesystem::path root_file() const { return folder_ / "root.crt"; }
   const std::string& root_fingerprint() const { return root_fingerprint_; }
 

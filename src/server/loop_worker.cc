@@ -341,7 +341,7 @@ const broker::ClientRules& LoopWorker::rules_of(const session::SessionRecord& re
 }
 
 LoopReport LoopWorker::report() const {
-  return {broker_.counters(), broker_.session_count(), broker_.subscription_count()};
+  return {broker_.counters(), mqtt_.counters, loop_->busy_ms(), broker_.session_count(), broker_.subscription_count()};
 }
 
 LoopReport& LoopReport::operator+=(const LoopReport& other) {
@@ -358,6 +358,9 @@ LoopReport& LoopReport::operator+=(const LoopReport& other) {
   counters.throttled_deliveries += more.throttled_deliveries;
   counters.store_failures += more.store_failures;
   counters.connected += more.connected;
+  counters.devices_connected += more.devices_connected;
+  gateway += other.gateway;
+  busy_ms += other.busy_ms;
   sessions += other.sessions;
   subscriptions += other.subscriptions;
   return *this;

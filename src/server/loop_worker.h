@@ -47,6 +47,8 @@ struct SharedParts {
 // What a loop tells of itself.
 struct LoopReport {
   broker::BrokerCounters counters;
+  metrics::LoopCounters gateway;
+  std::int64_t busy_ms = 0;
   std::uint64_t sessions = 0;
   std::uint64_t subscriptions = 0;  // devices' own ones not counted
 

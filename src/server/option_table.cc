@@ -316,6 +316,17 @@ const OptionRow kRows[] = {
   {.name = "device_log.strangers", .field = at<&O::device_log, &DeviceLogOptions::strangers>, .reload = kReload,
    .text = "Rows about refused peers whose device does not exist", .range = range_or_none(100, 10'000'000)},
 
+  {.name = "audit.max_entries", .field = at<&O::audit, &AuditOptions::max_entries>, .reload = kReload,
+   .text = "Entries of the audit log; the oldest go", .range = range_or_none(100, 10'000'000)},
+  {.name = "audit.max_age_days", .field = at<&O::audit, &AuditOptions::max_age_days>, .reload = kReload,
+   .text = "How long entries of the audit log are kept, in days", .range = range_or_none(1, 3'650)},
+
+  {.name = "console.session_idle_s", .field = at<&O::console, &ConsoleOptions::session_idle_s>, .reload = kReload,
+   .text = "After so many seconds without a request somebody who signed in to the console must do so again",
+   .range = range(60, 2'592'000)},
+  {.name = "console.session_max_s", .field = at<&O::console, &ConsoleOptions::session_max_s>, .reload = kReload,
+   .text = "Likewise, whatever they did meanwhile", .range = range(60, 2'592'000)},
+
   {.name = "flight.max_bytes", .field = at<&O::flight, &FlightOptions::max_bytes>, .reload = kReload,
    .text = "Memory for the last packets of all clients, in bytes; 0 switches the record off",
    .range = range(0, 1024 * kGiB)},

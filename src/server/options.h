@@ -131,6 +131,16 @@ struct FlightOptions {
   std::uint32_t payload_bytes = 0;         // of each PUBLISH
 };
 
+struct AuditOptions {
+  std::uint64_t max_entries = 100'000;
+  std::uint32_t max_age_days = 365;
+};
+
+struct ConsoleOptions {
+  std::uint32_t session_idle_s = 3'600;
+  std::uint32_t session_max_s = 43'200;
+};
+
 struct TlsOptions {
   std::vector<std::string> certificate;  // PEM files, paired with `key` by position; empty = built-in authority
   std::vector<std::string> key;
@@ -165,6 +175,8 @@ struct Options {
   DurabilityOptions durability;
   DeviceLogOptions device_log;
   FlightOptions flight;
+  AuditOptions audit;
+  ConsoleOptions console;
   TlsOptions tls;
   LogOptions log;
 

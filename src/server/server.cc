@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cluster/local_directory.h"
+#include "crypto/password_hash.h"
 #include "crypto/random.h"
 #include "doctor/registry_examiner.h"
 #include "journal/device_journal.h"
@@ -28,10 +29,14 @@
 #include "server/deleted_sessions.h"
 #include "server/demo.h"
 #include "server/device_trust.h"
+#include "server/event_hub.h"
 #include "server/home_publisher.h"
+#include "server/live_door.h"
+#include "server/live_platform.h"
 #include "server/live_sessions.h"
 #include "server/loop_worker.h"
 #include "server/site.h"
+#include "server/statistics.h"
 #include "server/system_topics.h"
 #include "server/worker_switch.h"
 #include "storage/rocks_session_store.h"
@@ -41,7 +46,9 @@ namespace {
 
 constexpr std::int64_t kCertificateCheckMs = 2000;
 constexpr std::int64_t kStopCheckMs = 20;
-constexpr std::int64_t kStopLimitMs = 3500;  // for the last bytes and the peers' farewells; then loops end
+constexpr char kFirstUser[] = "admin";
+constexpr std::size_t kFirstPasswordCharacters = 20;  // 119 bits
+constexpr std::int64_t kStopLimitMs = 3500;           // for the last bytes and the peers' farewells; then loops end
 
 storage::Durability to_storage(DurabilityMode mode) {
   switch (mode) {
@@ -92,7 +99,14 @@ base::Result<std::vector<net::SocketAddress>> addresses_of(const ListenerOptions
 }
 
 api::AdminSettings admin_settings(const Options& options) {
-  return {options.limits.ticket_lifetime_s, options.limits.tickets_per_holder, options.limits.authorities};
+  return {options.limits.ticket_lifetime_s,
+          options.limits.tickets_per_holder,
+          options.limits.authorities,
+          {options.audit.max_entries, options.audit.max_age_days * 86'400ULL}};
+}
+
+api::SessionTimes session_times(const Options& options) {
+  return {options.console.session_idle_s, options.console.session_max_s};
 }
 
 routing::RetainedMessages::Limits retained_limits(const Options& options) {
@@ -120,8 +134,10 @@ class Server final : private net::LoopClient, private net::Timer {
 
  private:
   base::Result<> open_stores(bool demo);
+  base::Result<> ensure_first_user(registry::Registry& registry);
   void warn_of_missing_accounts(registry::Registry& registry) const;
   base::Result<> make_loops();
+  void make_live_parts();
   void set_rates();
   base::Result<> restore_sessions();
   base::Result<> open_listeners();
@@ -146,7 +162,9 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<registry::RegistryService> registry_;
   std::unique_ptr<doctor::RegistryExaminer> doctor_;
   std::unique_ptr<journal::DeviceJournal> journal_;
+  std::unique_ptr<LiveLog> live_log_;
   std::unique_ptr<LiveSessions> live_;
+  std::unique_ptr<EventHub> hub_;  // its readers end with their loops
   std::unique_ptr<ApiDoor> door_;
   std::string token_key_;  // signs devices' tokens
   std::unique_ptr<Site> site_;
@@ -162,8 +180,11 @@ class Server final : private net::LoopClient, private net::Timer {
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
   std::unique_ptr<SystemTopics> system_topics_;       // likewise
-  std::unique_ptr<DeletedSessions> deleted_;          // on the main thread's loop
-  std::unique_ptr<DeviceTrust> trust_;                // likewise
+  std::unique_ptr<Statistics> statistics_;            // likewise
+  std::unique_ptr<LiveDoor> live_door_;
+  std::unique_ptr<LivePlatform> platform_;    // until the registry has stopped
+  std::unique_ptr<DeletedSessions> deleted_;  // on the main thread's loop
+  std::unique_ptr<DeviceTrust> trust_;        // likewise
   net::UniqueFd signals_;
   Announcement announcement_;
   std::uint32_t next_listener_number_ = 0;
@@ -178,11 +199,13 @@ base::Result<> Server::start(bool demo) {
   if (auto done = make_loops(); !done) return done;
   if (auto done = restore_sessions(); !done) return done;
   if (auto done = open_listeners(); !done) return done;
+  platform_->set_listeners(announcement_.listeners);
   if (auto watched = admin_->loop().watch(signals_.get(), *this, net::Loop::Watch::kLevelRead); !watched)
     return watched;
   admin_->loop().timers().schedule(*this, clock_.mono_ms() + kCertificateCheckMs);
   for (const auto& worker : workers_) worker->start();
   system_topics_->start();
+  statistics_->start();
   deleted_->drain();  // what was deleted while no server ran
   trust_->start(options_.tls.expiry_warning_days);
   site_->set_ready(true);
@@ -225,6 +248,7 @@ base::Result<> Server::open_stores(bool demo) {
     if (!device) return tl::unexpected(device.error());
     announcement_.demo.push_back(std::move(*device));
   }
+  if (auto made = ensure_first_user(**opened); !made) return made;
   warn_of_missing_accounts(**opened);
   const auto authorities = (*opened)->list_authorities();
   if (!authorities) return tl::unexpected(authorities.error());
@@ -239,16 +263,33 @@ base::Result<> Server::open_stores(bool demo) {
   auto journal = journal::DeviceJournal::open(folder_->journal_file(), journal_limits(options_), doctor_.get(), clock_);
   if (!journal) return tl::unexpected(journal.error());
   journal_ = std::move(*journal);
+  live_log_ = std::make_unique<LiveLog>(*journal_);
   door_ = std::make_unique<ApiDoor>(*registry_, *live_, api::Diagnostics{journal_.get(), live_.get()}, clock_);
   door_->set_settings(admin_settings(options_));
+  door_->set_session_times(session_times(options_));
   if (auto loaded = door_->load(registry_->registry()); !loaded) return loaded;
   registry_->on_change([this](std::span<const registry::Change> changes) {
-    report_changes(changes, *journal_);
+    report_changes(changes, *live_log_);
     door_->on_changes(changes);
     live_->on_changes(changes);
     trust_->on_changes(changes);
   });
   site_ = std::make_unique<Site>(*door_, certificates_->root_pem());
+  return {};
+}
+
+// Somebody must be able to sign in to the console; nobody knows a password that was not printed.
+base::Result<> Server::ensure_first_user(registry::Registry& registry) {
+  const auto users = registry.list_users();
+  if (!users) return tl::unexpected(users.error());
+  if (!users->empty()) return {};
+  std::string password = crypto::random_alphanumeric(crypto::system_random(), kFirstPasswordCharacters);
+  auto hash = crypto::hash_password(password);
+  if (!hash) return tl::unexpected(hash.error());
+  const auto made = registry.create_user({kFirstUser, registry::Role::kAdmin, std::move(*hash), true});
+  if (!made) return tl::unexpected(made.error());
+  announcement_.first_user = kFirstUser;
+  announcement_.first_password = std::move(password);
   return {};
 }
 
@@ -288,7 +329,7 @@ base::Result<> Server::make_loops() {
   const auto device_loops = static_cast<session::LoopId>(threads);
   const SharedParts shared{*registry_,  *directory_,  *store_,    *retained_, *cluster_, *limiter_,
                            *passwords_, budget_,      *site_,     clock_,     switch_,   rates_,
-                           *journal_,   device_loops, token_key_, publisher_};
+                           *live_log_,  device_loops, token_key_, publisher_};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());
@@ -306,6 +347,7 @@ base::Result<> Server::make_loops() {
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
   system_topics_ = std::make_unique<SystemTopics>(*admin_, all_workers(), *store_, *retained_);
   live_->set_parts(all_workers(), *deleted_);
+  make_live_parts();
   trust_ = std::make_unique<DeviceTrust>(*registry_, *admin_, clock_, [this](std::vector<std::string> authorities) {
     if (auto used = certificates_->set_authorities(std::move(authorities)); !used) {
       base::log_error("tls", "the private authorities are not used: {}", used.error().message);
@@ -316,6 +358,21 @@ base::Result<> Server::make_loops() {
   registry_->start();
   journal_->start();
   return {};
+}
+
+void Server::make_live_parts() {
+  hub_ = std::make_unique<EventHub>(
+      admin_->loop(), [this](const base::DeviceKey& device, std::int64_t after, base::Executor& executor,
+                             EventHub::LogDone done) { door_->read_log(device, after, executor, std::move(done)); });
+  live_log_->set_hub(hub_.get());
+  statistics_ = std::make_unique<Statistics>(
+      Statistics::Parts{*admin_, all_workers(), *store_, *retained_, *registry_, budget_, *live_log_, *hub_});
+  live_door_ = std::make_unique<LiveDoor>(*statistics_, *hub_);
+  platform_ = std::make_unique<LivePlatform>(*statistics_, all_workers(), clock_);
+  platform_->set_options(options_);
+  platform_->set_certificates(*certificates_);
+  door_->set_live(*live_door_, *platform_);
+  site_->set_statistics(*statistics_);
 }
 
 // Every stored session back to its home, before the first loop runs. Queues stay where they are.
@@ -428,7 +485,7 @@ base::Result<> Server::open_listener(const ListenerOptions& listener, net::Socke
     context->number = number;
     if (auto done = worker->gateway().listen(std::move(*fd), std::move(context)); !done) return done;
   }
-  announcement_.listeners.push_back({*bound, listener.tls});
+  announcement_.listeners.push_back({*bound, listener.tls, listener.legacy_tls});
   return {};
 }
 
@@ -471,6 +528,7 @@ void Server::on_timer(base::MonoMs now) {
 }
 
 void Server::hand_out_certificates() {
+  platform_->set_certificates(*certificates_);
   for (const auto& worker : workers_) {
     worker->loop().post([w = worker.get(), contexts = certificates_->contexts()] {
       w->gateway().set_tls_contexts([&](const gateway::ListenerContext& context) {
@@ -506,6 +564,8 @@ void Server::reload() {
   budget_.max = options_.limits.max_connections;
   retained_->set_limits(retained_limits(options_));
   door_->set_settings(admin_settings(options_));
+  platform_->set_options(options_);
+  door_->set_session_times(session_times(options_));
   set_rates();
   journal_->set_limits(journal_limits(options_));
   doctor_->set_policy(doctor_policy(options_));
@@ -535,9 +595,14 @@ void Server::end() {
   if (passwords_ != nullptr) passwords_->stop();
   if (door_ != nullptr) door_->stop();
   system_topics_.reset();
+  if (hub_ != nullptr) hub_->stop();
+  if (live_log_ != nullptr) live_log_->set_hub(nullptr);
   // Ends the registry's and the store's threads while the loops they answer to still exist.
   if (journal_ != nullptr) journal_->stop();
   if (registry_ != nullptr) registry_->stop();
+  live_door_.reset();
+  platform_.reset();
+  statistics_.reset();
   store_.reset();
   for (LoopWorker* worker : all_workers()) {
     if (worker != nullptr) worker->let_go();

@@ -12,8 +12,10 @@ constexpr char kLandingPage[] = R"(<!doctype html>
 code{background:#8882;padding:.1em .3em;border-radius:.2em}</style></head><body>
 <h1>Mooring</h1>
 <p>This port speaks MQTT, MQTT over TLS, and MQTT over WebSocket (<code>ws</code> and <code>wss</code>, any path).</p>
-<ul><li><a href="/ca.crt">Root certificate</a> to install on clients</li>
-<li><a href="/healthz">/healthz</a> and <a href="/readyz">/readyz</a></li></ul>
+<ul><li><a href="/console/">Console</a></li>
+<li><a href="/ca.crt">Root certificate</a> to install on clients</li>
+<li><a href="/healthz">/healthz</a> and <a href="/readyz">/readyz</a></li>
+<li><a href="/metrics">/metrics</a> for Prometheus, <a href="/api/v1/openapi.json">/api/v1/openapi.json</a></li></ul>
 <p>On the machine itself: <code>mooring device connect-line --help</code> prints what a device needs to connect.</p>
 </body></html>
 )";
@@ -47,7 +49,30 @@ void Site::handle(http::Request request, const http::RequestSource& source, http
     door_.handle(std::move(request), source, std::move(respond));
     return;
   }
-  respond(page(request));
+  if (ConsoleFiles::is_for_console(request.path())) {
+    respond(console_.answer(request));
+  } else if (request.path() == "/metrics") {
+    respond(metrics(request, source));
+  } else {
+    respond(page(request));
+  }
+}
+
+http::Response Site::metrics(const http::Request& request, const http::RequestSource& source) const {
+  if (request.method != "GET" && request.method != "HEAD") {
+    return http::error_response(405, "method_not_allowed", "only GET and HEAD are served here");
+  }
+  if (!door_.may_see_metrics(request, source)) {
+    http::Response refused = http::error_response(
+        401, "unauthorized", "from elsewhere the metrics take HTTPS and a token of the role viewer");
+    refused.fields.push_back({"WWW-Authenticate", "Bearer realm=\"mooring\""});
+    return refused;
+  }
+  http::Response response;
+  response.content_type = metrics::kTextType;
+  response.body = statistics_->prometheus_text();
+  response.fields.push_back({"Cache-Control", "no-store"});
+  return response;
 }
 
 http::Response Site::page(const http::Request& request) const {

@@ -1,5 +1,5 @@
-// Site: the answers to HTTP requests that are not WebSocket upgrades: health, root certificate, landing page, and the
-// admin API behind its door. Called on every loop; immutable but for the readiness flag.
+// Site: the answers to HTTP requests that are not WebSocket upgrades: health, root certificate, landing page, console,
+// metrics, and the admin API behind its door. Called on every loop; immutable but for the readiness flag.
 #pragma once
 
 #include <atomic>
@@ -7,6 +7,8 @@
 
 #include "http/handler.h"
 #include "server/api_door.h"
+#include "server/console_files.h"
+#include "server/statistics.h"
 
 namespace mooring::server {
 
@@ -15,16 +17,20 @@ class Site final : public http::Handler {
   // `root_pem` is empty when there is no built-in authority.
   Site(ApiDoor& door, std::string root_pem);
 
+  void set_statistics(const Statistics& statistics) { statistics_ = &statistics; }  // before the first request
   void set_ready(bool ready) { ready_.store(ready, std::memory_order_relaxed); }
   void handle(http::Request request, const http::RequestSource& source, http::Respond respond) override;
   std::optional<std::size_t> body_bytes_max(const http::Request& head,
                                             const http::RequestSource& source) const override;
 
  private:
+  http::Response metrics(const http::Request& request, const http::RequestSource& source) const;
   http::Response page(const http::Request& request) const;
 
   ApiDoor& door_;
   const std::string root_pem_;
+  const ConsoleFiles console_{console_bundle()};
+  const Statistics* statistics_ = nullptr;
   std::atomic<bool> ready_{false};
 };
 

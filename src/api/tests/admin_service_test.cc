@@ -168,6 +168,36 @@ TEST_F(AdminServiceTest, the_second_of_two_writers_is_told) {
   EXPECT_EQ(error_code(400, "PATCH", "products/pk", R"({"version":-1})"), "invalid");
 }
 
+TEST_F(AdminServiceTest, changes_leave_entries_without_secrets) {
+  send(201, "POST", "products", R"({"productKey":"pk","productSecret":"TopSecret"})");
+  send(201, "POST", "products/pk/devices", R"({"deviceName":"dev","deviceSecret":"TopSecret"})");
+  send(200, "PATCH", "products/pk/devices/dev", R"({"nickname":"N","deviceSecret":"TopSecret2"})");
+  send(200, "POST", "products/pk/devices/dev/disable");
+  send(409, "POST", "products", R"({"productKey":"pk"})");
+  send(200, "DELETE", "products/pk/devices/dev");
+  send(201, "POST", "accounts", R"({"name":"a","password":"TopSecret"})");
+  const json::value log = send(200, "GET", "audit");
+  std::vector<std::string> seen;
+  for (const json::value& entry : log.at("items").as_array()) {
+    seen.emplace_back(entry.at("action").as_string());
+    EXPECT_EQ(entry.at("actor"), "the local operator");
+    EXPECT_EQ(entry.at("role"), "admin");
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"POST accounts", "DELETE products/*/devices/*",
+                                            "POST products/*/devices/*/disable", "PATCH products/*/devices/*",
+                                            "POST products/*/devices", "POST products"}));
+  const json::value& disabled = log.at("items").at(2);
+  EXPECT_EQ(disabled.at("target"), "products/pk/devices/dev/disable");
+  EXPECT_EQ(disabled.at("before").at("status"), "UNACTIVE");
+  EXPECT_EQ(disabled.at("after").at("status"), "DISABLE");
+  EXPECT_EQ(log.at("items").at(1).at("before").at("nickname"), "N");
+  EXPECT_EQ(log.at("items").at(5).at("after").at("productKey"), "pk");
+  EXPECT_EQ(json::serialize(log).find("TopSecret"), std::string::npos);
+  EXPECT_EQ(error_code(400, "GET", "audit?since=x"), "bad_request");
+  EXPECT_EQ(send(200, "GET", "audit?limit=2").at("items").as_array().size(), 2U);
+  EXPECT_EQ(send(200, "GET", "audit?target=accounts").at("items").as_array().size(), 1U);
+}
+
 TEST_F(AdminServiceTest, account_life) {
   const json::value created =
       send(201, "POST", "accounts",

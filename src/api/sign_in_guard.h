@@ -1,0 +1,63 @@
+// SignInGuard: how long whoever guesses passwords of the console has to wait (in the manner of docs/adr/0013).
+//
+// Three counts of wrong passwords in a row, each with some that are free and then a wait that doubles from one second
+// to five minutes: of a user name from one address; of an address, whatever the name; and of a user name from anywhere.
+// The last one does not hold up an address from which that user signed in within a day, so that strangers cannot keep
+// people out of their own console. A try counts as wrong from its beginning, so that many at once gain nothing.
+// Bounded: the key that was idle longest is forgotten. Thread-safe.
+#pragma once
+
+#include <list>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/clock.h"
+
+namespace mooring::api {
+
+// Wrong tries in a row by key.
+class BackOff {
+ public:
+  static constexpr std::size_t kKeysMax = 4096;
+  static constexpr base::MonoMs kFirstWaitMs = 1000;
+  static constexpr base::MonoMs kLongestWaitMs = 300'000;
+  static constexpr base::MonoMs kForgottenAfterMs = 3'600'000;
+
+  explicit BackOff(std::uint32_t free_tries) : free_tries_(free_tries) {}
+  base::MonoMs wait_ms(const std::string& key, base::MonoMs now) const;  // 0: go on
+  void count(const std::string& key, base::MonoMs now);
+  void forget(const std::string& key);
+
+ private:
+  struct Row {
+    std::string key;
+    std::uint32_t tries = 0;
+    base::MonoMs last_ms = 0;
+  };
+  const std::uint32_t free_tries_;
+  std::list<Row> rows_;  // the one idle longest first
+  std::unordered_map<std::string, std::list<Row>::iterator> by_key_;
+};
+
+class SignInGuard {
+ public:
+  static constexpr std::uint32_t kFreeOfPair = 5;
+  static constexpr std::uint32_t kFreeOfAddress = 30;
+  static constexpr std::uint32_t kFreeOfUser = 50;
+  static constexpr base::MonoMs kKnownForMs = 86'400'000;
+
+  // Milliseconds to wait; 0: the try is counted as wrong and may be made.
+  base::MonoMs begin(std::string_view user, std::string_view address, base::MonoMs now);
+  void succeeded(std::string_view user, std::string_view address, base::MonoMs now);
+
+ private:
+  std::mutex mutex_;
+  BackOff pairs_{kFreeOfPair};
+  BackOff addresses_{kFreeOfAddress};
+  BackOff users_{kFreeOfUser};
+  std::unordered_map<std::string, base::MonoMs> known_;  // pairs that signed in, and when
+};
+
+}  // namespace mooring::api

@@ -1,0 +1,243 @@
+#include "server/event_hub.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "server/time_text.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr std::int64_t kBeatMs = 250;
+constexpr std::uint32_t kBeatsPerCheck = 20;    // of who may go on
+constexpr std::uint32_t kBeatsPerComment = 60;  // so that proxies keep the connection, and a dead peer shows
+
+std::string event_text(std::string_view name, std::string_view data) {
+  return fmt::format("event: {}\ndata: {}\n\n", name, data);
+}
+
+const char* status_after(journal::Action action) {
+  switch (action) {
+    case journal::Action::kOnline:
+      return "ONLINE";
+    case journal::Action::kOffline:
+      return "OFFLINE";
+    case journal::Action::kDisabled:
+      return "DISABLE";
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
+// Belongs to the loop of its connection, but for what is marked.
+class EventHub::Reader final : public http::ResponseStream, public std::enable_shared_from_this<Reader> {
+ public:
+  Reader(EventHub& hub, Wanted what, std::string who, base::Executor& loop, std::function<bool()> may_go_on)
+      : wanted(std::move(what)), caller(std::move(who)), may_go_on_(std::move(may_go_on)), hub_(hub), executor_(loop) {}
+
+  void start(http::EventSink& sink) override {
+    sink_ = &sink;
+    sink_->write("retry: 2000\n\n");
+  }
+  void ended() override {
+    sink_ = nullptr;
+    hub_.forget(*this);
+  }
+
+  // Any thread, as the next three.
+  void send(std::shared_ptr<const std::string> text) {
+    if (posted_.load(std::memory_order_relaxed) >= kPostedMax) {
+      missed_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    posted_.fetch_add(1, std::memory_order_relaxed);
+    executor_.post([self = shared_from_this(), text = std::move(text)] {
+      self->posted_.fetch_sub(1, std::memory_order_relaxed);
+      self->write(*text);
+    });
+  }
+  void miss(std::uint64_t events) { missed_.fetch_add(events, std::memory_order_relaxed); }
+  void finish() {
+    executor_.post([self = shared_from_this()] {
+      if (self->sink_ != nullptr) self->sink_->finish();
+    });
+  }
+
+  bool wants(const base::DeviceKey& device) const {
+    return (wanted.product_key.empty() || wanted.product_key == device.product_key) &&
+           (wanted.device_name.empty() || wanted.device_name == device.device_name);
+  }
+  bool may_go_on() const { return may_go_on_(); }
+  base::Executor& executor() { return executor_; }
+
+  // The body of an answer about the log: an event for each entry.
+  void take_log(const std::optional<std::string>& body) {
+    reading_log.store(false, std::memory_order_relaxed);
+    boost::json::error_code error;
+    const boost::json::value page = body ? boost::json::parse(*body, error) : boost::json::value();
+    if (error || !page.is_object() || !page.as_object().contains("items")) return;
+    const bool first = log_revision.exchange(page.at("revision").to_number<std::int64_t>()) < 0;
+    if (first) return;  // what was there before is for the reader to ask
+    for (const boost::json::value& entry : page.at("items").as_array()) {
+      write(event_text("log", boost::json::serialize(entry)));
+    }
+  }
+
+  const Wanted wanted;
+  const std::string caller;
+  // Any thread.
+  std::atomic<bool> log_changed{true};
+  std::atomic<bool> reading_log{false};
+  std::atomic<std::int64_t> log_revision{-1};  // -1: not known yet
+
+ private:
+  void write(const std::string& text) {
+    if (sink_ == nullptr) return;
+    if (sink_->unsent_bytes() + text.size() > kUnsentBytesMax) {
+      missed_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    if (const std::uint64_t missed = missed_.exchange(0, std::memory_order_relaxed); missed > 0) {
+      sink_->write(event_text("gap", fmt::format("{{\"dropped\":{}}}", missed)));
+    }
+    sink_->write(text);
+  }
+
+  const std::function<bool()> may_go_on_;
+  EventHub& hub_;
+  base::Executor& executor_;
+  http::EventSink* sink_ = nullptr;
+  std::atomic<std::uint32_t> posted_{0};
+  std::atomic<std::uint64_t> missed_{0};
+};
+
+EventHub::EventHub(net::Loop& main, ReadLog read_log) : main_(main), read_log_(std::move(read_log)) {
+  main_.timers().schedule(*this, main_.clock().mono_ms() + kBeatMs);
+}
+
+EventHub::~EventHub() = default;
+
+std::shared_ptr<http::ResponseStream> EventHub::open(Wanted wanted, std::string caller, base::Executor& loop,
+                                                     std::function<bool()> may_go_on) {
+  const std::lock_guard lock(mutex_);
+  const auto own = std::ranges::count_if(readers_, [&](const auto& reader) { return reader->caller == caller; });
+  if (readers_.size() >= kReadersMax || static_cast<std::size_t>(own) >= kReadersPerCallerMax) return nullptr;
+  if (wanted.devices || wanted.log) device_readers_.fetch_add(1, std::memory_order_relaxed);
+  auto reader = std::make_shared<Reader>(*this, std::move(wanted), std::move(caller), loop, std::move(may_go_on));
+  readers_.push_back(reader);
+  return reader;
+}
+
+void EventHub::forget(const Reader& reader) {
+  const std::lock_guard lock(mutex_);
+  const auto gone = std::erase_if(readers_, [&](const auto& one) { return one.get() == &reader; });
+  if (gone > 0 && (reader.wanted.devices || reader.wanted.log)) device_readers_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::vector<std::shared_ptr<EventHub::Reader>> EventHub::readers() {
+  const std::lock_guard lock(mutex_);
+  return readers_;
+}
+
+void EventHub::tell_statistics(const std::string& sample) {
+  std::shared_ptr<const std::string> text;
+  for (const auto& reader : readers()) {
+    if (!reader->wanted.statistics) continue;
+    if (text == nullptr) text = std::make_shared<const std::string>(event_text("statistics", sample));
+    reader->send(text);
+  }
+}
+
+void EventHub::note_device(const journal::Event& event) {
+  if (device_readers_.load(std::memory_order_relaxed) == 0 || event.device.device_name.empty()) return;
+  const char* status = status_after(event.action);
+  const std::lock_guard lock(mutex_);
+  for (const auto& reader : readers_) {
+    if (reader->wanted.log && reader->wants(event.device)) reader->log_changed.store(true, std::memory_order_relaxed);
+  }
+  if (status == nullptr) return;
+  if (device_events_.size() >= kDeviceEventsMax) {
+    ++device_events_missed_;
+    return;
+  }
+  device_events_.push_back(
+      {event.device, status, event.at_ms != 0 ? event.at_ms : main_.clock().wall_ms(), event.address});
+}
+
+void EventHub::on_timer(base::MonoMs now) {
+  main_.timers().schedule(*this, now + kBeatMs);
+  const auto all = readers();
+  ++beats_;
+  tell_devices(all);
+  const auto comment = beats_ % kBeatsPerComment == 0 ? std::make_shared<const std::string>(":\n\n") : nullptr;
+  for (const auto& reader : all) {
+    if (comment != nullptr) reader->send(comment);
+    if (beats_ % kBeatsPerCheck == 0 && !reader->may_go_on()) {
+      reader->finish();
+      continue;
+    }
+    if (!reader->wanted.log || reader->reading_log.load(std::memory_order_relaxed)) continue;
+    if (!reader->log_changed.exchange(false, std::memory_order_relaxed)) continue;
+    reader->reading_log.store(true, std::memory_order_relaxed);
+    read_log_({reader->wanted.product_key, reader->wanted.device_name},
+              std::max<std::int64_t>(reader->log_revision.load(std::memory_order_relaxed), 0), reader->executor(),
+              [reader](const std::optional<std::string>& body) { reader->take_log(body); });
+  }
+}
+
+void EventHub::tell_devices(const std::vector<std::shared_ptr<Reader>>& readers) {
+  std::vector<DeviceEvent> events;
+  std::uint64_t missed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    events.swap(device_events_);
+    missed = std::exchange(device_events_missed_, 0);
+  }
+  if (events.empty() && missed == 0) return;
+  for (const auto& reader : readers) {
+    if (!reader->wanted.devices) continue;
+    if (missed > 0) reader->miss(missed);
+    std::string text;
+    for (const DeviceEvent& event : events) {
+      if (!reader->wants(event.device)) continue;
+      boost::json::object json{{"productKey", event.device.product_key},
+                               {"deviceName", event.device.device_name},
+                               {"status", event.status},
+                               {"time", time_text(event.at_ms)}};
+      if (!event.address.empty()) json["address"] = event.address;
+      text += event_text("device", boost::json::serialize(json));
+    }
+    if (!text.empty()) reader->send(std::make_shared<const std::string>(std::move(text)));
+  }
+}
+
+void LiveLog::record(journal::Event event) {
+  if (event.action == journal::Action::kRefused || event.action == journal::Action::kRegistrationRefused) {
+    count_refusal(event.name);
+  }
+  if (EventHub* hub = hub_.load(std::memory_order_acquire)) hub->note_device(event);
+  next_.record(std::move(event));
+}
+
+void LiveLog::count_refusal(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto found =
+      std::ranges::find(refusals_, name, [](const auto& entry) { return std::string_view(entry.first); });
+  if (found != refusals_.end()) {
+    ++found->second;
+  } else if (refusals_.size() < kCausesMax) {
+    refusals_.emplace_back(std::string(name), 1);
+  }
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> LiveLog::refusals() const {
+  const std::lock_guard lock(mutex_);
+  return refusals_;
+}
+
+}  // namespace mooring::server

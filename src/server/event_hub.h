@@ -1,0 +1,104 @@
+// EventHub: live events for the console and for scripts, as server-sent events (WHATWG HTML section 9.2).
+//
+//   event: statistics   each second: what the server does, as GET /api/v1/statistics shows it
+//   event: device       a device came, went or was disabled
+//   event: log          a new or changed entry of one device's log
+//   event: gap          so many events were left out for this reader
+//
+// Readers never slow anybody down: whoever tells something posts a shared text to the reader's loop and forgets it.
+// What a reader has not taken yet is bounded in tasks and bytes; beyond it is told that something is missing. While
+// nobody listens, telling costs one load of an atomic. Nothing is repeated: after a gap or a reconnect the reader asks
+// anew.
+//
+// note_device() may be called on any thread, the rest on the main loop, but for open(), on any loop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/executor.h"
+#include "http/handler.h"
+#include "journal/device_log.h"
+#include "net/loop.h"
+
+namespace mooring::server {
+
+class EventHub final : private net::Timer {
+ public:
+  static constexpr std::size_t kReadersMax = 256;
+  static constexpr std::size_t kReadersPerCallerMax = 16;
+  static constexpr std::size_t kUnsentBytesMax = 256 * 1024;
+  static constexpr std::uint32_t kPostedMax = 64;
+  static constexpr std::size_t kDeviceEventsMax = 2000;  // of one beat; more are a gap
+
+  struct Wanted {
+    bool statistics = true;
+    bool devices = false;
+    bool log = false;         // of one device
+    std::string product_key;  // empty: of all
+    std::string device_name;  // likewise
+  };
+  // What is new or has changed in a device's log since a revision, as GET .../log answers it. Called on the main loop;
+  // `done` comes on the executor with the body, or with nothing.
+  using LogDone = base::UniqueFunction<void(std::optional<std::string> body)>;
+  using ReadLog = std::function<void(const base::DeviceKey& device, std::int64_t after_revision,
+                                     base::Executor& executor, LogDone done)>;
+
+  EventHub(net::Loop& main, ReadLog read_log);
+  ~EventHub() override;
+
+  void stop() { cancel(); }  // before the main loop ends
+
+  // Null: there are too many readers. `may_go_on` is asked now and then on the main loop; false ends the stream.
+  std::shared_ptr<http::ResponseStream> open(Wanted wanted, std::string caller, base::Executor& loop,
+                                             std::function<bool()> may_go_on);
+  void tell_statistics(const std::string& sample);
+  void note_device(const journal::Event& event);  // whatever was reported to the device log
+
+ private:
+  class Reader;
+  struct DeviceEvent {
+    base::DeviceKey device;
+    const char* status;
+    base::WallMs at_ms;
+    std::string address;
+  };
+  void on_timer(base::MonoMs now) override;
+  void tell_devices(const std::vector<std::shared_ptr<Reader>>& readers);
+  void forget(const Reader& reader);
+  std::vector<std::shared_ptr<Reader>> readers();
+
+  net::Loop& main_;
+  const ReadLog read_log_;
+  std::atomic<std::size_t> device_readers_{0};  // of devices or of a log
+  std::mutex mutex_;                            // of the rest
+  std::vector<std::shared_ptr<Reader>> readers_;
+  std::vector<DeviceEvent> device_events_;  // since the last beat
+  std::uint64_t device_events_missed_ = 0;
+  std::uint32_t beats_ = 0;
+};
+
+// Passes on what is reported to the device log, and counts refusals by their cause. Any thread.
+class LiveLog final : public journal::DeviceLog {
+ public:
+  explicit LiveLog(journal::DeviceLog& next) : next_(next) {}
+  void set_hub(EventHub* hub) { hub_.store(hub, std::memory_order_release); }
+  void record(journal::Event event) override;
+  std::vector<std::pair<std::string, std::uint64_t>> refusals() const;  // by name
+
+ private:
+  static constexpr std::size_t kCausesMax = 200;
+  void count_refusal(std::string_view name);
+
+  journal::DeviceLog& next_;
+  std::atomic<EventHub*> hub_{nullptr};
+  mutable std::mutex mutex_;  // of refusals_
+  std::vector<std::pair<std::string, std::uint64_t>> refusals_;
+};
+
+}  // namespace mooring::server

@@ -1,0 +1,332 @@
+#include "server/people_door.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "api/user_password.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/hmac.h"
+#include "crypto/password_hash.h"
+#include "registry/names.h"
+#include "server/time_text.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr std::string_view kSessionPath = "/api/v1/session";
+constexpr std::string_view kPasswordPath = "/api/v1/session/password";
+constexpr std::string_view kCookie = "mooring_session";
+
+std::string_view cookie_of(const http::Request& request) {
+  const auto header = request.field("Cookie");
+  std::string_view rest = header.value_or(std::string_view());
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(';'), rest.size());
+    const std::string_view pair = base::trim(rest.substr(0, end));
+    if (pair.size() > kCookie.size() && pair.starts_with(kCookie) && pair[kCookie.size()] == '=') {
+      return pair.substr(kCookie.size() + 1);
+    }
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return {};
+}
+
+// Not over the network without TLS, so only a browser on this machine gets one that is not Secure.
+std::string set_cookie(std::string_view secret, std::uint32_t max_age_s, bool tls) {
+  return fmt::format("{}={}; Path=/api/v1; Max-Age={}; HttpOnly; SameSite=Strict{}", kCookie, secret, max_age_s,
+                     tls ? "; Secure" : "");
+}
+
+http::Response json(const boost::json::object& body) {
+  http::Response response;
+  response.body = boost::json::serialize(body);
+  response.fields.push_back({"Cache-Control", "no-store"});
+  return response;
+}
+
+boost::json::string text(std::string_view value) {
+  return boost::json::string(boost::json::string_view(value.data(), value.size()));
+}
+
+boost::json::object shown(const api::Caller& caller, const api::SessionView* session, std::uint32_t idle_s) {
+  boost::json::object body;
+  body["user"] = caller.user;
+  body["label"] = caller.label;
+  body["kind"] = session != nullptr ? "user" : caller.address.empty() ? "local" : "token";
+  body["role"] = text(registry::to_text(caller.role));
+  body["mustChangePassword"] = session != nullptr && session->must_change_password;
+  body["csrfToken"] = session != nullptr ? session->csrf_token : std::string();
+  body["expires"] = session != nullptr ? boost::json::value(text(time_text(session->expires_ms))) : nullptr;
+  body["idleSeconds"] = session != nullptr ? idle_s : 0U;
+  return body;
+}
+
+void wipe(std::string& secret) {
+  crypto::cleanse({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()});
+}
+
+// Two members that are texts, and nothing else.
+std::optional<std::pair<std::string, std::string>> two_texts(std::string_view body, const char* first,
+                                                             const char* second) {
+  boost::json::error_code error;
+  const boost::json::value value = boost::json::parse({body.data(), body.size()}, error);
+  if (error || !value.is_object() || value.as_object().size() != 2) return std::nullopt;
+  const boost::json::value* one = value.as_object().if_contains(first);
+  const boost::json::value* two = value.as_object().if_contains(second);
+  if (one == nullptr || two == nullptr || !one->is_string() || !two->is_string()) return std::nullopt;
+  const auto text_of = [](const boost::json::string& text) { return std::string(text.data(), text.size()); };
+  return std::pair(text_of(one->as_string()), text_of(two->as_string()));
+}
+
+http::Response too_many(base::MonoMs wait_ms) {
+  const auto seconds = (wait_ms + 999) / 1000;
+  http::Response response = http::error_response(429, "too_many_attempts",
+                                                 fmt::format("too many wrong passwords; try again in {} s", seconds));
+  response.fields.push_back({"Retry-After", std::to_string(seconds)});
+  return response;
+}
+
+}  // namespace
+
+// A password that is being compared, and what happens when it is right.
+struct PeopleDoor::Attempt {
+  std::string user;
+  std::string password;
+  std::string new_password;  // empty: this is a sign-in
+  http::RequestSource source;
+  http::Respond respond;
+
+  ~Attempt() {
+    wipe(password);
+    wipe(new_password);
+  }
+};
+
+bool PeopleDoor::is_for_people(std::string_view path) {
+  return path == kSessionPath || path == kPasswordPath;
+}
+
+bool PeopleDoor::is_sign_in(const http::Request& request) {
+  return request.path() == kSessionPath && request.method == "POST";
+}
+
+void PeopleDoor::set_audit_bounds(const registry::AuditBounds& bounds) {
+  const std::lock_guard lock(mutex_);
+  audit_bounds_ = bounds;
+}
+
+registry::AuditBounds PeopleDoor::audit_bounds() const {
+  const std::lock_guard lock(mutex_);
+  return audit_bounds_;
+}
+
+std::string PeopleDoor::secret_of(const http::Request& request) {
+  return std::string(cookie_of(request));
+}
+
+std::optional<api::SessionView> PeopleDoor::session_of(const http::Request& request) {
+  const std::string_view secret = cookie_of(request);
+  return secret.empty() ? std::nullopt : book_.find(secret);
+}
+
+std::optional<http::Response> PeopleDoor::refuse_forgery(const http::Request& request,
+                                                         const api::SessionView& session) {
+  if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
+  const auto token = request.field("X-CSRF-Token");
+  if (token && crypto::constant_time_equal(base::as_bytes(*token), base::as_bytes(session.csrf_token)))
+    return std::nullopt;
+  return http::error_response(403, "csrf", "a change by a session carries its csrfToken as X-CSRF-Token");
+}
+
+void PeopleDoor::handle(http::Request request, std::optional<api::Caller> caller,
+                        std::optional<api::SessionView> session, const http::RequestSource& source,
+                        http::Respond respond) {
+  const bool of_session = request.path() == kSessionPath;
+  if (of_session && request.method == "POST") {
+    sign_in(request, source, std::move(respond));
+  } else if (!caller || caller->is_account()) {
+    respond(http::error_response(caller ? 403 : 401, caller ? "forbidden" : "unauthorized", "nobody is signed in"));
+  } else if (of_session && (request.method == "GET" || request.method == "HEAD")) {
+    respond(json(shown(*caller, session ? &*session : nullptr, book_.times().idle_s)));
+  } else if (of_session && request.method == "DELETE") {
+    book_.close(cookie_of(request));
+    http::Response response = json({{"signedOut", true}});
+    response.fields.push_back({"Set-Cookie", set_cookie("", 0, source.tls)});
+    respond(response);
+  } else if (!of_session && request.method == "POST") {
+    if (!session) {
+      respond(http::error_response(400, "bad_request", "only people who signed in have a password to change"));
+    } else {
+      change_password(request, *session, source, std::move(respond));
+    }
+  } else {
+    respond(http::error_response(405, "method_not_allowed", "this address does not take this method"));
+  }
+}
+
+void PeopleDoor::sign_in(const http::Request& request, const http::RequestSource& source, http::Respond respond) {
+  // A page of another site could sign its visitor in as somebody else.
+  const auto site = request.field("Sec-Fetch-Site");
+  if (site && *site != "same-origin" && *site != "none") {
+    respond(http::error_response(403, "csrf", "only pages of this server may sign in"));
+    return;
+  }
+  auto given = two_texts(request.body, "user", "password");
+  if (!given) {
+    respond(http::error_response(400, "bad_request", "the body must be an object with 'user' and 'password'"));
+    return;
+  }
+  auto attempt = std::make_shared<Attempt>();
+  attempt->user = std::move(given->first);
+  attempt->password = std::move(given->second);
+  attempt->source = source;
+  attempt->respond = std::move(respond);
+  check(std::move(attempt));
+}
+
+void PeopleDoor::change_password(const http::Request& request, const api::SessionView& session,
+                                 const http::RequestSource& source, http::Respond respond) {
+  auto given = two_texts(request.body, "current", "new");
+  if (!given) {
+    respond(http::error_response(400, "bad_request", "the body must be an object with 'current' and 'new'"));
+    return;
+  }
+  auto attempt = std::make_shared<Attempt>();
+  attempt->user = session.user;
+  attempt->password = std::move(given->first);
+  attempt->new_password = std::move(given->second);
+  attempt->source = source;
+  attempt->respond = std::move(respond);
+  if (auto ok = api::check_user_password(attempt->new_password); !ok) {
+    attempt->respond(http::error_response(400, "invalid", ok.error().message));
+  } else if (attempt->new_password == attempt->password) {
+    attempt->respond(http::error_response(400, "invalid", "the new password is the current one"));
+  } else {
+    check(std::move(attempt));
+  }
+}
+
+void PeopleDoor::check(std::shared_ptr<Attempt> attempt) {
+  if (const base::MonoMs wait = guard_.begin(attempt->user, attempt->source.address, clock_.mono_ms()); wait > 0) {
+    attempt->respond(too_many(wait));
+    return;
+  }
+  if (!registry::check_account_name(attempt->user) || attempt->password.empty() ||
+      attempt->password.size() > api::kUserPasswordBytesMax) {
+    wrong(*attempt);
+    return;
+  }
+  registry_.run_read<std::optional<registry::User>>(
+      [name = attempt->user](registry::Registry& registry) { return registry.find_user(name); },
+      *attempt->source.executor,
+      [this, attempt](base::Result<std::optional<registry::User>> found) {
+        if (!found) {
+          attempt->respond(http::error_response(503, "unavailable", found.error().message));
+        } else {
+          compare(attempt, std::move(*found));
+        }
+      });
+}
+
+// Somebody who does not exist costs as much as a wrong password.
+void PeopleDoor::compare(std::shared_ptr<Attempt> attempt, std::optional<registry::User> user) {
+  const std::string hash = user ? user->password_hash : std::string();
+  const bool taken = passwords_.check(
+      hash, attempt->password, {attempt->source.address, "user " + attempt->user}, *attempt->source.executor,
+      [this, attempt, user = std::move(user)](const gateway::PasswordChecker::Answer& answer) {
+        using Verdict = gateway::PasswordChecker::Verdict;
+        if (answer.verdict == Verdict::kRight) {
+          right(attempt, *user);
+        } else if (answer.verdict == Verdict::kRateLimited) {
+          attempt->respond(too_many(60'000));
+        } else if (answer.verdict == Verdict::kTooLate) {
+          attempt->respond(http::error_response(503, "unavailable", "too busy to check a password"));
+        } else {
+          wrong(*attempt);
+        }
+      });
+  if (!taken) attempt->respond(http::error_response(503, "unavailable", "too busy to check a password"));
+}
+
+void PeopleDoor::wrong(Attempt& attempt) {
+  base::log_info("api", "sign-in of '{}' from {} refused: wrong name or password", base::printable(attempt.user, 64),
+                 attempt.source.address);
+  note(attempt, 401);
+  attempt.respond(http::error_response(401, "unauthorized", "user name or password is wrong"));
+}
+
+void PeopleDoor::right(std::shared_ptr<Attempt> attempt, const registry::User& user) {
+  guard_.succeeded(attempt->user, attempt->source.address, clock_.mono_ms());
+  if (attempt->new_password.empty()) {
+    registry_.run<std::monostate>(
+        [name = user.name, now = clock_.wall_ms()](registry::Registry& registry) -> base::Result<std::monostate> {
+          if (auto done = registry.note_sign_in(name, now); !done) return tl::unexpected(done.error());
+          return std::monostate();
+        },
+        *attempt->source.executor, [](const base::Result<std::monostate>&) {});
+    signed_in(*attempt, user);
+    return;
+  }
+  registry_.run<registry::User>(
+      [attempt, seen = user.password_hash](registry::Registry& registry) -> base::Result<registry::User> {
+        // Somebody else may have changed it while it was compared; this thread makes the changes.
+        const auto now = registry.find_user(attempt->user);
+        if (!now) return tl::unexpected(now.error());
+        if (!*now || (*now)->password_hash != seen) {
+          return base::fail(base::Errc::kConflict, "the password was changed meanwhile");
+        }
+        auto hash = crypto::hash_password(attempt->new_password);
+        if (!hash) return tl::unexpected(hash.error());
+        registry::UserChange change;
+        change.password_hash = std::move(*hash);
+        change.must_change_password = false;
+        return registry.update_user(attempt->user, change);
+      },
+      *attempt->source.executor,
+      [this, attempt](const base::Result<registry::User>& changed) {
+        if (changed) {
+          signed_in(*attempt, *changed);
+        } else {
+          const bool conflict = changed.error().code == base::Errc::kConflict;
+          attempt->respond(http::error_response(conflict ? 409 : 503, conflict ? "version_conflict" : "unavailable",
+                                                changed.error().message));
+        }
+      });
+}
+
+void PeopleDoor::signed_in(Attempt& attempt, const registry::User& user) {
+  note(attempt, 200);
+  const api::SessionBook::Opened opened = book_.open(user);
+  api::Caller caller = api::Caller::of_user(user.name, user.role);
+  caller.address = attempt.source.address;
+  http::Response response = json(shown(caller, &opened.view, book_.times().idle_s));
+  response.fields.push_back({"Set-Cookie", set_cookie(opened.secret, book_.times().max_s, attempt.source.tls)});
+  attempt.respond(response);
+}
+
+// Into the audit log, without waiting for it.
+void PeopleDoor::note(const Attempt& attempt, int status) {
+  registry::AuditEntry entry;
+  entry.actor = "user " + base::printable(attempt.user, 64);
+  entry.address = attempt.source.address;
+  entry.action = attempt.new_password.empty() ? "POST session" : "POST session/password";
+  entry.target = attempt.new_password.empty() ? "session" : "session/password";
+  entry.status = status;
+  registry_.run<std::monostate>(
+      [entry = std::move(entry),
+       bounds = audit_bounds()](registry::Registry& registry) -> base::Result<std::monostate> {
+        if (auto done = registry.record_audit(entry, bounds); !done) return tl::unexpected(done.error());
+        return std::monostate();
+      },
+      *attempt.source.executor,
+      [](const base::Result<std::monostate>& done) {
+        if (!done) base::log_error("api", "the audit log does not take a sign-in: {}", done.error().message);
+      });
+}
+
+}  // namespace mooring::server

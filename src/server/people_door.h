@@ -1,0 +1,69 @@
+// PeopleDoor: signing in to the console, and what belongs to it: /api/v1/session and /api/v1/session/password.
+//
+//   POST   session           {user, password}: the cookie mooring_session, and the session as it is shown
+//   GET    session           who is signed in
+//   DELETE session           signs out
+//   POST   session/password  {current, new}: ends the user's other sessions
+//
+// Passwords are hashed and compared on the password thread; guessing is slowed down by SignInGuard. A page of another
+// site can neither read the cookie (HttpOnly, SameSite=Strict) nor know the session's second secret, which every change
+// must carry as X-CSRF-Token. Called on every loop; thread-safe.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "api/caller.h"
+#include "api/session_book.h"
+#include "api/sign_in_guard.h"
+#include "gateway/password_checker.h"
+#include "http/handler.h"
+#include "registry/registry_service.h"
+
+namespace mooring::server {
+
+class PeopleDoor {
+ public:
+  PeopleDoor(registry::RegistryService& registry, gateway::PasswordChecker& passwords, const base::Clock& clock)
+      : registry_(registry), passwords_(passwords), clock_(clock), book_(clock) {}
+
+  api::SessionBook& book() { return book_; }
+  static bool is_for_people(std::string_view path);
+  static bool is_sign_in(const http::Request& request);
+
+  static std::string secret_of(const http::Request& request);  // in its cookie; empty: none
+  // Of the request's cookie. Nothing: it has none, or its session is over.
+  std::optional<api::SessionView> session_of(const http::Request& request);
+  // Whether a request of a session may be worked on: nothing, or the refusal.
+  static std::optional<http::Response> refuse_forgery(const http::Request& request, const api::SessionView& session);
+
+  // A request for these addresses, of whoever was found to ask; nobody: of a stranger, who may sign in.
+  void handle(http::Request request, std::optional<api::Caller> caller, std::optional<api::SessionView> session,
+              const http::RequestSource& source, http::Respond respond);
+  void set_audit_bounds(const registry::AuditBounds& bounds);
+
+ private:
+  struct Attempt;
+  void sign_in(const http::Request& request, const http::RequestSource& source, http::Respond respond);
+  void change_password(const http::Request& request, const api::SessionView& session, const http::RequestSource& source,
+                       http::Respond respond);
+  void check(std::shared_ptr<Attempt> attempt);
+  void compare(std::shared_ptr<Attempt> attempt, std::optional<registry::User> user);
+  void right(std::shared_ptr<Attempt> attempt, const registry::User& user);
+  void wrong(Attempt& attempt);
+  void signed_in(Attempt& attempt, const registry::User& user);
+  void note(const Attempt& attempt, int status);
+  registry::AuditBounds audit_bounds() const;
+
+  registry::RegistryService& registry_;
+  gateway::PasswordChecker& passwords_;
+  const base::Clock& clock_;
+  api::SessionBook book_;
+  api::SignInGuard guard_;
+  mutable std::mutex mutex_;  // of audit_bounds_
+  registry::AuditBounds audit_bounds_;
+};
+
+}  // namespace mooring::server

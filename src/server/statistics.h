@@ -1,0 +1,83 @@
+// Statistics: what the server does, gathered each second from its loops, kept for ten minutes, told to the EventHub and
+// written for Prometheus. Each loop is asked by one task a second; nothing is counted with atomics where messages pass.
+//
+// Gathers on the main loop; the readers may be called on any thread and see the last second.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gateway/connection_budget.h"
+#include "metrics/families.h"
+#include "net/timer_wheel.h"
+#include "registry/registry_service.h"
+#include "routing/retained_messages.h"
+#include "server/event_hub.h"
+#include "server/loop_worker.h"
+#include "storage/rocks_session_store.h"
+
+namespace mooring::server {
+
+class Statistics final : private net::Timer {
+ public:
+  static constexpr std::int64_t kIntervalMs = 1000;
+  static constexpr std::size_t kSamplesKept = 600;
+
+  // All outlive it.
+  struct Parts {
+    LoopWorker& main;
+    std::vector<LoopWorker*> workers;  // all loops, the main one too
+    const storage::RocksSessionStore& store;
+    const routing::RetainedMessages& retained;
+    const registry::RegistryService& registry;
+    const gateway::ConnectionBudget& budget;
+    const LiveLog& log;
+    EventHub& hub;
+  };
+  explicit Statistics(const Parts& parts);
+  ~Statistics() override;
+  void start();
+
+  // {"interval":1,"items":[...]}, the newest last.
+  std::string samples(std::size_t seconds) const;
+  std::string prometheus_text() const;
+  struct Totals {
+    std::uint64_t connections = 0, sessions = 0, subscriptions = 0, retained_messages = 0;
+  };
+  Totals totals() const;
+
+ private:
+  struct LoopView {
+    std::int64_t busy_ms = 0;  // since the start
+    double busy_share = 0;     // of the last second
+  };
+  struct Snapshot {
+    base::WallMs at_ms = 0;
+    LoopReport sum;
+    std::vector<LoopView> loops;
+    metrics::Histogram loop_delay_ms;  // from asking a loop to its answer, since the start
+    std::vector<std::pair<std::string, std::uint64_t>> refusals;
+    std::uint64_t connections = 0;
+  };
+  struct Round;
+
+  void on_timer(base::MonoMs now) override;
+  void take(Round& round);
+  static std::string sample_text(const Snapshot& snapshot);
+
+  const Parts parts_;
+  const base::WallMs started_ms_;
+  base::MonoMs last_round_ms_ = 0;
+  std::vector<LoopView> last_loops_;   // main loop
+  metrics::Histogram loop_delay_ms_;   // likewise
+  std::shared_ptr<Statistics*> self_;  // cleared when this ends: answers under way find out
+  mutable std::mutex mutex_;           // of the two below
+  Snapshot snapshot_;
+  std::deque<std::string> samples_;
+};
+
+}  // namespace mooring::server
