@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = {".git", "build", "node_modules", "mooring-data", "__pycache__", ".pytest_cache", "corpus", "data"}
+NOT_OURS = {".git", "build", "dist", "node_modules", "mooring-data", "__pycache__", ".pytest_cache", "corpus", "data"}
 CPP = {".h", ".cc"}
 TEXT = CPP | {".py", ".md", ".txt", ".cmake", ".json", ".js", ".mjs", ".html", ".css", ".toml", ".sql", ".c", ".yml", ""}
 LINE_LENGTH = 120
