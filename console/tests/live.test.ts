@@ -62,7 +62,10 @@ describe('samples', () => {
 
 describe('what needs attention', () => {
   const certificate = (days: number) => ({
+    name: 'server',
     subject: 'CN=server',
+    issuer: 'CN=authority',
+    keyType: 'EC P-256',
     fingerprint: '',
     notBefore: null,
     names: [],

@@ -34,7 +34,7 @@ function expiring(certificates: ServerCertificates | undefined, nowMs: number): 
     if (!one.notAfter) return [];
     const days = daysUntil(one.notAfter, nowMs);
     if (days >= certificateWarnDays) return [];
-    return [{ kind: 'certificate', tone: days < certificateBadDays ? 'bad' : 'warn', name: one.subject, days }];
+    return [{ kind: 'certificate', tone: days < certificateBadDays ? 'bad' : 'warn', name: one.name, days }];
   });
 }
 

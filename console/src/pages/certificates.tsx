@@ -37,7 +37,7 @@ export function Certificates() {
         </Card>
       )}
       {found?.items.map((one) => (
-        <Card key={one.fingerprint} title={t('certificates.server')}>
+        <Card key={one.fingerprint} title={t('certificates.server', { name: one.name })}>
           <CertificateView certificate={one} />
         </Card>
       ))}
@@ -64,6 +64,8 @@ function CertificateView({ certificate }: { certificate: ServerCertificate }) {
       <Facts
         items={[
           { name: t('certificates.subject'), value: <bdi>{certificate.subject}</bdi> },
+          { name: t('certificates.issuer'), value: <bdi>{certificate.issuer}</bdi> },
+          { name: t('certificates.key'), value: certificate.keyType },
           { name: t('certificates.from'), value: <At time={certificate.notBefore} /> },
           { name: t('certificates.until'), value: <Expiry time={certificate.notAfter} /> },
           certificate.names.length > 0 && {

@@ -87,7 +87,7 @@ function options(place: HTMLElement, series: Series[], text: Text, binary = fals
     padding: [8, 18, 0, 0],
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.15)] } },
     axes: [
-      { ...axis, size: 26, gap: 6, grid: { show: false }, ticks: { show: false }, values: clockTexts },
+      { ...axis, size: 26, gap: 6, space: 84, grid: { show: false }, ticks: { show: false }, values: clockTexts },
       {
         ...axis,
         size: 66,

@@ -71,7 +71,7 @@ function Parameters({ device, found }: { device: Device; found: ConnectParameter
 }
 
 function Lines({ found }: { found: ConnectParameters }) {
-  const [title, setTitle] = useState(found.lines[0]?.title ?? '');
+  const [title, setTitle] = useState(found.lines.find((one) => one.title.startsWith('mosquitto_pub'))?.title ?? '');
   const line = found.lines.find((one) => one.title === title) ?? found.lines[0];
   const secure = found.transport === 'wss' || found.transport === 'tls';
   if (!line) return null;
@@ -86,7 +86,7 @@ function Lines({ found }: { found: ConnectParameters }) {
         )
       }
     >
-      <div class="scroll">
+      <div class="wrapping">
         <Segments
           label={t('connect.lines')}
           value={line.title}
