@@ -18,14 +18,11 @@ using base::Result;
 
 struct AccountOptions : CommonOptions {
   std::string name;
-  std::string password;
-  bool password_stdin = false;
+  PasswordOptions password;
   std::vector<std::string> allow;
   std::vector<std::string> add_allow;
   std::vector<std::string> remove_allow;
 };
-using Options = std::shared_ptr<AccountOptions>;
-using Body = Result<> (*)(const AccountOptions&, AdminClient&);
 
 std::string account_path(const std::string& name) {
   return "accounts/" + percent_encoded(name);
@@ -35,26 +32,10 @@ boost::json::array texts(const std::vector<std::string>& items) {
   return boost::json::array(items.begin(), items.end());
 }
 
-Result<> print_account(const AccountOptions& options, const Result<boost::json::value>& account) {
-  if (!account) return tl::unexpected(account.error());
-  options.json ? print_json(*account) : print_members(account->as_object());
-  return {};
-}
-
-// Puts the password into the body, if there is one.
-Result<> add_password(const AccountOptions& options, boost::json::object& body) {
-  if (!options.password.empty()) body["password"] = options.password;
-  if (!options.password_stdin) return {};
-  const auto password = read_password();
-  if (!password) return tl::unexpected(password.error());
-  body["password"] = *password;
-  return {};
-}
-
 Result<> create(const AccountOptions& options, AdminClient& client) {
   boost::json::object body{{"name", options.name}, {"permissions", texts(options.allow)}};
-  if (auto ok = add_password(options, body); !ok) return ok;
-  return print_account(options, call(client, "POST", "accounts", body));
+  if (auto ok = add_password(options.password, body); !ok) return ok;
+  return print_answer(options, call(client, "POST", "accounts", body));
 }
 
 Result<> list(const AccountOptions& options, AdminClient& client) {
@@ -90,13 +71,13 @@ Result<> update(const AccountOptions& options, AdminClient& client) {
     if (!permissions) return tl::unexpected(permissions.error());
     body["permissions"] = std::move(*permissions);
   }
-  if (auto ok = add_password(options, body); !ok) return ok;
+  if (auto ok = add_password(options.password, body); !ok) return ok;
   if (body.empty()) return base::fail(Errc::kInvalidArgument, "say what to change: see account update --help");
-  return print_account(options, call(client, "PATCH", account_path(options.name), body));
+  return print_answer(options, call(client, "PATCH", account_path(options.name), body));
 }
 
 Result<> remove(const AccountOptions& options, AdminClient& client) {
-  return print_account(options, call(client, "DELETE", account_path(options.name)));
+  return print_answer(options, call(client, "DELETE", account_path(options.name)));
 }
 
 // Empty, or what is wrong: before anything is made or asked.
@@ -124,16 +105,6 @@ void add_name(CLI::App& command, AccountOptions& options) {
       });
 }
 
-void add_password_options(CLI::App& command, AccountOptions& options, const char* help) {
-  CLI::Option* given = command.add_option("--password", options.password, help);
-  given->check([](const std::string& text) { return text.empty() ? "the password is empty" : ""; });
-  command
-      .add_flag("--password-stdin", options.password_stdin,
-                "Read the password from stdin, so that it shows neither in the list of processes nor in the history")
-      ->excludes(given);
-}
-
-// A subcommand with options of its own, running `body` when it is chosen.
 }  // namespace
 
 void add_account_commands(CLI::App& app, int& exit_status) {
@@ -145,7 +116,7 @@ void add_account_commands(CLI::App& app, int& exit_status) {
         add_command(account, "create", "Create an account; without a password one is generated and printed once",
                     create, DataFolder::kCreateIfMissing, exit_status);
     add_name(*command, *options);
-    add_password_options(*command, *options, "Password");
+    add_password_options(*command, options->password, "Password");
     add_allow_option(*command, "--allow", options->allow,
                      "What it may do, such as subscribe:/+/+/user/# (repeatable); RIGHT is publish, subscribe or all");
   }
@@ -159,7 +130,7 @@ void add_account_commands(CLI::App& app, int& exit_status) {
         account, "update", "Change an account; what is left out stays. A new password closes the account's connections",
         update, DataFolder::kMustExist, exit_status);
     add_name(*command, *options);
-    add_password_options(*command, *options, "New password");
+    add_password_options(*command, options->password, "New password");
     CLI::Option* allow = add_allow_option(*command, "--allow", options->allow,
                                           "All it may do from now on, in place of what it could (repeatable)");
     add_allow_option(*command, "--add-allow", options->add_allow, "What it may do as well (repeatable)")

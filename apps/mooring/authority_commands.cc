@@ -55,18 +55,12 @@ Result<Named> resolve(const std::string& word) {
   return Named{certificate->fingerprint, std::move(*pem)};
 }
 
-Result<> print(const AuthorityOptions& options, const Result<boost::json::value>& answer) {
-  if (!answer) return tl::unexpected(answer.error());
-  options.json ? print_json(*answer) : print_members(answer->as_object());
-  return {};
-}
-
 Result<> add(const AuthorityOptions& options, AdminClient& client) {
   auto pem = read_file(options.file);
   if (!pem) return tl::unexpected(pem.error());
   boost::json::object body{{"certificate", std::move(*pem)}};
   if (!options.product_key.empty()) body["productKey"] = options.product_key;
-  return print(options, call(client, "POST", "authorities", body));
+  return print_answer(options, call(client, "POST", "authorities", body));
 }
 
 Result<> list(const AuthorityOptions& options, AdminClient& client) {
@@ -77,7 +71,7 @@ Result<> list(const AuthorityOptions& options, AdminClient& client) {
 Result<> with_authority(const AuthorityOptions& options, AdminClient& client, std::string_view method) {
   const auto named = resolve(options.certificate);
   if (!named) return tl::unexpected(named.error());
-  return print(options, call(client, method, "authorities/" + named->fingerprint));
+  return print_answer(options, call(client, method, "authorities/" + named->fingerprint));
 }
 
 Result<> show(const AuthorityOptions& options, AdminClient& client) {
@@ -93,8 +87,8 @@ Result<> import_list(const AuthorityOptions& options, AdminClient& client) {
   if (!named) return tl::unexpected(named.error());
   auto list = read_file(options.file);
   if (!list) return tl::unexpected(list.error());
-  return print(options, call(client, "POST", "authorities/" + named->fingerprint + "/revocation-list",
-                             boost::json::object{{"list", std::move(*list)}}));
+  return print_answer(options, call(client, "POST", "authorities/" + named->fingerprint + "/revocation-list",
+                                    boost::json::object{{"list", std::move(*list)}}));
 }
 
 Result<> revoke(const AuthorityOptions& options, AdminClient& client) {
@@ -104,15 +98,15 @@ Result<> revoke(const AuthorityOptions& options, AdminClient& client) {
   }
   const auto named = resolve(by_serial ? options.authority : options.certificate);
   if (!named) return tl::unexpected(named.error());
-  if (!by_serial) return print(options, call(client, "POST", "certificates/" + named->fingerprint + "/revoke"));
-  return print(options, call(client, "POST", "authorities/" + named->fingerprint + "/revoke",
-                             boost::json::object{{"serial", options.serial}}));
+  if (!by_serial) return print_answer(options, call(client, "POST", "certificates/" + named->fingerprint + "/revoke"));
+  return print_answer(options, call(client, "POST", "authorities/" + named->fingerprint + "/revoke",
+                                    boost::json::object{{"serial", options.serial}}));
 }
 
 Result<> reinstate(const AuthorityOptions& options, AdminClient& client) {
   const auto named = resolve(options.certificate);
   if (!named) return tl::unexpected(named.error());
-  return print(options, call(client, "POST", "certificates/" + named->fingerprint + "/reinstate"));
+  return print_answer(options, call(client, "POST", "certificates/" + named->fingerprint + "/reinstate"));
 }
 
 Result<> bind(const AuthorityOptions& options, AdminClient& client) {
@@ -120,15 +114,15 @@ Result<> bind(const AuthorityOptions& options, AdminClient& client) {
   if (!named) return tl::unexpected(named.error());
   const boost::json::object body = named->pem.empty() ? boost::json::object{{"fingerprint", named->fingerprint}}
                                                       : boost::json::object{{"certificate", named->pem}};
-  return print(options,
-               call(client, "POST", device_path(options.product_key, options.device_name) + "/certificates", body));
+  return print_answer(
+      options, call(client, "POST", device_path(options.product_key, options.device_name) + "/certificates", body));
 }
 
 Result<> unbind(const AuthorityOptions& options, AdminClient& client) {
   const auto named = resolve(options.certificate);
   if (!named) return tl::unexpected(named.error());
-  return print(options,
-               call(client, "DELETE",
+  return print_answer(
+      options, call(client, "DELETE",
                     device_path(options.product_key, options.device_name) + "/certificates/" + named->fingerprint));
 }
 

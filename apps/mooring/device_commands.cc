@@ -41,12 +41,6 @@ std::string path_of(const DeviceOptions& options) {
   return device_path(options.product_key, options.device_name);
 }
 
-Result<> print_device(const DeviceOptions& options, const Result<boost::json::value>& device) {
-  if (!device) return tl::unexpected(device.error());
-  options.json ? print_json(*device) : print_members(device->as_object());
-  return {};
-}
-
 Result<> create_batch(const DeviceOptions& options, AdminClient& client) {
   ListPrinter printer(options.json, {"productKey", "deviceName", "deviceSecret"});
   for (std::int64_t left = options.count; left > 0;) {
@@ -69,7 +63,7 @@ Result<> create(const DeviceOptions& options, AdminClient& client) {
   if (!options.device_secret.empty()) body["deviceSecret"] = options.device_secret;
   if (!options.nickname.empty()) body["nickname"] = options.nickname;
   if (options.without_secret) body["withoutSecret"] = true;
-  return print_device(options, call(client, "POST", product_path(options.product_key) + "/devices", body));
+  return print_answer(options, call(client, "POST", product_path(options.product_key) + "/devices", body));
 }
 
 Result<> list(const DeviceOptions& options, AdminClient& client) {
@@ -97,7 +91,7 @@ Result<> list(const DeviceOptions& options, AdminClient& client) {
 }
 
 Result<> show(const DeviceOptions& options, AdminClient& client) {
-  return print_device(options, call(client, "GET", path_of(options)));
+  return print_answer(options, call(client, "GET", path_of(options)));
 }
 
 Result<> update(const DeviceOptions& options, AdminClient& client) {
@@ -105,27 +99,27 @@ Result<> update(const DeviceOptions& options, AdminClient& client) {
   if (!options.nickname.empty()) body["nickname"] = options.nickname;
   if (!options.device_secret.empty()) body["deviceSecret"] = options.device_secret;
   if (body.empty()) return base::fail(Errc::kInvalidArgument, "say what to change: --nickname or --device-secret");
-  return print_device(options, call(client, "PATCH", path_of(options), body));
+  return print_answer(options, call(client, "PATCH", path_of(options), body));
 }
 
 Result<> enable(const DeviceOptions& options, AdminClient& client) {
-  return print_device(options, call(client, "POST", path_of(options) + "/enable"));
+  return print_answer(options, call(client, "POST", path_of(options) + "/enable"));
 }
 
 Result<> disable(const DeviceOptions& options, AdminClient& client) {
-  return print_device(options, call(client, "POST", path_of(options) + "/disable"));
+  return print_answer(options, call(client, "POST", path_of(options) + "/disable"));
 }
 
 Result<> kick(const DeviceOptions& options, AdminClient& client) {
-  return print_device(options, call(client, "POST", path_of(options) + "/kick"));
+  return print_answer(options, call(client, "POST", path_of(options) + "/kick"));
 }
 
 Result<> reset(const DeviceOptions& options, AdminClient& client) {
-  return print_device(options, call(client, "POST", path_of(options) + "/reset"));
+  return print_answer(options, call(client, "POST", path_of(options) + "/reset"));
 }
 
 Result<> remove(const DeviceOptions& options, AdminClient& client) {
-  return print_device(options, call(client, "DELETE", path_of(options)));
+  return print_answer(options, call(client, "DELETE", path_of(options)));
 }
 
 Result<api::ConnectInput> connect_input(const DeviceOptions& options, AdminClient& client) {
@@ -225,7 +219,8 @@ void add_connect_line(CLI::App& parent, int& exit_status) {
 void add_device_commands(CLI::App& app, int& exit_status) {
   CLI::App& device = *app.add_subcommand("device",
                                          "Devices: create, list, show, update, enable, disable, delete, kick, reset, "
-                                         "import, export, connect-line, log, doctor, flight");
+                                         "bind-certificate, unbind-certificate, import, export, connect-line, log, "
+                                         "doctor, flight");
   device.require_subcommand(1);
   add_create(device, exit_status);
   add_list(device, exit_status);

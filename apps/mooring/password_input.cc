@@ -4,6 +4,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 
@@ -54,6 +55,24 @@ base::Result<std::string> read_password() {
   if (line.ends_with('\r')) line.pop_back();
   if (line.empty()) return base::fail(base::Errc::kInvalidArgument, "stdin holds no password");
   return line;
+}
+
+void add_password_options(CLI::App& command, PasswordOptions& options, const char* help) {
+  CLI::Option* given = command.add_option("--password", options.given, help);
+  given->check([](const std::string& text) { return text.empty() ? "the password is empty" : ""; });
+  command
+      .add_flag("--password-stdin", options.from_stdin,
+                "Read the password from stdin, so that it shows neither in the list of processes nor in the history")
+      ->excludes(given);
+}
+
+base::Result<> add_password(const PasswordOptions& options, boost::json::object& body) {
+  if (!options.given.empty()) body["password"] = options.given;
+  if (!options.from_stdin) return {};
+  const auto password = read_password();
+  if (!password) return tl::unexpected(password.error());
+  body["password"] = *password;
+  return {};
 }
 
 }  // namespace mooring::app

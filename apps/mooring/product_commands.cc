@@ -25,8 +25,6 @@ struct ProductOptions : CommonOptions {
   bool secrets = false;
   bool with_devices = false;
 };
-using Options = std::shared_ptr<ProductOptions>;
-using Body = Result<> (*)(const ProductOptions&, AdminClient&);
 
 // What an option leaves out is not sent, so that the server generates or keeps it.
 boost::json::object given(const ProductOptions& options) {
@@ -40,19 +38,13 @@ boost::json::object given(const ProductOptions& options) {
   return body;
 }
 
-Result<> print_product(const ProductOptions& options, const Result<boost::json::value>& product) {
-  if (!product) return tl::unexpected(product.error());
-  options.json ? print_json(*product) : print_members(product->as_object());
-  return {};
-}
-
 Result<> create(const ProductOptions& options, AdminClient& client) {
   boost::json::object body = given(options);
   if (!options.product_key.empty()) body["productKey"] = options.product_key;
   if (!options.topic_classes.empty()) {
     body["topicClasses"] = boost::json::array(options.topic_classes.begin(), options.topic_classes.end());
   }
-  return print_product(options, call(client, "POST", "products", body));
+  return print_answer(options, call(client, "POST", "products", body));
 }
 
 Result<> list(const ProductOptions& options, AdminClient& client) {
@@ -64,7 +56,7 @@ Result<> list(const ProductOptions& options, AdminClient& client) {
 }
 
 Result<> show(const ProductOptions& options, AdminClient& client) {
-  return print_product(options, call(client, "GET", product_path(options.product_key)));
+  return print_answer(options, call(client, "GET", product_path(options.product_key)));
 }
 
 std::string_view suffix_of(std::string_view topic_class) {
@@ -103,7 +95,7 @@ Result<> update(const ProductOptions& options, AdminClient& client) {
     body["topicClasses"] = std::move(*classes);
   }
   if (body.empty()) return base::fail(base::Errc::kInvalidArgument, "say what to change: see product update --help");
-  return print_product(options, call(client, "PATCH", product_path(options.product_key), body));
+  return print_answer(options, call(client, "PATCH", product_path(options.product_key), body));
 }
 
 Result<> remove(const ProductOptions& options, AdminClient& client) {
@@ -112,7 +104,7 @@ Result<> remove(const ProductOptions& options, AdminClient& client) {
   if (!done && !options.with_devices && done.error().message.find("still has") != std::string::npos) {
     done.error().message += "; delete them first, or pass --with-devices";
   }
-  return print_product(options, done);
+  return print_answer(options, done);
 }
 
 void add_topic_class_option(CLI::App& command, ProductOptions& options, const char* help) {

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "registry_output.h"
@@ -30,6 +31,12 @@ template <class Options>
 auto add_command(CLI::App& parent, const char* name, const char* help,
                  base::Result<> (*body)(const Options&, AdminClient&), int& exit_status) {
   return add_command(parent, name, help, body, DataFolder::kMustExist, exit_status);
+}
+
+inline void add_role_option(CLI::App& command, std::string& role) {
+  command.add_option("--role", role, "viewer reads, operator operates devices too, admin does everything")
+      ->required()
+      ->check(CLI::IsMember({"viewer", "operator", "admin"}));
 }
 
 }  // namespace mooring::app

@@ -153,6 +153,12 @@ void print_json(const boost::json::value& value) {
   fmt::print("{}\n", boost::json::serialize(value));
 }
 
+Result<> print_answer(const CommonOptions& options, const Result<boost::json::value>& answer) {
+  if (!answer) return tl::unexpected(answer.error());
+  options.json ? print_json(*answer) : print_members(answer->as_object());
+  return {};
+}
+
 ListPrinter::ListPrinter(bool json, std::vector<std::string> columns)
     : json_(json), columns_(columns), table_(std::move(columns)) {}
 

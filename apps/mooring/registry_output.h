@@ -57,6 +57,8 @@ class Table {
 // "name: value" lines for one product or device.
 void print_members(const boost::json::object& object);
 void print_json(const boost::json::value& value);
+// The answer about one object, as its command was asked to print it; or why there is none.
+base::Result<> print_answer(const CommonOptions& options, const base::Result<boost::json::value>& answer);
 
 // The items of a list as one JSON array on stdout, or as a table.
 class ListPrinter {

@@ -136,9 +136,8 @@ Result<> list(const TicketOptions& options, AdminClient& client) {
   if (!options.device_name.empty()) target += "&deviceName=" + percent_encoded(options.device_name);
   if (!options.account.empty()) target += "&account=" + percent_encoded(options.account);
   if (options.all) target += "&all=true";
-  return print_list(
-      client, target, options.json,
-      {"id", "state", "expires", "productKey", "deviceName", "account", "as", "permissions", "mintedBy"});
+  return print_list(client, target, options.json,
+                    {"id", "state", "expires", "productKey", "deviceName", "account", "as", "permissions", "mintedBy"});
 }
 
 Result<> revoke(const TicketOptions& options, AdminClient& client) {
@@ -152,9 +151,7 @@ Result<> revoke(const TicketOptions& options, AdminClient& client) {
   } else {
     return base::fail(Errc::kInvalidArgument, "say which: the ticket's id, or --all of a device or an account");
   }
-  if (!answer) return tl::unexpected(answer.error());
-  options.json ? print_json(*answer) : print_members(answer->as_object());
-  return {};
+  return print_answer(options, answer);
 }
 
 // Signs in as an account, if one is named.

@@ -18,19 +18,11 @@ struct TokenOptions : CommonOptions {
   std::string role;
   std::string lifetime;
 };
-using Options = std::shared_ptr<TokenOptions>;
-using Body = Result<> (*)(const TokenOptions&, AdminClient&);
-
-Result<> print(const TokenOptions& options, const Result<boost::json::value>& answer) {
-  if (!answer) return tl::unexpected(answer.error());
-  options.json ? print_json(*answer) : print_members(answer->as_object());
-  return {};
-}
 
 Result<> create(const TokenOptions& options, AdminClient& client) {
   boost::json::object body{{"name", options.name}, {"role", options.role}};
   if (!options.lifetime.empty()) body["lifetime"] = parse_duration(options.lifetime).value();
-  return print(options, call(client, "POST", "tokens", body));
+  return print_answer(options, call(client, "POST", "tokens", body));
 }
 
 Result<> list(const TokenOptions& options, AdminClient& client) {
@@ -38,7 +30,7 @@ Result<> list(const TokenOptions& options, AdminClient& client) {
 }
 
 Result<> revoke(const TokenOptions& options, AdminClient& client) {
-  return print(options, call(client, "DELETE", "tokens/" + percent_encoded(options.name)));
+  return print_answer(options, call(client, "DELETE", "tokens/" + percent_encoded(options.name)));
 }
 
 }  // namespace
@@ -50,9 +42,7 @@ void add_token_commands(CLI::App& app, int& exit_status) {
     auto [command, options] = add_command(token, "create", "Create a token; it is printed this once", create,
                                           DataFolder::kCreateIfMissing, exit_status);
     command->add_option("name", options->name, "Name, for people")->type_name("NAME")->required();
-    command->add_option("--role", options->role, "viewer reads, operator operates devices too, admin does everything")
-        ->required()
-        ->check(CLI::IsMember({"viewer", "operator", "admin"}));
+    add_role_option(*command, options->role);
     command
         ->add_option("--lifetime", options->lifetime, "30m, 12h, 90d; without it the token lives until it is revoked")
         ->type_name("TIME")
