@@ -1,15 +1,14 @@
 // What a connection notes in the flight record of its client.
 #include "gateway/mqtt_conversation.h"
+#include "mqtt/fixed_header.h"
 
 namespace mooring::gateway {
 namespace {
 
 using journal::Direction;
 
-// Behind the fixed header.
-constexpr std::uint32_t publish_bytes(std::size_t topic, std::size_t payload, std::uint8_t qos,
-                                      std::size_t properties) {
-  return static_cast<std::uint32_t>(2 + topic + (qos > 0 ? 2 : 0) + properties + payload);
+constexpr std::uint8_t publish_byte(bool dup, std::uint8_t qos, bool retain) {
+  return static_cast<std::uint8_t>(0x30 | (dup ? 8 : 0) | qos << 1 | (retain ? 1 : 0));
 }
 
 std::string address_text(const std::string& host, std::uint16_t port) {
@@ -19,7 +18,7 @@ std::string address_text(const std::string& host, std::uint16_t port) {
 
 }  // namespace
 
-void MqttConversation::open_flight(std::size_t connack_bytes, std::uint8_t connack_code) {
+void MqttConversation::open_flight(base::ByteView connack) {
   const broker::ClientInfo& info = client_->info;
   if (info.kind == broker::ClientKind::kOperator) return;
   flight_ = services_->flights.open(
@@ -31,14 +30,27 @@ void MqttConversation::open_flight(std::size_t connack_bytes, std::uint8_t conna
   note(Direction::kIn, 0x10, connect_->connect_bytes, connect_->keep_alive_s,
        static_cast<std::uint8_t>(level | (connect_->clean_session ? 0x80U : 0U)), connect_->client_id,
        base::as_bytes(address_text(info.peer_address, transport_.peer().address.port())));
-  note(Direction::kOut, 0x20, connack_bytes, 0, connack_code);
+  note_sent(connack, 0, 0);
 }
 
-void MqttConversation::note(Direction direction, std::uint8_t first_byte, std::size_t bytes, std::uint16_t packet_id,
-                            std::uint8_t result, std::string_view topic, base::ByteView payload) {
+void MqttConversation::note(Direction direction, std::uint8_t first_byte, std::size_t body_bytes,
+                            std::uint16_t packet_id, std::uint8_t result, std::string_view topic,
+                            base::ByteView payload) {
   if (flight_ == nullptr) return;
-  flight_->note({direction, first_byte, static_cast<std::uint32_t>(bytes), packet_id, result, topic, payload},
+  flight_->note({direction, first_byte, static_cast<std::uint32_t>(body_bytes), packet_id, result, topic, payload},
                 services_->event_loop.now_ms());
+}
+
+void MqttConversation::note_received(std::uint8_t first_byte, std::uint16_t packet_id, std::uint8_t result,
+                                     std::string_view topic) {
+  note(Direction::kIn, first_byte, machine_.body_bytes(), packet_id, result, topic);
+}
+
+void MqttConversation::note_sent(base::ByteView packet, std::uint16_t packet_id, std::uint8_t result) {
+  if (flight_ == nullptr) return;
+  mqtt::FixedHeader header;
+  mqtt::read_fixed_header(packet, header);
+  note(Direction::kOut, packet.front(), header.remaining_length, packet_id, result);
 }
 
 void MqttConversation::note_ping() {
@@ -47,38 +59,28 @@ void MqttConversation::note_ping() {
 
 void MqttConversation::note_publish(const mqtt::Publish& packet) {
   if (flight_ == nullptr) return;
-  const auto first = static_cast<std::uint8_t>(0x30 | (packet.dup ? 8 : 0) | packet.qos << 1 | (packet.retain ? 1 : 0));
-  const std::size_t length_bytes = packet.properties.size() < 128 ? 1 : 2;
-  const std::size_t properties = speaks_v5() ? length_bytes + packet.properties.size() : 0;
-  flight_->note(
-      {Direction::kIn, first, publish_bytes(packet.topic.size(), packet.payload.size(), packet.qos, properties),
-       packet.packet_id, 0, packet.topic, services_->flights.payload_to_note(packet.topic, packet.payload)},
-      services_->event_loop.now_ms());
+  note(Direction::kIn, publish_byte(packet.dup, packet.qos, packet.retain), machine_.body_bytes(), packet.packet_id, 0,
+       packet.topic, services_->flights.payload_to_note(packet.topic, packet.payload));
 }
 
-void MqttConversation::note_publish(const broker::PublishOut& packet, std::size_t properties_bytes) {
+void MqttConversation::note_publish(const broker::PublishOut& packet, std::size_t body_bytes) {
   if (flight_ == nullptr) return;
   const mqtt::Message& message = *packet.message;
-  const auto first = static_cast<std::uint8_t>(0x30 | (packet.dup ? 8 : 0) | packet.qos << 1 | (packet.retain ? 1 : 0));
-  const std::size_t properties = speaks_v5() ? properties_bytes + 1 : 0;
-  flight_->note(
-      {Direction::kOut, first, publish_bytes(message.topic().size(), message.payload().size(), packet.qos, properties),
-       packet.packet_id, 0, message.topic(), services_->flights.payload_to_note(message.topic(), message.payload())},
-      services_->event_loop.now_ms());
+  note(Direction::kOut, publish_byte(packet.dup, packet.qos, packet.retain), body_bytes, packet.packet_id, 0,
+       message.topic(), services_->flights.payload_to_note(message.topic(), message.payload()));
 }
 
 void MqttConversation::note_ack(mqtt::PacketType type, const mqtt::Ack& packet) {
   const unsigned flags = type == mqtt::PacketType::kPubrel ? 2 : 0;
-  note(Direction::kIn, static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags),
-       speaks_v5() && packet.reason != mqtt::ReasonCode::kSuccess ? 5 : 4, packet.packet_id,
-       static_cast<std::uint8_t>(packet.reason));
+  note_received(static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags), packet.packet_id,
+                static_cast<std::uint8_t>(packet.reason));
 }
 
 // Once for a connection, and in order: a newer connection of the same client writes to the same record.
-void MqttConversation::note_end(std::string_view text) {
+void MqttConversation::note_end() {
   if (end_noted_) return;
   end_noted_ = true;
-  note(Direction::kEnd, 0, 0, 0, 0, text);
+  note(Direction::kEnd, 0, 0, 0, 0, end_text_);
 }
 
 }  // namespace mooring::gateway

@@ -44,7 +44,7 @@ MqttConversation::~MqttConversation() {
   detach(broker::OfflineReason::kConnectionReset);
   if (counted_) --services_->counters.connected[static_cast<std::size_t>(channel())];
   if (flight_ == nullptr) return;
-  note_end(end_text_);
+  note_end();
   services_->flights.close(*flight_);
 }
 
@@ -82,9 +82,8 @@ void MqttConversation::on_publish(const mqtt::Publish& packet) {
 }
 
 void MqttConversation::on_oversized_publish(const mqtt::OversizedPublish& packet) {
-  note(journal::Direction::kIn, static_cast<std::uint8_t>(0x30 | packet.qos << 1),
-       packet.payload_bytes + packet.topic.size() + 8, packet.packet_id,
-       static_cast<std::uint8_t>(mqtt::ReasonCode::kPacketTooLarge), packet.topic);
+  note_received(static_cast<std::uint8_t>(0x30 | packet.qos << 1), packet.packet_id,
+                static_cast<std::uint8_t>(mqtt::ReasonCode::kPacketTooLarge), packet.topic);
   base::log_info("gateway", "{}: publish of {} bytes to '{}' discarded: the payload is over the limit (9320)", who(),
                  packet.payload_bytes, base::printable(packet.topic, 160));
   record_discarded(journal::kCodePayloadIllegal, "payload-too-large", "the payload is over the limit", packet.topic);
@@ -124,20 +123,11 @@ void MqttConversation::on_pubcomp(const mqtt::Ack& packet) {
   services_->broker.completed(*client_, packet);
 }
 void MqttConversation::on_subscribe(const mqtt::Subscribe& packet) {
-  if (flight_ != nullptr) {
-    std::size_t bytes = 4;
-    for (const mqtt::SubscribeEntry& entry : packet.entries) bytes += entry.filter.size() + 3;
-    note(journal::Direction::kIn, 0x82, bytes, packet.packet_id, packet.entries.begin()->qos,
-         packet.entries.begin()->filter);
-  }
+  note_received(0x82, packet.packet_id, packet.entries.begin()->qos, packet.entries.begin()->filter);
   services_->broker.subscribe(*client_, packet);
 }
 void MqttConversation::on_unsubscribe(const mqtt::Unsubscribe& packet) {
-  if (flight_ != nullptr) {
-    std::size_t bytes = 4;
-    for (const std::string_view filter : packet.filters) bytes += filter.size() + 2;
-    note(journal::Direction::kIn, 0xA2, bytes, packet.packet_id, 0, *packet.filters.begin());
-  }
+  note_received(0xA2, packet.packet_id, 0, *packet.filters.begin());
   services_->broker.unsubscribe(*client_, packet);
 }
 void MqttConversation::on_pingreq() {
@@ -146,8 +136,7 @@ void MqttConversation::on_pingreq() {
 }
 
 void MqttConversation::on_disconnect(const mqtt::Disconnect& packet) {
-  note(journal::Direction::kIn, 0xE0, packet.reason == mqtt::ReasonCode::kSuccess ? 2 : 3, 0,
-       static_cast<std::uint8_t>(packet.reason));
+  note_received(0xE0, 0, static_cast<std::uint8_t>(packet.reason));
   if (packet.session_expiry_s) {
     const std::uint32_t wanted = std::min(*packet.session_expiry_s, client_->info.rules->max_session_expiry_s);
     if (client_->session_expiry_s == 0 && wanted != 0) {  // MQTT 5 section 3.14.2.2.2
@@ -160,7 +149,7 @@ void MqttConversation::on_disconnect(const mqtt::Disconnect& packet) {
   client_->wants_will = packet.reason != mqtt::ReasonCode::kSuccess;
   last_packet_ms_ = transport_.loop().now_ms();  // this one counts as well: lastTime of connection.md 14
   detach(broker::OfflineReason::kDeviceDisconnect);
-  writer_.finish(ws::CloseCode::kNormal, {});
+  finish(ws::CloseCode::kNormal, {});
 }
 
 // None is offered: a client has nothing to continue, nor to begin anew (MQTT 5 section 4.12).
@@ -177,12 +166,12 @@ void MqttConversation::on_protocol_error(const mqtt::ProtocolError& error) {
   const ws::CloseCode code = too_large ? ws::CloseCode::kMessageTooBig : ws::CloseCode::kProtocolError;
   if (!error.reply.empty()) {
     writer_.packet(error.reply);
-    writer_.finish(code, error.text);
+    finish(code, error.text);
   } else if (speaks_v5() && !accepted_) {
     base::Bytes packet;
     mqtt::append_connack5(packet, error.code, false, {});
     writer_.packet(packet);
-    writer_.finish(code, error.text);
+    finish(code, error.text);
   } else {
     end(error.code, code, error.text);
   }
@@ -191,10 +180,17 @@ void MqttConversation::on_protocol_error(const mqtt::ProtocolError& error) {
 void MqttConversation::end(mqtt::ReasonCode reason, ws::CloseCode close_code, std::string_view text) {
   machine_.close();
   if (speaks_v5() && accepted_) {
-    note(journal::Direction::kOut, 0xE0, 3, 0, static_cast<std::uint8_t>(reason));
-    writer_.packet(mqtt::encode_disconnect(mqtt::Version::k5, reason).view());
+    const mqtt::SmallPacket packet = mqtt::encode_disconnect(mqtt::Version::k5, reason);
+    note_sent(packet.view(), 0, static_cast<std::uint8_t>(reason));
+    writer_.packet(packet.view());
   }
+  finish(close_code, text);
+}
+
+// Its client may be back before the socket is gone: the end is noted here.
+void MqttConversation::finish(ws::CloseCode close_code, std::string_view text) {
   writer_.finish(close_code, text);
+  note_end();
 }
 
 // ---- broker::ClientSink ----
@@ -219,8 +215,8 @@ void MqttConversation::send_publish(const broker::PublishOut& packet) {
   const mqtt::MessageRef& message = packet.message;
   ++services_->counters.messages_out[packet.qos];
   services_->counters.bytes_out[packet.qos] += message->payload().size();
-  note_publish(packet, 0);
   if (!speaks_v5()) {
+    note_publish(packet, 2 + message->topic().size() + (packet.qos > 0 ? 2 : 0) + message->payload().size());
     writer_.publish(message, packet.qos, packet.dup, packet.retain, packet.packet_id);
     return;
   }
@@ -232,8 +228,9 @@ void MqttConversation::send_publish(const broker::PublishOut& packet) {
     extras.topic_alias = alias.number;
     extras.topic_omitted = alias.known;
   }
-  writer_.publish(message,
-                  mqtt::Publish5Head(*message, packet.qos, packet.dup, packet.retain, packet.packet_id, extras));
+  const mqtt::Publish5Head head(*message, packet.qos, packet.dup, packet.retain, packet.packet_id, extras);
+  note_publish(packet, head.body_bytes());
+  writer_.publish(message, head);
 }
 
 // Counted without the alias's name for the topic, which adds three bytes once and shortens the packet afterwards.
@@ -249,15 +246,12 @@ bool MqttConversation::fits(const broker::PublishOut& packet) const {
 }
 
 void MqttConversation::send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::ReasonCode reason) {
-  note(journal::Direction::kOut,
-       static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | (type == mqtt::PacketType::kPubrel ? 2 : 0)),
-       speaks_v5() && reason != mqtt::ReasonCode::kSuccess ? 5 : 4, packet_id, static_cast<std::uint8_t>(reason));
-  writer_.packet(mqtt::encode_ack(machine_.version(), type, packet_id, reason).view());
+  const mqtt::SmallPacket packet = mqtt::encode_ack(machine_.version(), type, packet_id, reason);
+  note_sent(packet.view(), packet_id, static_cast<std::uint8_t>(reason));
+  writer_.packet(packet.view());
 }
 
 void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {
-  note(journal::Direction::kOut, 0x90, 4 + codes.size() + (speaks_v5() ? 1 : 0), packet_id,
-       speaks_v5() || !mqtt::is_error(codes[0]) ? static_cast<std::uint8_t>(codes[0]) : mqtt::kSubackFailure);
   base::Bytes packet;
   if (speaks_v5()) {
     mqtt::append_suback(packet, mqtt::Version::k5, packet_id, as_codes(codes));
@@ -268,14 +262,14 @@ void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const mqtt
     }
     mqtt::append_suback(packet, machine_.version(), packet_id, plain);
   }
+  note_sent(packet, packet_id, packet[packet.size() - codes.size()]);
   writer_.packet(packet);
 }
 
 void MqttConversation::send_unsuback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {
-  note(journal::Direction::kOut, 0xB0, speaks_v5() ? 5 + codes.size() : 4, packet_id,
-       static_cast<std::uint8_t>(codes[0]));
   base::Bytes packet;
   mqtt::append_unsuback(packet, machine_.version(), packet_id, as_codes(codes));
+  note_sent(packet, packet_id, static_cast<std::uint8_t>(codes[0]));
   writer_.packet(packet);
 }
 
@@ -332,8 +326,8 @@ void MqttConversation::close(broker::CloseCause cause) {
     record_refusal(journal::kCodeEnded, speaks_v5() ? 0x87 : 5, "closed", goodbye.text);
   }
   if (accepted_) {
+    end_text_ = goodbye.text;
     end(goodbye.reason, ws::CloseCode::kPolicyViolation, "closed by the server");
-    note_end(goodbye.text);
   }
 }
 
@@ -381,6 +375,7 @@ void MqttConversation::transport_ended(TransportEnd end) {
       detach(broker::OfflineReason::kConnectionReset);
       break;
   }
+  note_end();
 }
 
 void MqttConversation::shut_down() {

@@ -125,6 +125,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   bool take_will();
   std::string make_client_id() const;
   bool speaks_v5() const { return machine_.version() == mqtt::Version::k5; }
+  void finish(ws::CloseCode close_code, std::string_view text);
   // With DISCONNECT first where the client understands it.
   void end(mqtt::ReasonCode reason, ws::CloseCode close_code, std::string_view text);
   void sign_in_operator(const mqtt::Connect& packet);
@@ -132,14 +133,17 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void on_attached(tl::expected<broker::AttachResult, broker::AttachError> result, const Standing& standing);
 
   // flight_notes.cc: what goes into the flight record. Cheap when there is none.
-  void open_flight(std::size_t connack_bytes, std::uint8_t connack_code);
-  void note(journal::Direction direction, std::uint8_t first_byte, std::size_t bytes, std::uint16_t packet_id = 0,
+  void open_flight(base::ByteView connack);
+  void note(journal::Direction direction, std::uint8_t first_byte, std::size_t body_bytes, std::uint16_t packet_id = 0,
             std::uint8_t result = 0, std::string_view topic = {}, base::ByteView payload = {});
+  void note_received(std::uint8_t first_byte, std::uint16_t packet_id, std::uint8_t result,
+                     std::string_view topic = {});
+  void note_sent(base::ByteView packet, std::uint16_t packet_id, std::uint8_t result);
   void note_publish(const mqtt::Publish& packet);
-  void note_publish(const broker::PublishOut& packet, std::size_t properties_bytes);
+  void note_publish(const broker::PublishOut& packet, std::size_t body_bytes);
   void note_ping();
   void note_ack(mqtt::PacketType type, const mqtt::Ack& packet);
-  void note_end(std::string_view text);
+  void note_end();
 
   void record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name, std::string_view reason,
                       const base::DeviceKey& holder = {});

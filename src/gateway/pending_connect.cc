@@ -31,7 +31,7 @@ PendingConnect::PendingConnect(const mqtt::Connect& packet)
       client_id(packet.client_id),
       clean_session(packet.clean_session),
       keep_alive_s(packet.keep_alive_s),
-      connect_bytes(static_cast<std::uint32_t>(packet.body.size() + (packet.body.size() < 128 ? 2 : 3))),
+      connect_bytes(static_cast<std::uint32_t>(packet.body.size())),
       granted_keep_alive_s(packet.keep_alive_s),
       wanted_expiry_s(packet.session_expiry_s),
       receive_maximum(packet.receive_maximum),

@@ -30,7 +30,7 @@ struct PendingConnect {
   bool assigned = false;  // client_id is the server's
   bool clean_session;
   std::uint16_t keep_alive_s;          // as asked
-  std::uint32_t connect_bytes;         // of the packet
+  std::uint32_t connect_bytes;         // behind the fixed header
   std::uint16_t granted_keep_alive_s;  // set by the sign-in
   std::uint32_t wanted_expiry_s;
   std::uint32_t expiry_max_s = mqtt::kNeverExpires;  // set by the sign-in: a ticket's

@@ -470,11 +470,12 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
     mqtt::append_connack5(
         packet, mqtt::ReasonCode::kSuccess, present,
         connect_->announce(standing.rules, static_cast<std::uint32_t>(largest), standing.packets.topic_alias_maximum));
-    open_flight(packet.size(), 0);
+    open_flight(packet);
     writer_.packet(packet);
   } else {
-    open_flight(4, 0);
-    writer_.packet(mqtt::encode_connack(machine_.version(), mqtt::ConnackCode::kAccepted, present).view());
+    const mqtt::SmallPacket packet = mqtt::encode_connack(machine_.version(), mqtt::ConnackCode::kAccepted, present);
+    open_flight(packet.view());
+    writer_.packet(packet.view());
   }
   connect_.reset();
   machine_.accept_connect();

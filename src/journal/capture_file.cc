@@ -175,7 +175,8 @@ class Capture {
         big(out, 0, 1);
         big(out, entry.result, 1);
         break;
-      case 3:  // PUBLISH
+      case 3:                                                  // PUBLISH
+        if (std::size_t{2} + entry.topic_bytes > rest) break;  // MQTT 5: an alias stood for it
         text(out, entry.topic, entry.topic_bytes);
         if (!whole_topic) break;
         if ((entry.first_byte & 0x06) != 0) big(out, entry.packet_id, 2);

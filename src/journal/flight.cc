@@ -12,7 +12,6 @@ constexpr std::uint64_t kFixedBytes = sizeof(Flight) + 96;
 constexpr std::uint8_t kPingreq = 0xC0;
 constexpr std::uint8_t kPingresp = 0xD0;
 constexpr std::uint32_t kPingBytes = 2;
-constexpr std::uint8_t kPublish = 3;
 constexpr std::size_t kSparePart = 4;  // of a record that is made free at a time
 
 constexpr std::uint32_t fixed_header_bytes(std::uint32_t remaining) {
@@ -42,7 +41,7 @@ void Flight::note_ping(base::MonoMs now_ms) {
     const base::MonoMs span_ms = now_ms - header.at_ms;
     if (header.first_byte == kPingreq && header.packet_id != 0xFFFF && span_ms >= 0 && span_ms <= 0xFFFF'FFFFLL) {
       ++header.packet_id;
-      header.bytes = static_cast<std::uint32_t>(span_ms);
+      header.body_bytes = static_cast<std::uint32_t>(span_ms);
       store(data_.get() + last_, header);
       return;
     }
@@ -106,7 +105,7 @@ std::vector<FlightEntry> Flight::read(base::WallMs wall_offset_ms) const {
     entry.at_ms = entry.last_ms = header.at_ms + wall_offset_ms;
     entry.direction = static_cast<Direction>(header.direction);
     entry.first_byte = header.first_byte;
-    entry.bytes = header.bytes + (header.first_byte >> 4 == kPublish ? fixed_header_bytes(header.bytes) : 0);
+    if (entry.direction != Direction::kEnd) entry.bytes = header.body_bytes + fixed_header_bytes(header.body_bytes);
     entry.packet_id = header.packet_id;
     entry.result = header.result;
     entry.topic.assign(text, header.topic_kept);
@@ -116,7 +115,7 @@ std::vector<FlightEntry> Flight::read(base::WallMs wall_offset_ms) const {
       out.push_back(std::move(entry));
       return header.size();
     }
-    entry.last_ms += header.bytes;
+    entry.last_ms += header.body_bytes;
     entry.count = header.packet_id;
     entry.packet_id = 0;
     entry.bytes = kPingBytes;

@@ -36,8 +36,8 @@ enum class Direction : std::uint8_t {
 // `payload` is cut after kPayloadBytesMax.
 struct FlightPacket {
   Direction direction = Direction::kIn;
-  std::uint8_t first_byte = 0;  // packet type and flags
-  std::uint32_t bytes = 0;      // of the whole packet; of a PUBLISH behind its fixed header
+  std::uint8_t first_byte = 0;   // packet type and flags
+  std::uint32_t body_bytes = 0;  // behind the fixed header: its "remaining length"
   std::uint16_t packet_id = 0;
   std::uint8_t result = 0;  // return or reason code; of SUBSCRIBE the QoS asked for first
   std::string_view topic = {};
@@ -50,7 +50,7 @@ struct FlightEntry {
   std::uint32_t count = 1;
   Direction direction = Direction::kIn;
   std::uint8_t first_byte = 0;
-  std::uint32_t bytes = 0;
+  std::uint32_t bytes = 0;  // of the whole packet
   std::uint16_t packet_id = 0;
   std::uint8_t result = 0;
   std::string topic;
@@ -89,7 +89,7 @@ class Flight : public base::ListHook<FlightListTag> {
   // As it is read; kept as three words.
   struct Header {
     base::MonoMs at_ms;
-    std::uint32_t bytes;        // of pings: how long ago the first was when the last came
+    std::uint32_t body_bytes;   // of pings: how long ago the first was when the last came
     std::uint16_t packet_id;    // of pings: how many
     std::uint16_t topic_bytes;  // as it was
     std::uint8_t first_byte;
@@ -111,7 +111,7 @@ class Flight : public base::ListHook<FlightListTag> {
   static void store(std::uint8_t* at, const Header& header) {
     const std::uint64_t words[3] = {
         static_cast<std::uint64_t>(header.at_ms),
-        header.bytes | std::uint64_t{header.packet_id} << 32 | std::uint64_t{header.topic_bytes} << 48,
+        header.body_bytes | std::uint64_t{header.packet_id} << 32 | std::uint64_t{header.topic_bytes} << 48,
         header.first_byte | std::uint64_t{header.direction} << 8 | std::uint64_t{header.result} << 16 |
             std::uint64_t{header.topic_kept} << 24 | std::uint64_t{header.payload_kept} << 32};
     for (std::size_t i = 0; i < 3; ++i) std::memcpy(at + 8 * i, &words[i], 8);
@@ -199,7 +199,7 @@ inline void Flight::copy(std::uint8_t* to, const char* from, std::size_t bytes) 
     if (!make_room(bytes)) return;
   }
   std::uint8_t* const at = data_.get() + end_;
-  store(at, {now_ms, packet.bytes, packet.packet_id,
+  store(at, {now_ms, packet.body_bytes, packet.packet_id,
              static_cast<std::uint16_t>(packet.topic.size()),  // of MQTT: never more than 65,535
              packet.first_byte, static_cast<std::uint8_t>(packet.direction), packet.result,
              static_cast<std::uint8_t>(topic_kept), static_cast<std::uint8_t>(payload_kept)});

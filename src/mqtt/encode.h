@@ -125,6 +125,7 @@ class Publish5Head {
   std::size_t bytes() const { return head_bytes_; }
   // The whole packet, payload included; to be compared with the client's maximum packet size before write().
   std::size_t packet_bytes() const { return head_bytes_ + message_.payload().size(); }
+  std::size_t body_bytes() const { return remaining_length_; }  // behind its fixed header
   // Whether the packet can be written at all: its remaining length fits four bytes.
   bool fits() const { return remaining_length_ <= kMaxRemainingLength; }
   // Writes bytes() bytes; fits() must hold.

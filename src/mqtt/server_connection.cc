@@ -306,6 +306,7 @@ std::size_t ServerConnection::skip_payload(base::ByteView in, ServerConnectionEv
   Publish publish;
   const ProtocolError* error = read_publish(header.flags, head.view().subspan(header.header_bytes), publish);
   ++packets_received_;
+  body_bytes_ = static_cast<std::uint32_t>(header.remaining_length);
   if (error == nullptr) {
     events.on_oversized_publish({publish.topic, publish.qos, publish.packet_id, skip_total_bytes_});
   } else {
@@ -319,6 +320,7 @@ void ServerConnection::dispatch(base::ByteView packet, ServerConnectionEvents& e
   FixedHeader header;
   read_fixed_header(packet, header);
   const base::ByteView body = packet.subspan(header.header_bytes);
+  body_bytes_ = static_cast<std::uint32_t>(body.size());
   const auto deliver = [&](const auto& decoded, auto on_packet) {
     if (!decoded) return fail(*decoded.error(), events);
     (events.*on_packet)(*decoded);

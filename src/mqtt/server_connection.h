@@ -130,6 +130,9 @@ class ServerConnection {
   // Whole packets received so far, modulo 2^32. Keep alive counts these, not bytes: compare before and after receive().
   std::uint32_t packets_received() const { return packets_received_; }
 
+  // Within a handler: how many bytes of its packet stood behind the fixed header (the remaining length).
+  std::uint32_t body_bytes() const { return body_bytes_; }
+
   // Bytes held for an incomplete packet, for memory accounting.
   std::size_t buffered_bytes() const { return partial_.capacity_bytes(); }
   // Bytes held for the client's topic aliases, likewise.
@@ -162,6 +165,7 @@ class ServerConnection {
   std::uint32_t skip_left_bytes_ = 0;      // of the payload of an oversized PUBLISH, whose head is in partial_
   std::uint32_t skip_total_bytes_ = 0;
   std::uint32_t packets_received_ = 0;
+  std::uint32_t body_bytes_ = 0;  // of the packet that was handled last
   State state_ = State::kAwaitConnect;
   Version version_ = Version::k311;
   bool paused_ = false;

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import PRODUCT_KEY, PRODUCT_SECRET, Device, Lines
-from rawclient import connect_packet
+from rawclient import SUBACK, Closed, connect_packet, subscribe_packet
 from registering import register, sign_registration
 from test_device_http import login, login_fields, post_form, post_json, publish
 
@@ -346,6 +346,20 @@ def test_the_last_packets(server):
     assert "->  CONNECT" in text and "connection ended: Device disconnect" in text
 
 
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_a_connection_ends_before_the_next_one_begins(server, transport):
+    device = server.device()
+    with server.sign_in(device, transport=transport) as lingering:
+        lingering.send(b"\xE0\x00")  # DISCONNECT; the socket stays open
+        with pytest.raises(Closed):
+            lingering.receive()
+        with server.sign_in(device, transport=transport) as client:
+            client.ping()
+            packets = flight(server, device)
+    kinds = [p.get("type", p["direction"]) for p in packets]
+    assert kinds == ["CONNECT", "CONNACK", "DISCONNECT", "end", "CONNECT", "CONNACK", "PINGREQ", "PINGRESP"], kinds
+
+
 def test_payloads_by_setting_and_bounds(make_server):
     server = make_server({"flight.payload_bytes": "4", "flight.bytes_per_client": "1024"})
     device = server.device()
@@ -400,6 +414,24 @@ def test_a_capture_file_that_wireshark_opens(server, tmp_path):
     malformed = subprocess.run([tshark, "-r", capture, "-Y", "_ws.malformed"], capture_output=True, text=True, check=True,
                                timeout=60).stdout
     assert malformed == ""
+
+
+# Remaining lengths around those that take another byte: the whole packet never has 130 or 16,387 bytes.
+@pytest.mark.parametrize("length", [127, 128, 16_383, 16_384])
+def test_packets_have_their_length_in_the_capture_file(server, tmp_path, length):
+    server.cli("account", "create", f"lengths{length}", "--password", "a long password", "--allow", "subscribe:/#")
+    with server.client() as client:
+        client.connect("reader", f"lengths{length}", "a long password")
+        packet = subscribe_packet(7, [("/" + "f" * (length - 6), 1)])
+        client.send(packet)
+        client.expect(SUBACK)
+        words = ["device", "flight", "--account", f"lengths{length}", "--client-id", "reader"]
+        shown = server.json(*words)["items"]
+        server.cli(*words, "--capture", tmp_path / "account.pcapng")
+    assert [p["bytes"] for p in shown if p["type"] == "SUBSCRIBE"] == [len(packet)]
+    told = subprocess.run([shutil.which("tshark"), "-r", tmp_path / "account.pcapng", "-Y", "mqtt.msgtype == 8", "-T",
+                           "fields", "-e", "mqtt.len"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert told.split() == [str(length)]
 
 
 def test_a_stopped_server_has_no_packets(make_server):

@@ -53,7 +53,7 @@ TEST(FlightTest, TheRingLosesNothingButTheOldest) {
       std::size_t kept = 0;
       for (std::size_t k = 0; k < entries.size(); ++k) {
         const std::size_t at = written.size() - entries.size() + k;
-        ASSERT_EQ(entries[k].bytes, at);
+        ASSERT_EQ(entries[k].bytes, at + (at < 128 ? 2 : 3));
         ASSERT_EQ(entries[k].at_ms, static_cast<base::WallMs>(at) + 1000);
         ASSERT_EQ(entries[k].topic, written[at].first);
         ASSERT_EQ(entries[k].payload, written[at].second);
@@ -71,8 +71,8 @@ TEST(FlightTest, TheRingLosesNothingButTheOldest) {
 TEST(FlightTest, AnIdleClientStaysSmall) {
   FlightRecorder recorder({1 << 20, 2048, 0});
   Flight* flight = recorder.open("d1");
-  flight->note({Direction::kIn, 0x10, 120, 60, 4, "pk.dn", base::as_bytes("192.0.2.7:50000")}, 0);
-  flight->note({Direction::kOut, 0x20, 4, 0, 0, {}, {}}, 1);
+  flight->note({Direction::kIn, 0x10, 118, 60, 4, "pk.dn", base::as_bytes("192.0.2.7:50000")}, 0);
+  flight->note({Direction::kOut, 0x20, 2, 0, 0, {}, {}}, 1);
   for (int i = 0; i < 5000; ++i) {
     flight->note_ping(60'000 * (i + 1));
   }
@@ -168,6 +168,21 @@ TEST(FlightTest, TwoConnectionsOfOneClientShareItsRecord) {
   second->note({Direction::kEnd, 0, 0, 0, 1, {}, {}}, 2);
   recorder.close(*second);
   EXPECT_EQ(recorder.read("d1").size(), 2U);
+}
+
+// A packet has 129 or 131 bytes, never 130: its length takes one byte more from 128 on.
+TEST(FlightTest, TheLengthOfAPacketIsKeptAsItWasWritten) {
+  FlightRecorder recorder({1 << 20, 2048, 0});
+  Flight* flight = recorder.open("d1");
+  const std::pair<std::uint32_t, std::uint32_t> kSizes[] = {{0, 2},           {127, 129},       {128, 131},
+                                                            {16'383, 16'386}, {16'384, 16'388}, {2'097'152, 2'097'157}};
+  for (const auto& [body, whole] : kSizes) flight->note({Direction::kIn, 0x82, body, 1, 1, "t", {}}, 1);
+  flight->note({Direction::kEnd, 0, 0, 0, 0, "over", {}}, 2);
+  const auto entries = flight->read(0);
+  ASSERT_EQ(entries.size(), std::size(kSizes) + 1);
+  for (std::size_t i = 0; i < std::size(kSizes); ++i) EXPECT_EQ(entries[i].bytes, kSizes[i].second);
+  EXPECT_EQ(entries.back().bytes, 0U);
+  recorder.close(*flight);
 }
 
 TEST(CaptureFileTest, HasABlockForEveryPacket) {
