@@ -11,6 +11,7 @@
 #include "gateway/authorizers.h"
 #include "gateway/certificate_sign_in.h"
 #include "gateway/mqtt_conversation.h"
+#include "gateway/refused_attempt.h"
 #include "gateway/session_identity.h"
 #include "mqtt/decode.h"
 #include "mqtt/encode.h"
@@ -20,27 +21,6 @@ namespace {
 constexpr std::size_t kAssignedIdCharacters = 22;  // 130 bits: nobody guesses another's
 constexpr std::uint32_t kTurnedAwayLinesPerSecond = 10;
 constexpr std::size_t kHeaderAllowanceBytes = 1024;  // properties, beside topic and payload
-constexpr std::size_t kKeptBytes = 1024;             // of each field of an attempt; no device's is longer
-
-// Null: there is nothing to examine.
-std::unique_ptr<journal::SignInAttempt> attempt_of(const PendingConnect& connect, const PeerFacts& peer,
-                                                   bool websocket) {
-  mqtt::Version version{};
-  const auto packet = mqtt::decode_connect(connect.body, version);
-  if (!packet) return nullptr;
-  auto attempt = std::make_unique<journal::SignInAttempt>();
-  attempt->has_user_name = packet->username.has_value();
-  attempt->has_password = packet->password.has_value();
-  attempt->user_name = packet->username.value_or("").substr(0, kKeptBytes);
-  attempt->client_id = packet->client_id.substr(0, kKeptBytes + 1);
-  if (packet->password) attempt->password = base::as_text(*packet->password).substr(0, kKeptBytes);
-  attempt->keep_alive_s = packet->keep_alive_s;
-  attempt->protocol_level = static_cast<std::uint8_t>(version);
-  attempt->clean_session = packet->clean_session;
-  attempt->tls = peer.tls;
-  attempt->websocket = websocket;
-  return attempt;
-}
 
 // connection.md 9.2 and 9.3: what the device log calls a refusal.
 std::uint16_t log_code(auth::RefusalReason reason) {
@@ -347,10 +327,7 @@ void MqttConversation::record_refusal(std::uint16_t code, std::uint8_t answer, s
   // Of one that is turned away unread nothing more is told: it has to stay cheap.
   if (connect_ != nullptr && !connect_->body.empty()) {
     event.facts = facts_of(*connect_);
-    event.attempt = attempt_of(*connect_, transport_.peer(), writer_.websocket());
-    // Of a device it is a code; of accounts, tickets and tokens the secret itself.
-    if (event.attempt != nullptr && event.attempt->user_name.find('&') == std::string::npos)
-      event.attempt->forget_password();
+    event.attempt = refused_attempt(*connect_, transport_.peer(), writer_.websocket());
   }
   event.known = false;
   services_->log.record(std::move(event));

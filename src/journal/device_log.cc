@@ -55,12 +55,13 @@ std::string_view to_text(Channel channel) {
 }
 
 SignInAttempt::~SignInAttempt() {
-  forget_password();
+  cut_password(0);
 }
 
-void SignInAttempt::forget_password() {
-  ::explicit_bzero(password.data(), password.size());
-  password.clear();
+void SignInAttempt::cut_password(std::size_t bytes) {
+  if (bytes >= password.size()) return;
+  ::explicit_bzero(password.data() + bytes, password.size() - bytes);
+  password.resize(bytes);
 }
 
 DeviceLog& no_device_log() {

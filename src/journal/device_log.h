@@ -78,7 +78,7 @@ struct SignInAttempt {
   SignInAttempt(const SignInAttempt&) = delete;
   SignInAttempt& operator=(const SignInAttempt&) = delete;
   ~SignInAttempt();
-  void forget_password();  // where it is a secret itself
+  void cut_password(std::size_t bytes);  // overwrites what is behind so many, where it is a secret itself
 
   std::string user_name;
   std::string client_id;
