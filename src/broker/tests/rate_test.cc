@@ -1,6 +1,10 @@
 #include "broker/rate.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
+
+#include <algorithm>
+#include <string>
 
 #include "broker/detached_rates.h"
 
@@ -52,6 +56,28 @@ TEST(DetachedRates, EachDeviceHasItsOwnAndTheyAreBounded) {
   for (std::size_t i = 0; i < DetachedRates::kMaxDevices; ++i) rates.of({"pk", "e" + std::to_string(i)}, 1100);
   EXPECT_EQ(taken(rates.of({"pk", "e0"}, 1100), 10, 1100, 100), 10);
   EXPECT_LE(rates.size(), DetachedRates::kMaxDevices);
+}
+
+double cpu_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+// With as many devices as the bound in a second, every new one looked through the whole table.
+TEST(DetachedRates, ManyDevicesCostEachNoMoreThanFew) {
+  const auto cost_of = [](std::size_t devices) {
+    constexpr std::size_t kCalls = 4 * DetachedRates::kMaxDevices;
+    DetachedRates rates;
+    const double before = cpu_seconds();
+    for (std::size_t i = 0; i < kCalls; ++i) {
+      rates.of({"pk", std::to_string(i % devices)}, static_cast<base::MonoMs>(i * 1000 / DetachedRates::kMaxDevices));
+    }
+    EXPECT_EQ(rates.size(), std::min(devices, DetachedRates::kMaxDevices));
+    return cpu_seconds() - before;
+  };
+  const double few = cost_of(1000);
+  EXPECT_LT(cost_of(3 * DetachedRates::kMaxDevices), 40 * few);
 }
 
 TEST(TokenBucket, TheClockComesAround) {
