@@ -302,7 +302,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
   static std::optional<std::size_t> automatic_number(const LocalSession& home, const mqtt::SubscribeEntry& entry,
                                                      std::uint32_t subscription_id);
   static bool leave_automatic(LocalSession& home, std::string_view filter);
-  void settle_awaited(LocalSession& home, std::uint64_t request, bool stored);
+  void save_without_refused(Client& client, const std::shared_ptr<PendingSuback>& pending);
+  bool settle_awaited(LocalSession& home, std::uint64_t request, bool stored);
   void take_back(LocalSession& home, const AwaitedFilter& refused);
   static void forget_awaited(LocalSession& home, std::string_view filter);
   void finish_suback(const std::shared_ptr<PendingSuback>& pending);

@@ -91,7 +91,12 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
     ++pending->waits;
     save_then(client, [this, pending, request](LocalSession* still, Client* waiting, bool saved) {
       pending->stored = saved;
-      if (still != nullptr) settle_awaited(*still, request, saved);
+      const bool may_be_stored = still != nullptr && settle_awaited(*still, request, saved);
+      if (may_be_stored && waiting != nullptr) {
+        save_without_refused(*waiting, pending);
+        return;
+      }
+      if (may_be_stored) save_now(*still);
       if (waiting != nullptr) finish_suback(pending);
     });
   }
@@ -119,9 +124,17 @@ void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
   pump_replays(*client);
 }
 
+// A save that was under way carries what has been refused. The refusal is told when another one has followed it.
+void Broker::save_without_refused(Client& client, const std::shared_ptr<PendingSuback>& pending) {
+  save_then(client, [this, pending](LocalSession* still, Client* waiting, bool saved) {
+    if (!saved && still != nullptr) save_later(still->session->number());
+    if (waiting != nullptr) finish_suback(pending);
+  });
+}
+
 // The store has answered the SUBSCRIBE. What it refused is taken back, unless a later one asks for the same: then that
-// one's answer decides. A save under way meanwhile carries what was taken back; another one follows it.
-void Broker::settle_awaited(LocalSession& home, std::uint64_t request, bool stored) {
+// one's answer decides. True: a save under way meanwhile carries what was taken back, and another one has to follow it.
+bool Broker::settle_awaited(LocalSession& home, std::uint64_t request, bool stored) {
   std::vector<AwaitedFilter> own;
   std::vector<AwaitedFilter> others;
   for (AwaitedFilter& filter : home.awaited) (filter.request == request ? own : others).push_back(std::move(filter));
@@ -140,12 +153,12 @@ void Broker::settle_awaited(LocalSession& home, std::uint64_t request, bool stor
     take_back(home, *filter);
     took_back = true;
   }
-  if (!took_back) return;
+  if (!took_back) return false;
   if (home.client == nullptr && home.device_scope && !home.session->has_state()) {
     end_session(home);
-  } else if (home.saves_under_way > 0) {
-    save_now(home);
+    return false;
   }
+  return home.saves_under_way > 0;
 }
 
 void Broker::take_back(LocalSession& home, const AwaitedFilter& refused) {

@@ -148,6 +148,26 @@ TEST(Regression, RefusedMeansNotStored) {
     EXPECT_THAT(world.connected_account("c", lasting()).payloads(), ElementsAre("kept"));
   });
 }
+// It was told while the save that carried it was the last one.
+TEST(Regression, RefusedMeansNotStoredAlreadyWhenItIsTold) {
+  in_many_worlds([](World& world) {
+    TestClient& client = world.connected_account("c", lasting());
+    world.subscribed(client, {{"old", 1}, {"kept", 1}});
+    world.store.memory.fail_writes(true);
+    const auto refused = world.subscribe(client, {{"new", 1}});
+    fail_what_waits(world);
+    const AllBut narrower("old");
+    world.broker(client.loop).narrow_account("lab", narrower);
+    world.store.memory.commit();
+    while (client.subacks.size() < 2) ASSERT_TRUE(world.step());
+    EXPECT_THAT(client.codes(refused), ElementsAre(0x80));
+    world.kill();
+    TestClient& sender = world.connected_account("sender");
+    for (const char* topic : {"old", "new", "kept"}) world.publish(sender, topic, topic, 1);
+    world.settle();
+    EXPECT_THAT(world.connected_account("c", lasting()).payloads(), ElementsAre("kept"));
+  });
+}
 // The options of a refused SUBSCRIBE stayed with the subscription that there was.
 TEST(Regression, ARefusedSubscribeLeavesTheOlderOneAsItWas) {
   in_many_worlds([](World& world) {
