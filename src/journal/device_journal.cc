@@ -186,7 +186,7 @@ void DeviceJournal::run() {
 
     const base::MonoMs now = clock_.mono_ms();
     const auto done = guarded([&]() -> Result<> {
-      if (damaged || writer_ == nullptr) begin_anew();
+      if (damaged || writer_ == nullptr) begin_anew(damaged);
       writer_->write(batch, asked, limits, clock_.wall_ms());
       if (now >= trim_at) trim_at = writer_->trim(limits, clock_.wall_ms()) ? now : now + kTrimEveryMs;
       return {};
@@ -213,20 +213,25 @@ void DeviceJournal::run() {
   written_.notify_all();
 }
 
-// On the journal's thread. Throws when there can be no new file either; then the next batch tries again.
-void DeviceJournal::begin_anew() {
-  if (writer_ != nullptr) {
-    base::log_error("journal", "{} is damaged; it is put aside as {}.damaged and a new one begins", file_.string(),
-                    file_.string());
-  }
+// On the journal's thread. Throws when there can be no new file either; then the next batch tries again, and what was
+// put aside stays there.
+void DeviceJournal::begin_anew(bool damaged) {
   writer_.reset();
   const std::lock_guard lock(reader_mutex_);
   reader_.reset();
-  put_aside(file_);
+  if (damaged) {
+    base::log_error("journal", "{} is damaged; it is put aside as {}.damaged and a new one begins", file_.string(),
+                    file_.string());
+    put_aside(file_);
+    // Whatever readers have said until here, they said of the file that has gone.
+    const std::lock_guard state(mutex_);
+    damaged_ = false;
+  }
   make_private(file_);
   writer_ = std::make_unique<Writer>(file_, examiner_);
 }
 
+// Under reader_mutex_: the file that the error is about is still in its place.
 void DeviceJournal::look_at(const base::Error& error) {
   if (error.code != Errc::kCorrupt) return;
   const std::lock_guard lock(mutex_);

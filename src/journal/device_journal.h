@@ -69,7 +69,7 @@ class DeviceJournal final : public DeviceLog, public JournalReader {
   DeviceJournal(std::unique_ptr<Writer> writer, std::filesystem::path file, Examiner* examiner,
                 const base::Clock& clock);
   void run();
-  void begin_anew();
+  void begin_anew(bool damaged);
   void look_at(const base::Error& error);
   void wait_written(const base::DeviceKey* device);
 
@@ -93,7 +93,7 @@ class DeviceJournal final : public DeviceLog, public JournalReader {
   bool stopping_ = false;
   bool damaged_ = false;  // a reader found the file so
 
-  std::mutex reader_mutex_;
+  std::mutex reader_mutex_;  // before mutex_
   struct Reader;
   std::unique_ptr<Reader> reader_;
   std::thread thread_;

@@ -78,6 +78,24 @@ class DeviceJournalTest : public ::testing::Test {
     event.address = "192.0.2.7:1234";
     return event;
   }
+  void damage_what_opening_does_not_read() {
+    constexpr std::size_t kIntact = 4 * 4096;
+    for (int i = 0; i < 2000; ++i) journal_->record(event("dev" + std::to_string(i), Action::kOnline));
+    log("dev1");
+    journal_.reset();
+    for (const char* companion : {"-wal", "-shm"}) std::filesystem::remove(folder_.file().string() + companion);
+    {
+      std::fstream file(folder_.file(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(kIntact);
+      file << std::string(std::filesystem::file_size(folder_.file()) - kIntact, 'x');
+    }
+    open();
+  }
+  bool damaged_one_is_aside() const {
+    std::ifstream stream(folder_.file().string() + ".damaged", std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(stream), {}};
+    return content.ends_with(std::string(4096, 'x'));
+  }
   Event refusal(std::string device, std::string password, std::string address = "192.0.2.7:1234") {
     Event made = event(std::move(device), Action::kRefused);
     made.code = kCodeBadSignature;
@@ -417,17 +435,7 @@ TEST_F(DeviceJournalTest, ADamagedFileIsPutAside) {
 }
 
 TEST_F(DeviceJournalTest, DamageThatShowsLaterIsPutAsideToo) {
-  constexpr std::size_t kIntact = 4 * 4096;
-  for (int i = 0; i < 2000; ++i) journal_->record(event("dev" + std::to_string(i), Action::kOnline));
-  log("dev1");
-  journal_.reset();
-  for (const char* companion : {"-wal", "-shm"}) std::filesystem::remove(folder_.file().string() + companion);
-  {
-    std::fstream file(folder_.file(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(kIntact);  // behind the pages that opening reads
-    file << std::string(std::filesystem::file_size(folder_.file()) - kIntact, 'x');
-  }
-  open();
+  damage_what_opening_does_not_read();
   EXPECT_FALSE(std::filesystem::exists(folder_.file().string() + ".damaged")) << "it does not show yet";
   const auto is_there = [&] {
     const auto page = journal_->read_log({"pk", "dev1"}, {});
@@ -439,6 +447,40 @@ TEST_F(DeviceJournalTest, DamageThatShowsLaterIsPutAsideToo) {
   }
   EXPECT_TRUE(is_there());
   EXPECT_TRUE(std::filesystem::exists(folder_.file().string() + ".damaged"));
+}
+
+// Readers told of the damage again while the new file was made; that one was put aside then, over the damaged one.
+TEST_F(DeviceJournalTest, AFileThatManyFindDamagedIsPutAsideOnce) {
+  for (int round = 0; round < 20; ++round) {
+    damage_what_opening_does_not_read();
+    std::vector<std::thread> readers;
+    for (int i = 0; i < 8; ++i) {
+      readers.emplace_back([&] {
+        for (int k = 0; k < 20; ++k) journal_->read_log({"pk", "dev1"}, {});
+      });
+    }
+    for (std::thread& reader : readers) reader.join();
+    journal_->record(event("dev1", Action::kOffline));
+    ASSERT_EQ(log("dev1").size(), 1U);
+    ASSERT_TRUE(damaged_one_is_aside()) << "round " << round;
+  }
+}
+
+// When there could be no new file, it was put aside with the next batch, over the damaged one.
+TEST_F(DeviceJournalTest, WhatWasPutAsideStaysWhileThereCanBeNoNewFile) {
+  damage_what_opening_does_not_read();
+  const auto previous = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit full = before;
+  full.rlim_cur = 4096;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(journal_->read_log({"pk", "dev1"}, {}));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, previous);
+  journal_->record(event("dev1", Action::kOffline));
+  EXPECT_EQ(log("dev1").size(), 1U);
+  EXPECT_TRUE(damaged_one_is_aside());
 }
 
 // A limit on the size of files stands in for the full disk: writing fails in the same place.
