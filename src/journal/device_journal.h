@@ -7,8 +7,8 @@
 // Repeats are merged: what happens to a device again in the same way, without anything else in between, is one entry
 // with a count. It is written at once the first time, then after 10 s, 20 s, and so on up to every 160 s; asking for a
 // device's log writes what is pending for it. A merge ends with the device's coming or going, after an hour, or when
-// nothing more came for ten minutes. A device has at most kGroupsOfDevice merges and kNewGroupsPerMinute new ones a
-// minute; what is beyond joins one entry without subject.
+// nothing more came for ten minutes. A device has at most kGroupsOfDevice merges, fewer while very many devices have
+// some, and kNewGroupsPerMinute new ones a minute; what is beyond joins one entry without subject.
 #pragma once
 
 #include <condition_variable>

@@ -13,7 +13,10 @@
 namespace mooring::journal {
 
 inline constexpr std::size_t kGroupsOfDevice = 8;
-inline constexpr std::size_t kMergingDevicesMax = 20'000;
+inline constexpr std::size_t kGroupsOfDeviceInStorm = 2;  // refused, and turned away
+inline constexpr std::size_t kStormDevices = 20'000;
+// More than a storm has: with fewer every repeat would find its merge pushed out, and be a row.
+inline constexpr std::size_t kMergingDevicesMax = 65'536;
 inline constexpr std::size_t kMergingStrangersMax = 10'000;
 inline constexpr std::uint32_t kNewGroupsPerMinute = 12;
 inline constexpr std::uint32_t kExaminationsPerMinute = 12;  // of one device
@@ -29,6 +32,7 @@ struct Group {
   base::WallMs write_at_ms = 0;   // when `pending` is due
   base::WallMs write_step_ms = kFirstWriteMs;
   bool pending = false;  // the stored row is behind
+  bool over = false;     // its row was trimmed: what comes next begins another entry, with its details
 };
 
 // Everything that is merged for one device, or for one stranger.
@@ -39,8 +43,9 @@ struct Merging {
   std::uint32_t new_groups = 0;
   std::uint32_t examinations = 0;
 
+  bool counts_this_minute(base::WallMs now_ms) const { return now_ms - minute_ms < 60'000 && now_ms >= minute_ms; }
   void count_minute(base::WallMs now_ms) {
-    if (now_ms - minute_ms < 60'000 && now_ms >= minute_ms) return;
+    if (counts_this_minute(now_ms)) return;
     minute_ms = now_ms;
     new_groups = 0;
     examinations = 0;
@@ -76,6 +81,7 @@ class Merges {
     order_.clear();
   }
   bool full() const { return order_.size() >= most_; }
+  std::size_t size() const { return order_.size(); }
   Merging& oldest() { return order_.back(); }
   std::list<Merging>& all() { return order_; }
 

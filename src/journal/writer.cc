@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::size_t kKnownMax = 10'000;
 constexpr base::WallMs kKnownForMs = 10'000;
-constexpr std::size_t kNamesOfStranger = 50;  // of one address; the others share a row
+constexpr std::size_t kNamesOfStranger = 50;           // of one address; the others share a row
 constexpr std::string_view kManyKinds = "many-kinds";  // beyond kNewGroupsPerMinute they share a row
-constexpr std::size_t kTrimRows = 2'000;      // of one step
+constexpr std::size_t kTrimRows = 2'000;               // of one step
 constexpr unsigned kTrimPages = 1'000;
 constexpr std::size_t kWaitingMax = 1'000;   // for the examiner; three kilobytes each
 constexpr base::WallMs kDueEveryMs = 1'000;  // looking through all merges takes a millisecond
@@ -113,9 +113,13 @@ bool is_due(const Group& group, base::WallMs now_ms) {
   return group.pending && (group.write_at_ms <= now_ms || group.write_at_ms - now_ms > kLastWriteMs);
 }
 
+bool has_ended(const Group& group, base::WallMs now_ms) {
+  return group.over || now_ms - group.entry.at_ms > kGroupLifeMs || now_ms - group.entry.last_ms > kGroupQuietMs;
+}
+
+// Also when the clock was set back.
 bool is_over(const Group& group, base::WallMs now_ms) {
-  return now_ms - group.entry.at_ms > kGroupLifeMs || now_ms - group.entry.last_ms > kGroupQuietMs ||
-         now_ms < group.entry.at_ms;
+  return has_ended(group, now_ms) || now_ms < group.entry.at_ms;
 }
 
 }  // namespace
@@ -162,6 +166,7 @@ bool DeviceJournal::Writer::is_known(const base::DeviceKey& device, base::WallMs
   if (device.product_key.empty() || device.device_name.empty()) return false;
   if (examiner_ == nullptr) return true;
   const std::string key = key_of(device);
+  if (const Merging* merging = devices_.find(key); merging != nullptr && !merging->groups.empty()) return true;
   const auto found = known_.find(key);
   if (found != known_.end() && now_ms >= found->second.asked_ms && now_ms - found->second.asked_ms < kKnownForMs) {
     return found->second.known;
@@ -295,7 +300,7 @@ void DeviceJournal::Writer::take_of_device(Event& event, const JournalLimits& li
     grow(*fallback, event);
     return;
   }
-  if (merging.groups.size() >= kGroupsOfDevice) {
+  if (merging.groups.size() >= groups_of_device()) {
     const auto idle =
         std::min_element(merging.groups.begin(), merging.groups.end(),
                          [](const Group& a, const Group& b) { return a.entry.last_ms < b.entry.last_ms; });
@@ -374,8 +379,12 @@ void DeviceJournal::Writer::settle(Group& group, bool stranger) {
     group.entry.id = 0;  // the row is found by its names; if it was trimmed, it is made anew
     file_.add_stranger(group.entry, group_of(group.entry.address));
     group.entry.count = 0;
-  } else {
-    file_.update(group.entry);
+  } else if (!file_.update(group.entry)) {
+    // The row was trimmed while it grew. Its count is told all the same; the details went with the row.
+    group.entry.reason = "Again and again; the entry that told more was too old to be kept.";
+    file_.insert(group.entry);
+    group.entry.reason = std::string();
+    group.over = true;
   }
 }
 
@@ -386,16 +395,27 @@ void DeviceJournal::Writer::settle_all(Merging& merging, bool stranger) {
 void DeviceJournal::Writer::settle_due(base::WallMs now_ms) {
   if (now_ms >= due_looked_ms_ && now_ms - due_looked_ms_ < kDueEveryMs) return;
   due_looked_ms_ = now_ms;
-  for (Merging& merging : devices_.all()) {
-    for (Group& group : merging.groups) {
-      if (is_due(group, now_ms)) settle(group, false);
+  settle_due(devices_, false, now_ms);
+  settle_due(strangers_, true, now_ms);
+}
+
+// What is over goes, so that the memory of a storm goes with it.
+void DeviceJournal::Writer::settle_due(Merges& merges, bool stranger, base::WallMs now_ms) {
+  for (auto merging = merges.all().begin(); merging != merges.all().end();) {
+    std::erase_if(merging->groups, [&](Group& group) {
+      const bool ended = has_ended(group, now_ms);
+      if (ended || is_due(group, now_ms)) settle(group, stranger);
+      return ended;
+    });
+    const auto looked_at = merging++;
+    if (looked_at->groups.empty() && !looked_at->counts_this_minute(now_ms)) {
+      merges.remove(std::string(looked_at->key));
     }
   }
-  for (Merging& merging : strangers_.all()) {
-    for (Group& group : merging.groups) {
-      if (is_due(group, now_ms)) settle(group, true);
-    }
-  }
+}
+
+std::size_t DeviceJournal::Writer::groups_of_device() const {
+  return devices_.size() <= kStormDevices ? kGroupsOfDevice : kGroupsOfDeviceInStorm;
 }
 
 bool DeviceJournal::Writer::trim(const JournalLimits& limits, base::WallMs now_ms) {

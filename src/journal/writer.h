@@ -31,6 +31,7 @@ class DeviceJournal::Writer {
   void take_of_device(Event& event, const JournalLimits& limits);
   void take_of_stranger(Event& event, const JournalLimits& limits);
   bool is_known(const base::DeviceKey& device, base::WallMs now_ms);
+  std::size_t groups_of_device() const;
   std::optional<Diagnosis> examine(Merging& merging, const Event& event);
   // Of a row that was made without a look. False: there are too many already.
   bool wait_turn(Event& event, std::int64_t row, bool stranger);
@@ -39,6 +40,7 @@ class DeviceJournal::Writer {
   void settle(Group& group, bool stranger);
   void settle_all(Merging& merging, bool stranger);
   void settle_due(base::WallMs now_ms);
+  void settle_due(Merges& merges, bool stranger, base::WallMs now_ms);
   Merging& merging_of(Merges& merges, std::string key, bool stranger);
 
   JournalFile file_;

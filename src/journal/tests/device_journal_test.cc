@@ -49,9 +49,14 @@ class TestExaminer final : public Examiner {
     while (holds) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return Diagnosis{event.attempt->password, "text of " + event.attempt->password, "advice"};
   }
-  bool is_known(const base::DeviceKey& device) override { return known.contains(device.device_name); }
+  bool is_known(const base::DeviceKey& device) override {
+    ++asked;
+    return knows_all || known.contains(device.device_name);
+  }
 
   std::set<std::string> known{"dev1", "dev2"};
+  std::atomic<bool> knows_all{false};
+  std::atomic<int> asked{0};
   std::atomic<int> examined{0};
   std::atomic<bool> busy{false};
   std::atomic<bool> holds{false};  // whoever examines waits
@@ -362,6 +367,37 @@ TEST_F(DeviceJournalTest, ADeviceKeepsItsNewestEntries) {
   EXPECT_EQ(entries.back().reason, "999");
 }
 
+// The count of a merge whose row had gone was never written again.
+TEST_F(DeviceJournalTest, WhatRepeatsOutlivesTheTrimmingOfItsEntry) {
+  limits_.entries_per_device = 4;
+  journal_->set_limits(limits_);
+  LogQuery all;
+  all.limit = 1000;
+  const auto counts_of_p1 = [&] {
+    std::vector<std::uint64_t> counts;
+    for (const Entry& entry : log("dev1", all)) {
+      if (entry.diagnosis.name == "p1") counts.push_back(entry.count);
+    }
+    return counts;
+  };
+  journal_->record(refusal("dev1", "p1"));
+  journal_->record(refusal("dev1", "p1"));
+  ASSERT_EQ(counts_of_p1(), std::vector<std::uint64_t>{2});
+  for (int i = 0; i < 12; ++i) {  // until the row has gone; so many kinds take two minutes
+    if (i == 6) {
+      clock_.advance(61'000);
+      journal_->record(refusal("dev1", "p1"));
+    }
+    journal_->record(refusal("dev1", "other" + std::to_string(i)));
+  }
+  journal_->record(refusal("dev1", "p1"));
+  journal_->record(refusal("dev1", "p1"));
+  EXPECT_EQ(counts_of_p1(), std::vector<std::uint64_t>{5});
+  journal_->record(refusal("dev1", "p1"));  // begins anew, with its details
+  EXPECT_EQ(counts_of_p1(), (std::vector<std::uint64_t>{5, 1}));
+  EXPECT_EQ(log("dev1", all).back().diagnosis.text, "text of p1");
+}
+
 TEST_F(DeviceJournalTest, AgeAndSizeAreBounded) {
   limits_.max_age_s = 3600;
   journal_->set_limits(limits_);
@@ -517,6 +553,28 @@ TEST_F(DeviceJournalTest, AFileIsReadWithoutAServer) {
   ASSERT_TRUE(none);
   EXPECT_EQ(*none, nullptr);
   open();
+}
+
+// With more devices than there were merges, every repeat was a row of its own, and every one asked the registry.
+TEST_F(DeviceJournalTest, AStormOfManyDevicesIsMergedAndAsksOnce) {
+  constexpr int kDevices = 30'000;
+  constexpr int kRounds = 3;
+  examiner_.knows_all = true;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kDevices; ++i) {
+      Event refused = refusal("dev" + std::to_string(i), "");
+      refused.attempt = nullptr;
+      journal_->record(std::move(refused));
+      if (i % 10'000 == 0) log("dev0");  // the queue has its bounds
+    }
+  }
+  ASSERT_EQ(journal_->counters().dropped, 0U);
+  for (const char* const device : {"dev0", "dev1", "dev29999"}) {
+    const auto entries = log(device);
+    ASSERT_EQ(entries.size(), 1U) << device;
+    EXPECT_EQ(entries[0].count, kRounds) << device;
+  }
+  EXPECT_LE(examiner_.asked, kDevices);
 }
 
 TEST_F(DeviceJournalTest, AStormIsCountedAndLeavesRoomForComingAndGoing) {
