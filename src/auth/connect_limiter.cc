@@ -188,6 +188,12 @@ bool ConnectLimiter::turned_away(std::string_view address, std::string_view who,
   return strangers_.count(hash_({from}), now_ms) > kStrangersPerSecond;
 }
 
+bool ConnectLimiter::refused_lately(std::string_view address, std::string_view who, base::MonoMs now_ms) const {
+  if (!address_over_limit(address, now_ms)) return false;
+  std::array<char, 16> storage;
+  return standing(address_key(address, storage), who, now_ms) == Standing::kRefused;
+}
+
 bool ConnectLimiter::may_check_password(std::string_view address, std::string_view who, base::MonoMs now_ms) {
   if (!address_over_limit(address, now_ms)) return true;
   std::array<char, 16> storage;

@@ -73,6 +73,8 @@ class ConnectLimiter {
   // Addresses as text without port. IPv6 counts by its first 64 bits, mapped IPv4 as IPv4.
   bool address_over_limit(std::string_view address, base::MonoMs now_ms) const;
   bool turned_away(std::string_view address, std::string_view who, base::MonoMs now_ms);
+  // Whether it is for a refusal of its own that this one is turned away now. Counts nothing.
+  bool refused_lately(std::string_view address, std::string_view who, base::MonoMs now_ms) const;
   bool may_shake_hands(std::string_view address, base::MonoMs now_ms);
   bool may_check_password(std::string_view address, std::string_view who, base::MonoMs now_ms);
   // Refused for a mistake of the client's. True: with this one the address goes into back-off.

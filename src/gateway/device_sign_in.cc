@@ -31,6 +31,10 @@ bool DeviceSignIn::turned_away(const auth::ConnectAttempt& attempt) {
   return turned_away(attempt.peer_address, who_of(attempt));
 }
 
+bool DeviceSignIn::refused_lately(const auth::ConnectAttempt& attempt) const {
+  return limiter_.refused_lately(attempt.peer_address, who_of(attempt), clock_.mono_ms());
+}
+
 bool DeviceSignIn::rate_limited(const auth::ConnectAttempt& attempt) {
   if (turned_away(attempt)) return true;
   const base::MonoMs now = clock_.mono_ms();

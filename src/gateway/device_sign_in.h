@@ -49,6 +49,8 @@ class DeviceSignIn {
   // for devices (section 7).
   bool rate_limited(const auth::ConnectAttempt& attempt);
   bool turned_away(const auth::ConnectAttempt& attempt);
+  // The part of it that needs nothing of the home loop, for an answer wherever the CONNECT came in.
+  bool refused_lately(const auth::ConnectAttempt& attempt) const;
 
   // A device whose credentials are cached is answered before authenticate() returns, others later on this loop. The
   // attempt is not borrowed beyond the call. Refusals and sign-ins are counted here.

@@ -105,6 +105,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
 
   // sign_in_steps.cc
   std::optional<session::LoopId> home_elsewhere(const mqtt::Connect& packet) const;
+  bool was_refused_lately(const mqtt::Connect& packet) const;
   void sign_in(const mqtt::Connect& packet);
   void sign_in_device(const auth::ConnectAttempt& attempt);
   void sign_in_account(const auth::ConnectAttempt& attempt, bool anonymous);

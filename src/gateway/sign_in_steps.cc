@@ -80,6 +80,11 @@ std::string facts_of(const PendingConnect& connect) {
 
 void MqttConversation::on_connect(const mqtt::Connect& packet) {
   last_packet_ms_ = transport_.loop().now_ms();
+  if (was_refused_lately(packet)) {  // most of a storm: not worth the way to another loop
+    user_name_ = base::printable(*packet.username, 128);
+    refuse(auth::Refusal::of(auth::RefusalReason::kRateLimited));
+    return;
+  }
   arrival_ = services_->broker.arrival();
   const auto home = home_elsewhere(packet);
   if (!home) {
@@ -89,6 +94,17 @@ void MqttConversation::on_connect(const mqtt::Connect& packet) {
   // This is deep inside of receive(): only what must be kept is kept here. At most Limits::max_connect_bytes.
   kept_connect_.assign(packet.body.begin(), packet.body.end());
   transport_.move_to(*home);
+}
+
+bool MqttConversation::was_refused_lately(const mqtt::Connect& packet) const {
+  if (transport_.peer().local_socket || !packet.username || packet.authentication_method) return false;
+  if (packet.version == mqtt::Version::k5 && !services_->sign_in.policy().mqtt5_enabled) return false;
+  const std::string address = transport_.peer().address.host();
+  auth::ConnectAttempt attempt;
+  attempt.user_name = packet.username;
+  attempt.password = packet.password;
+  attempt.peer_address = address;
+  return services_->sign_in.refused_lately(attempt);
 }
 
 std::optional<session::LoopId> MqttConversation::home_elsewhere(const mqtt::Connect& packet) const {

@@ -257,3 +257,21 @@ def test_refusals_make_an_address_wait(make_server):
     codes = [attempt() for _ in range(12)]
     assert codes[:5] == [4] * 5
     assert 4 not in codes[8:], f"the address was never slowed down: {codes}"
+
+
+def test_who_was_refused_is_turned_away_on_the_loop_where_it_came_in(make_server):
+    server = make_server({"limits.refusals_per_address_per_minute": "5", "log.level": "debug"},
+                         arguments=("--threads", "4"))
+    device = server.device()
+
+    def codes(count):
+        found = []
+        for _ in range(count):
+            with server.client() as client:
+                found.append(client.connect(device.client_id(), device.username, "00" * 32)[1])
+        return found
+
+    assert codes(5) == [4] * 5
+    before = server.log().count("goes on on loop")
+    assert codes(30) == [3] * 30
+    assert server.log().count("goes on on loop") == before

@@ -120,7 +120,10 @@ TEST(ConnectLimiter, BackOffMeetsThoseWhoWereRefused) {
   EXPECT_TRUE(limiter.count_refused(kHome, "bad&pk", kStart)) << "told once";
   EXPECT_FALSE(limiter.count_refused(kHome, "bad&pk", kStart));
   EXPECT_TRUE(limiter.turned_away(kHome, "bad&pk", kStart));
+  EXPECT_TRUE(limiter.refused_lately(kHome, "bad&pk", kStart));
   EXPECT_FALSE(limiter.turned_away(kHome, "good&pk", kStart)) << "another device behind the same address";
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(limiter.refused_lately(kHome, "good&pk", kStart)) << "asking is free";
+  EXPECT_FALSE(limiter.turned_away(kHome, "good&pk", kStart));
   EXPECT_FALSE(limiter.turned_away("192.0.2.8", "bad&pk", kStart)) << "the same device elsewhere";
   EXPECT_TRUE(limiter.turned_away(kHome, "bad&pk", kStart + 55'000));
   EXPECT_FALSE(limiter.turned_away(kHome, "bad&pk", kStart + 66'000));
