@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
 
@@ -15,6 +16,7 @@ namespace mooring::net {
 namespace {
 
 constexpr int kBacklog = 4096;
+constexpr base::MonoMs kTellEveryMs = 1000;
 constexpr int kMaxAcceptsPerTurn = 64;  // handshakes of one loop turn; the rest waits in the kernel's queue
 
 base::Error bind_error(const SocketAddress& address) {
@@ -110,8 +112,13 @@ void Listener::on_ready(std::uint32_t) {
 }
 
 void Listener::shed_one() {
-  base::log_error("net",
-                  "out of file descriptors: a new connection was closed; raise the limit (LimitNOFILE, ulimit -n)");
+  ++shed_;
+  if (loop_.now_ms() >= tell_from_ms_) {
+    base::log_error("net",
+                    "out of file descriptors: {} new connections were closed; raise the limit (LimitNOFILE, ulimit -n)",
+                    std::exchange(shed_, 0));
+    tell_from_ms_ = loop_.now_ms() + kTellEveryMs;
+  }
   reserve_.reset();
   UniqueFd refused(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   refused.reset();

@@ -39,6 +39,8 @@ class Listener final : public LoopClient {
   Loop& loop_;
   UniqueFd fd_;
   UniqueFd reserve_;
+  std::uint64_t shed_ = 0;  // not told yet
+  base::MonoMs tell_from_ms_ = 0;
   OnAccept on_accept_;
 };
 

@@ -1,7 +1,10 @@
 """Careless and hostile peers, in bounded amounts: nothing they do may cost much, last long or disturb a bystander."""
 
+import contextlib
+import os
 import pathlib
 import random
+import resource
 import socket
 import ssl
 import struct
@@ -424,3 +427,21 @@ def test_connection_limit(make_server):
         except AssertionError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+def test_a_server_without_descriptors_says_so_once_a_second(make_server):
+    server = make_server()
+    device = server.device()
+    with server.sign_in(device) as client:
+        usual = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        start = time.monotonic()
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (server.open_files(), usual[1]))
+        for _ in range(100):
+            with contextlib.suppress(Closed), server.client() as refused:
+                refused.wait_closed()
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, usual)
+        client.ping()
+        lines = server.log().count("out of file descriptors")
+        # Each loop has a listener of its own.
+        assert 1 <= lines <= (time.monotonic() - start + 1) * os.cpu_count(), lines
+    server.sign_in(server.device()).close()
