@@ -27,8 +27,6 @@ class WebSocketConversation : public Conversation, private ws::Events {
   void close(ws::CloseCode code, std::string_view reason);
   Transport& transport() { return transport_; }
   const PeerFacts& peer() const { return transport_.peer(); }
-  // Payload that on_payload() left, if any.
-  bool holds_payload() const { return !held_.empty(); }
 
  private:
   void on_data(base::MutableBytes piece, bool text) final;

@@ -28,11 +28,6 @@ constexpr std::array<std::pair<Action, std::string_view>, 16> kActions{{
     {Action::kTicket, "ticket"},
 }};
 
-class Nobody final : public DeviceLog {
- public:
-  void record(Event) override {}
-};
-
 }  // namespace
 
 std::string_view to_text(Action action) {
@@ -62,11 +57,6 @@ void SignInAttempt::cut_password(std::size_t bytes) {
   if (bytes >= password.size()) return;
   ::explicit_bzero(password.data() + bytes, password.size() - bytes);
   password.resize(bytes);
-}
-
-DeviceLog& no_device_log() {
-  static Nobody nobody;
-  return nobody;
 }
 
 }  // namespace mooring::journal

@@ -116,9 +116,6 @@ class DeviceLog {
   virtual void record(Event event) = 0;
 };
 
-// Takes everything and keeps nothing: for tests, and for programs without a journal.
-DeviceLog& no_device_log();
-
 // Whether the n-th repetition of something (counted from 1) is to be reported now, and for how many: the first ten by
 // themselves, then every hundredth for a hundred. 0: not now.
 constexpr std::uint32_t repeats_to_report(std::uint64_t n) {
