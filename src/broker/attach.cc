@@ -64,13 +64,15 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
   }
   if (existed) {
     found->second->session->set_epoch(epoch);
+    // The sign-in of an older connection may have taken longer, or it waited on a busy loop: it must not displace the
+    // one that its client uses by now.
+    const Client* const there =
+        found->second->client != nullptr ? found->second->client.get() : found->second->joining.get();
+    if (there != nullptr && there->connected() && there->info.arrival > client->info.arrival) {
+      done(tl::unexpected(AttachError::kTakenOver));
+      return;
+    }
     if (found->second->client != nullptr) {
-      // The sign-in of an older connection may have taken longer, or it waited on a busy loop: it must not displace the
-      // one that its client uses by now.
-      if (found->second->client->info.arrival > client->info.arrival) {
-        done(tl::unexpected(AttachError::kTakenOver));
-        return;
-      }
       end_connection(*found->second, CloseCause::kTakenOver);
     } else {
       end_if_due(*found->second);
@@ -102,6 +104,7 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   const ClientRules& rules = *client->info.rules;
   session::Session& state = *home.session;
   home.rules = &rules;
+  home.joining = nullptr;  // whoever it is finds out when the store has answered
   set_lasting(home, client->info.session_expiry_s > 0);
   home.device_scope = client->is_device() && rules.subscriptions_outlive_clean_session;
   const bool unasked = client->is_device() && rules.reached_unasked;
@@ -120,21 +123,80 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   state.set_durable((client->info.session_expiry_s > 0 || has_stored) && client->info.kind != ClientKind::kOperator);
   state.expiry_s = rules.subscriptions_outlive_clean_session ? mqtt::kNeverExpires : client->info.session_expiry_s;
   state.offline_since_ms = 0;
-  state.will = rules.wills_available ? std::move(client->will) : nullptr;
   state.standard_device = rules.standard_device;
-  state.connection_made();
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
+  // Its permissions may have been others when it subscribed.
+  const bool narrowed = client->info.kind != ClientKind::kOperator && drop_forbidden(home, *client->authorizer);
+  const bool automatic = client->info.auto_subscribe && home.reached_unasked;
+  if (automatic && state.give_automatic()) home.automatic_unsaved = true;
+  // The device relies on them from CONNACK on, as on what a SUBACK grants (connection.md 6.6).
+  if (automatic && home.automatic_unsaved && wants_record(home)) {
+    connect_when_saved(home, client, done, present);
+  } else {
+    connect(home, client, done, present, narrowed);
+  }
+}
+
+// Until the store has the automatic subscriptions the device is away: what comes for it waits, or is lost, as ever.
+void Broker::connect_when_saved(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done,
+                                bool present) {
+  const session::Session& state = *home.session;
+  home.joining = client;
+  home.recorded = LocalSession::Recorded::of(state);
+  ++home.saves_under_way;
+  parts_.store.save(state.record(), state.epoch(), parts_.executor,
+                    [this, client, number = state.number(), revision = state.revision(), present,
+                     done = std::move(done)](base::Result<> saved) mutable {
+                      LocalSession* const still = find(number);
+                      if (still != nullptr) --still->saves_under_way;
+                      if (still != nullptr && saved) {
+                        still->session->saved(revision);
+                        still->automatic_unsaved = false;
+                      }
+                      if (!saved) {
+                        base::log_error("broker", "the automatic subscriptions of {} were not stored: {}",
+                                        client->label(), saved.error().message);
+                      }
+                      if (still != nullptr && still->joining == client) {
+                        still->joining = nullptr;
+                        on_joined(*still, client, done, present, saved.has_value());
+                        return;
+                      }
+                      // Another connection has the session, which itself waited if it had to; or there is none any
+                      // more.
+                      if (!saved && still != nullptr) save_later(number);
+                      if (client->connected()) done(tl::unexpected(AttachError::kTakenOver));
+                    });
+}
+
+void Broker::on_joined(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done, bool present,
+                       bool saved) {
+  if (saved && client->connected()) {
+    connect(home, client, done, present, false);
+    return;
+  }
+  if (!saved) {
+    home.session->take_automatic();
+    home.automatic_unsaved = false;
+  }
+  client->session_expiry_s = client->info.session_expiry_s;
+  settle_offline(home, *client);
+  if (client->connected()) done(tl::unexpected(AttachError::kUnavailable));
+}
+
+void Broker::connect(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done, bool present,
+                     bool narrowed) {
+  session::Session& state = *home.session;
+  state.will = client->info.rules->wills_available ? std::move(client->will) : nullptr;
+  state.connection_made();
   home.client = client;
   client->session = &home;
   client->number = ++last_client_;
   client->session_expiry_s = client->info.session_expiry_s;
   ++counters_.connected;
   if (home.is_device) ++counters_.devices_connected;
-  // Its permissions may have been others when it subscribed.
-  const bool narrowed = client->info.kind != ClientKind::kOperator && drop_forbidden(home, *client->authorizer);
   set_shares_online(home, true);
-  const bool given = client->info.auto_subscribe && home.reached_unasked && state.give_automatic();
-  if ((narrowed || given) && wants_record(home)) {
+  if (narrowed && wants_record(home)) {
     save_now(home);
   } else {
     save_if_changed(home);

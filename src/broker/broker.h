@@ -50,6 +50,7 @@ struct AwaitedFilter {
 struct LocalSession {
   std::unique_ptr<session::Session> session;
   std::shared_ptr<Client> client;  // null while offline
+  std::shared_ptr<Client> joining;  // will be the client when its automatic subscriptions are stored; null: nobody
   base::DeviceKey device;          // empty names for everybody else's
   bool is_device = false;
   bool at_publishers_qos = true;
@@ -60,6 +61,7 @@ struct LocalSession {
   std::uint32_t target = 0;            // where that message's route has it
   const ClientRules* rules = nullptr;  // of its last connection, or those it was restored under; a reload changes them
   bool lasting = false;                // an account's that outlives its connection
+  bool automatic_unsaved = false;      // it has its automatic subscriptions, but the store may not know
   TokenBucket delivery_rate;
   RefusedInSecond over_rate;
   std::uint64_t throttled_deliveries = 0;
@@ -263,6 +265,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void on_claimed(const std::shared_ptr<Client>& client, AttachDone& done, session::Epoch epoch);
   bool end_if_due(LocalSession& home);
   void begin_connection(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done, bool existed);
+  void connect_when_saved(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done, bool present);
+  void on_joined(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done, bool present, bool saved);
+  void connect(LocalSession& home, const std::shared_ptr<Client>& client, AttachDone& done, bool present,
+               bool narrowed);
   bool resume_or_restart(LocalSession& home, Client& client, bool existed);
   LocalSession& install(std::unique_ptr<session::Session> state);
   void set_device(LocalSession& home, base::DeviceKey device);

@@ -170,6 +170,13 @@ bool Session::give_automatic() {
   return true;
 }
 
+void Session::take_automatic() {
+  if (!automatic_) return;
+  automatic_ = false;
+  automatic_left_ = 0;
+  ++revision_;
+}
+
 bool Session::leave_automatic(std::size_t number) {
   if (!has_automatic(number)) return false;
   automatic_left_ |= std::uint64_t{1} << number;

@@ -119,6 +119,7 @@ class Session {
   // Automatic subscriptions (connection.md 6.6; numbers: automatic_topics.h). Once given, the whole list stays until
   // single ones are left, and those stay away until they are joined again. Each returns true when something changed.
   bool give_automatic();
+  void take_automatic();  // the store did not take the list
   bool leave_automatic(std::size_t number);
   bool join_automatic(std::size_t number);  // false as well when there is no list
   bool is_automatic() const { return automatic_; }

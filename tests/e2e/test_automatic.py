@@ -2,6 +2,8 @@
 
 import pytest
 
+from rawclient import connect_packet
+
 # connection.md 6.6; ${pk}/${dn} is {me}.
 LIST = """
 /sys/{me}/thing/model/down_raw /sys/{me}/thing/model/up_raw_reply /sys/{me}/thing/event/+/post_reply
@@ -92,12 +94,35 @@ def test_they_survive_a_restart_and_a_connect_without_the_parameter(make_server)
     server = make_server()
     device = server.device()
     topic = device.sys("thing/service/property/set")
-    with server.sign_in(device, extra=",_ss=1", clean=False) as client:
-        client.subscribe(device.topic("user/get"))  # SUBACK waits until the session's record is stored, CONNACK does not
+    server.sign_in(device, extra=",_ss=1", clean=False).close()
     server.restart(hard=True)
     server.operator_publish(topic, "while away", qos=1)
     with server.sign_in(device, clean=False) as client:
         assert client.expect_publish().payload == b"while away"
+
+
+def test_a_kill_right_after_connack_forgets_none(make_server):
+    """CONNACK is as good as a SUBACK (docs/adr/0010): the list is stored before it. Twenty devices at once, killed with
+    the first CONNACK that was read last; each that had one must have the list."""
+    server = make_server(devices=20)
+    devices = [server.device() for _ in range(20)]
+    clients = [server.client() for _ in devices]
+    for client, device in zip(clients, devices):
+        client.send(connect_packet(*device.credentials(",_ss=1", 3), keep_alive=60, clean=False))
+    accepted = []
+    for client, device in zip(clients, devices):
+        assert client.receive().raw == b"\x20\x02\x00\x00"
+        accepted.append(device)
+        if len(accepted) == 10:
+            break
+    server.keep_ports()
+    server.kill()
+    server.start()
+    for device in accepted:
+        server.operator_publish(device.sys("thing/service/property/set"), "while away", qos=1)
+    for device in accepted:
+        with server.sign_in(device, clean=False) as client:
+            assert client.expect_publish().payload == b"while away"
 
 
 def test_what_the_platform_says_needs_no_subscription(server, back_end, device):

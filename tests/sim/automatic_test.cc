@@ -45,6 +45,143 @@ TEST(Automatic, TheWholeListIsThereFromTheConnectOn) {
   });
 }
 
+// What a device may rely on from CONNACK on is stored before CONNACK, as with SUBACK (docs/adr/0010).
+TEST(Automatic, ConnackWaitsForTheStore) {
+  in_many_worlds([](World& world) {
+    TestClient& sender = world.connected_account("back-end");
+    world.store.hold();
+    TestClient& device = world.connect("dev1", automatic());
+    world.settle();
+    EXPECT_TRUE(device.waiting());
+    world.publish(sender, kSet, "early", 0);
+    world.publish(sender, kSet, "early too", 1);
+    world.settle();
+    EXPECT_THAT(device.order, IsEmpty());
+    EXPECT_THAT(world.presence.events, IsEmpty());
+    world.store.go_on();
+    EXPECT_THAT(device.order, IsEmpty()) << "not inline";
+    world.settle();
+    ASSERT_FALSE(device.order.empty());
+    EXPECT_EQ(device.order.front(), "connack") << "nothing precedes it";
+    EXPECT_TRUE(device.online());
+    EXPECT_THAT(device.payloads(), ElementsAre("early too")) << "QoS 1 waits for a device that is away";
+    world.publish(sender, kSet, "later", 0);
+    world.settle();
+    EXPECT_THAT(device.payloads(), ElementsAre("early too", "later"));
+  });
+}
+
+TEST(Automatic, AKillRightAfterConnackForgetsNothing) {
+  in_many_worlds([](World& world) {
+    TestClient& device = world.connect("dev1", automatic(world.chance(50)));
+    while (!device.attached && world.step()) continue;
+    ASSERT_TRUE(device.attached);
+    world.kill();
+    world.publish(world.connected_account("back-end"), kSet, "set", 1);
+    world.settle();
+    TestClient& again = world.connected("dev1");
+    const bool clean = device.client->info.clean_session;  // such a session keeps its subscriptions, but no messages
+    if (clean) {
+      world.publish(world.connected_account("another"), kSet, "set", 1);
+      world.settle();
+    }
+    EXPECT_THAT(again.payloads(), ElementsAre("set"));
+  });
+}
+
+TEST(Automatic, AStoreThatFailsRefusesTheConnect) {
+  in_many_worlds([](World& world) {
+    world.store.memory.fail_writes(true);
+    TestClient& device = world.connect("dev1", automatic());
+    world.settle();
+    EXPECT_EQ(device.refused, broker::AttachError::kUnavailable);
+    EXPECT_EQ(world.session_count(), 0U) << "nothing was created";
+    world.store.memory.fail_writes(false);
+    TestClient& sender = world.connected_account("back-end");
+    TestClient& without = world.connected("dev1");
+    world.publish(sender, kSet, "to nobody", 1);
+    world.settle();
+    EXPECT_THAT(without.got, IsEmpty()) << "the list was not given";
+    TestClient& again = world.connected("dev1", automatic());
+    EXPECT_TRUE(again.online());
+    world.publish(sender, kSet, "set", 1);
+    world.settle();
+    EXPECT_THAT(again.payloads(), ElementsAre("set"));
+  });
+}
+
+TEST(Automatic, ADeviceThatLeavesWhileItWaitsWasNeverOnline) {
+  in_many_worlds([](World& world) {
+    world.store.hold();
+    TestClient& device = world.connect("dev1", automatic());
+    world.settle();
+    world.disconnect(device);
+    world.store.go_on();
+    world.settle();
+    EXPECT_THAT(device.order, IsEmpty());
+    EXPECT_THAT(world.presence.events, IsEmpty());
+    world.publish(world.connected_account("back-end"), kSet, "set", 1);
+    world.settle();
+    EXPECT_THAT(world.connected("dev1").payloads(), ElementsAre("set")) << "what was stored holds";
+  });
+}
+
+TEST(Automatic, TheNewestConnectionWinsAlsoWhileOthersWait) {
+  in_many_worlds([](World& world) {
+    world.store.hold();
+    TestClient& first = world.connect("dev1", automatic());
+    if (world.chance(50)) world.settle();
+    const bool again = world.chance(50);
+    TestClient& second = world.connect("dev1", again ? automatic() : DeviceOptions{});
+    if (world.chance(50)) world.settle();
+    const bool fails = world.chance(30);
+    if (fails) world.store.memory.fail_writes(true);
+    world.store.go_on();
+    world.settle();
+    if (fails) world.store.memory.fail_writes(false);
+    EXPECT_FALSE(first.online());
+    EXPECT_THAT(first.order, testing::Not(testing::Contains("publish")));
+    if (fails && again) {
+      EXPECT_EQ(second.refused, broker::AttachError::kUnavailable);
+    } else {
+      EXPECT_TRUE(second.online());
+      EXPECT_EQ(world.connections_of("dev1"), 1U);
+    }
+  });
+}
+
+TEST(Automatic, AnOlderConnectDoesNotDisplaceOneThatWaits) {
+  in_many_worlds([](World& world) {
+    world.store.hold();
+    DeviceOptions newer = automatic();
+    newer.arrival = 1'000'000;
+    TestClient& late = world.connect("dev1", newer);
+    world.settle();
+    DeviceOptions older = automatic();
+    older.arrival = 999'999;
+    TestClient& early = world.connect("dev1", older);
+    world.settle();
+    EXPECT_EQ(early.refused, broker::AttachError::kTakenOver);
+    world.store.go_on();
+    world.settle();
+    EXPECT_TRUE(late.online());
+  });
+}
+
+TEST(Automatic, ADeviceThatIsDeletedWhileItWaitsIsGone) {
+  in_many_worlds([](World& world) {
+    world.store.hold();
+    TestClient& device = world.connect("dev1", automatic());
+    world.settle();
+    world.home_broker("dev1").close_device(device_key("dev1"), broker::CloseCause::kDeleted);
+    world.store.go_on();
+    world.settle();
+    EXPECT_EQ(device.closed, broker::CloseCause::kDeleted);
+    EXPECT_FALSE(device.attached);
+    EXPECT_EQ(world.session_count(), 0U);
+  });
+}
+
 TEST(Automatic, WithoutTheParameterThereAreNone) {
   in_many_worlds([](World& world) {
     TestClient& device = world.connected("dev1");
