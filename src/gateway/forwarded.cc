@@ -29,10 +29,10 @@ Forwarded forwarded_by(const http::Request& request, const net::SocketAddress& p
                                    [&](const net::AddressBlock& block) { return block.contains(peer); });
   if (!trusted) return found;
   found.client = client.value_or("");
-  if (const auto scheme = last_entry(request, "X-Forwarded-Proto")) {
-    found.by_proxy = true;
-    found.https = base::iequals(*scheme, "https");
-  }
+  const auto is_scheme = [](const http::Field& f) { return base::iequals(f.name, "X-Forwarded-Proto"); };
+  const auto schemes = std::count_if(request.fields.begin(), request.fields.end(), is_scheme);
+  if (schemes > 0) found.by_proxy = true;
+  if (schemes == 1) found.https = base::iequals(base::trim(*request.field("X-Forwarded-Proto")), "https");
   return found;
 }
 

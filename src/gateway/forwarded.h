@@ -16,8 +16,9 @@ struct Forwarded {
   bool https = false;       // it came to the proxy over TLS
 };
 
-// The last entry is the one that the proxy wrote, in the last of several fields: those before it come from whoever sent
-// the request.
+// The last address is the one that the proxy wrote, in the last of several fields: those before it come from whoever
+// sent the request. Of X-Forwarded-Proto there must be one value alone: a proxy replaces it, and where there are
+// several one is the sender's own.
 Forwarded forwarded_by(const http::Request& request, const net::SocketAddress& peer,
                        const std::vector<net::AddressBlock>& trusted_proxies);
 

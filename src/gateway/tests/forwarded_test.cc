@@ -33,8 +33,20 @@ TEST(Forwarded, OthersAreNotBelievedButAreProxies) {
 
 TEST(Forwarded, ATrustedProxyTellsWhetherTheRequestCameOverTls) {
   EXPECT_TRUE(seen_from("10.1.1.1", {{"X-Forwarded-Proto", "https"}}).https);
-  EXPECT_FALSE(seen_from("10.1.1.1", {{"X-Forwarded-Proto", "https, http"}}).https);
+  EXPECT_TRUE(seen_from("10.1.1.1", {{"x-forwarded-proto", " HTTPS "}}).https);
   EXPECT_FALSE(seen_from("10.1.1.1", {{"X-Forwarded-For", "203.0.113.9"}}).https);
+}
+
+// A proxy that adds to what it was sent lets the sender speak for it: "https" may be the sender's word, whatever its
+// place.
+TEST(Forwarded, SeveralSchemesAreNobodysWord) {
+  for (const char* both : {"https, http", "http, https", "https,https"}) {
+    const Forwarded found = seen_from("10.1.1.1", {{"X-Forwarded-Proto", both}});
+    EXPECT_FALSE(found.https) << both;
+    EXPECT_TRUE(found.by_proxy) << both;
+  }
+  EXPECT_FALSE(seen_from("10.1.1.1", {{"X-Forwarded-Proto", "http"}, {"X-Forwarded-Proto", "https"}}).https);
+  EXPECT_FALSE(seen_from("10.1.1.1", {{"X-Forwarded-Proto", "https"}, {"x-forwarded-proto", "https"}}).https);
 }
 
 }  // namespace
