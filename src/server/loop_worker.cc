@@ -324,7 +324,7 @@ void LoopWorker::narrow_tickets_of_product(const std::string& product_key) {
 void LoopWorker::update_product(const registry::Product& product) {
   sign_in_.cache().update_product(product);
   narrow_tickets_of_product(product.product_key);
-  const std::shared_ptr<const gateway::ProductRules> rules = gateway::make_product_rules(product);
+  const std::shared_ptr<const gateway::ProductRules> rules = narrowing_.put(product);
   std::vector<Narrowed> devices;
   for (base::DeviceKey& device : broker_.devices_of(product.product_key)) devices.push_back({std::move(device), rules});
   narrowed_.add(std::move(devices));

@@ -15,6 +15,7 @@
 #include "journal/flight.h"
 #include "registry/registry_service.h"
 #include "routing/retained_messages.h"
+#include "server/latest_rules.h"
 #include "server/options.h"
 #include "server/portions.h"
 #include "server/presence_recorder.h"
@@ -147,6 +148,7 @@ class LoopWorker final : private net::Timer {
     base::DeviceKey device;
     std::shared_ptr<const gateway::ProductRules> product;
   };
+  LatestRules narrowing_;
   Portions<Narrowed> narrowed_;
   gateway::DeviceSignIn sign_in_;
   gateway::AccountSignIn account_sign_in_;
