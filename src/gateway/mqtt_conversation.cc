@@ -106,6 +106,16 @@ void MqttConversation::record_discarded(std::uint16_t code, std::string_view nam
                          .count = count});
 }
 
+// Of the rules that a packet can break, connection.md 9.2 has codes for two.
+void MqttConversation::record_protocol_error(const mqtt::ProtocolError& error) {
+  using Reason = mqtt::ProtocolErrorReason;
+  if (error.reason == Reason::kInvalidTopic || error.reason == Reason::kInvalidFilter) {
+    record_discarded(journal::kCodeTopicFormat, "topic-format", error.text, {});
+  } else if (error.reason == Reason::kUnexpectedPacket) {
+    record_discarded(journal::kCodePacketType, "packet-type", error.text, {});
+  }
+}
+
 void MqttConversation::on_puback(const mqtt::Ack& packet) {
   note_ack(mqtt::PacketType::kPuback, packet);
   services_->broker.acknowledged(*client_, packet);
@@ -160,7 +170,10 @@ void MqttConversation::on_auth(const mqtt::Auth&) {
 
 void MqttConversation::on_protocol_error(const mqtt::ProtocolError& error) {
   base::log_info("gateway", "{}: closed: {}: {}", who(), mqtt::to_string(error.reason), error.text);
-  if (client_ != nullptr) client_->end_detail = error.text;
+  if (client_ != nullptr) {
+    client_->end_detail = error.text;
+    record_protocol_error(error);
+  }
   detach(broker::OfflineReason::kConnectionError);
   const bool too_large = error.reason == mqtt::ProtocolErrorReason::kPacketTooLarge;
   const ws::CloseCode code = too_large ? ws::CloseCode::kMessageTooBig : ws::CloseCode::kProtocolError;
@@ -368,6 +381,9 @@ void MqttConversation::transport_ended(TransportEnd end) {
       detach(broker::OfflineReason::kServerStopped);
       break;
     case TransportEnd::kBroken:
+      if (client_ != nullptr && transport_.unsent_bytes() > 0) {
+        record_discarded(journal::kCodeWriteFailed, "write-failed", "The connection broke before all was sent.", {});
+      }
       detach(broker::OfflineReason::kConnectionError);
       break;
     case TransportEnd::kPeerClosed:

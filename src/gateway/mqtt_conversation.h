@@ -151,6 +151,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void record_discarded(std::uint16_t code, std::string_view name, std::string_view reason, std::string_view topic);
   void detach(broker::OfflineReason reason);
   metrics::Channel channel() const { return metrics::channel_of(transport_.peer().tls, writer_.websocket()); }
+  void record_protocol_error(const mqtt::ProtocolError& error);
   std::string who() const;  // for the log: device and address
 
   Transport& transport_;

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import PRODUCT_KEY, PRODUCT_SECRET, Device, Lines
-from rawclient import SUBACK, Closed, connect_packet, subscribe_packet
+from rawclient import SUBACK, Closed, connect_packet, packet, subscribe_packet, text
 from registering import register, sign_registration
 from test_device_http import login, login_fields, post_form, post_json, publish
 
@@ -62,11 +62,46 @@ def test_the_transport_and_a_broken_packet(server):
     client.connect(*device.credentials(securemode=3))
     client.send(b"\x00\x00")
     client.wait_closed()
-    wait_actions(server, device, ["warned", "online", "offline"])
-    warned, online, offline = log_of(server, device)
+    wait_actions(server, device, ["warned", "online", "discarded", "offline"])
+    warned, online, discarded, offline = log_of(server, device)
     assert warned["name"] == "securemode-mismatch"
     assert online["transport"] == "wss"
+    assert discarded["code"] == 1951
     assert offline["reason"].startswith("Connection occurs exception: ")
+
+
+@pytest.mark.parametrize("data,code,name", [
+    (packet(0x30, text("a/#") + b"x"), 1903, "topic-format"), (packet(0x32, text("") + b"\0\1x"), 1903, "topic-format"),
+    (subscribe_packet(1, [("a/#/b", 0)]), 1903, "topic-format"), (subscribe_packet(1, [("", 0)]), 1903, "topic-format"),
+    (b"\xf0\x00", 1951, "packet-type"), (b"\x00\x00", 1951, "packet-type"), (b"\x20\x02\x00\x00", 1951, "packet-type"),
+    (b"\x90\x03\x00\x01\x00", 1951, "packet-type")], ids=lambda value: value.hex() if isinstance(value, bytes) else None)
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_packets_with_a_code_of_their_own(server, transport, data, code, name):
+    """connection.md 9.2: a topic of wrong form, a packet type that no device sends."""
+    device = server.device()
+    client = server.sign_in(device, transport)
+    client.send(data)
+    client.wait_closed()
+    wait_actions(server, device, ["online", "discarded", "offline"])
+    _, discarded, offline = log_of(server, device)
+    assert (discarded["code"], discarded["name"], discarded["transport"]) == (code, name, transport)
+    assert offline["reason"] == "Connection occurs exception: " + discarded["reason"]
+
+
+def test_a_connection_that_breaks_before_all_was_written(server):
+    device = server.device()
+    server.cli("account", "create", "flood", "--password", "flood-1", "--allow", "all:#")
+    client = server.sign_in(device, receive_buffer=4096)
+    assert client.subscribe(device.topic("user/get")) == [1]
+    with server.client() as sender:
+        assert sender.connect("flood", "flood", "flood-1")[1] == 0
+        for _ in range(40):  # more than the kernel takes for a device that does not read
+            sender.publish(device.topic("user/get"), b"x" * 200_000)
+        sender.ping()
+    client.drop()
+    wait_actions(server, device, ["online", "discarded", "offline"])
+    _, discarded, _ = log_of(server, device)
+    assert (discarded["code"], discarded["name"]) == (1902, "write-failed")
 
 
 def test_repeats_are_counted(server):
