@@ -43,7 +43,8 @@ std::optional<base::DeviceKey> device_of(const HttpFields& fields) {
 std::string signed_content(const HttpFields& fields, std::span<const std::string_view> left_out) {
   std::string content;
   for (const auto& [name, value] : fields) {  // in the order of their names
-    if (std::find(left_out.begin(), left_out.end(), name) == left_out.end()) content.append(name).append(value);
+    const bool is_signed = name != "sign" && std::find(left_out.begin(), left_out.end(), name) == left_out.end();
+    if (is_signed) content.append(name).append(value);
   }
   return content;
 }
@@ -59,25 +60,29 @@ std::optional<bool> is_fresh(std::string_view timestamp, base::WallMs now_ms) {
 }  // namespace
 
 HttpRefusal needs_tls(HttpService service) {
-  return {is_publishing(service) ? kPublishCommon : 460, "this is served over HTTPS only"};
+  return {is_publishing(service) ? kPublishCommon : 460, "this is served over HTTPS only", "http-needs-tls"};
 }
 HttpRefusal malformed(HttpService service) {
-  return {is_publishing(service) ? kPublishParameter : 460, "a parameter is missing or malformed", true};
+  return {is_publishing(service) ? kPublishParameter : 460, "a parameter is missing or malformed", "http-parameter",
+          true};
 }
 HttpRefusal throttled(HttpService service) {
-  return {is_publishing(service) ? kPublishThrottled : 429, "too many requests, try again in a minute"};
+  return {is_publishing(service) ? kPublishThrottled : 429, "too many requests, try again in a minute", "rate-limited"};
 }
 HttpRefusal unavailable(HttpService service) {
-  return {is_publishing(service) ? kPublishCommon : 500, "the server cannot answer right now"};
+  return {is_publishing(service) ? kPublishCommon : 500, "the server cannot answer right now", "unavailable"};
 }
 HttpRefusal token_missing() {
-  return {kPublishTokenMissing, "the header 'password' with the token is missing"};
+  return {kPublishTokenMissing, "the header 'password' with the token is missing", "http-token-missing"};
 }
 HttpRefusal token_unknown() {
-  return {kPublishTokenUnknown, "the token is not one of this server", true};
+  return {kPublishTokenUnknown, "the token is not one of this server", "http-token-unknown", true};
+}
+HttpRefusal token_expired() {
+  return {kPublishTokenExpired, "the token has expired", "http-token-expired"};
 }
 HttpRefusal publish_failed() {
-  return {kPublishFailed, "the message was not published"};
+  return {kPublishFailed, "the message was not published", "http-publish-failed"};
 }
 
 tl::expected<RegistrationRequest, HttpRefusal> begin_http_registration(const HttpFields& fields) {
@@ -90,7 +95,8 @@ tl::expected<RegistrationRequest, HttpRefusal> begin_http_registration(const Htt
   const auto found = fields.find("signMethod");
   const auto method = crypto::parse_hmac_method(found == fields.end() ? "hmacmd5" : std::string_view(found->second));
   if (!method) {
-    return tl::unexpected(HttpRefusal{6292, "signMethod is none of hmacmd5, hmacsha1 and hmacsha256", true});
+    return tl::unexpected(
+        HttpRefusal{6292, "signMethod is none of hmacmd5, hmacsha1 and hmacsha256", "signmethod-unknown", true});
   }
   request.device = std::move(*device);
   request.random = std::string(random);
@@ -102,31 +108,36 @@ tl::expected<RegistrationRequest, HttpRefusal> begin_http_registration(const Htt
 HttpRefusal registration_refusal(const Refusal& refusal) {
   switch (refusal.reason) {
     case RefusalReason::kRegistrationUnknownProduct:
-      return {5005, "there is no such product"};
+      return {5005, "there is no such product", refusal.name};
     case RefusalReason::kRegistrationSignature:
-      return {6600, "the signature is wrong"};
+      return {6600, "the signature is wrong", refusal.name};
     case RefusalReason::kRegistrationOff:
-      return {6288, "dynamic registration of the product is switched off"};
+      return {6288, "dynamic registration of the product is switched off", refusal.name};
     case RefusalReason::kRegistrationNotPreregistered:
-      return {6100, "the device was not registered beforehand"};
+      return {6100, "the device was not registered beforehand", refusal.name};
     case RefusalReason::kRegistrationActivated:
-      return {6289, "the device is activated already; reset it first"};
+      return {6289, "the device is activated already; reset it first", refusal.name};
     case RefusalReason::kRegistrationDisabledDevice:
-      return {6204, "the device is disabled"};
+      return {6204, "the device is disabled", refusal.name};
     case RefusalReason::kRegistrationName:
-      return {6280, "the device name breaks the rules for names"};
+      return {6280, "the device name breaks the rules for names", refusal.name};
     case RefusalReason::kUnavailable:
       return unavailable(HttpService::kRegister);
     case RefusalReason::kRateLimited:
       return throttled(HttpService::kRegister);
     default:
-      return {400, "the registration failed"};
+      return {400, "the registration failed", refusal.name};
   }
+}
+
+// Only a pre-authentication knows the parameter "resources".
+std::span<const std::string_view> unsigned_fields(HttpService service) {
+  static constexpr std::string_view kNames[] = {"version", "signmethod", "resources"};
+  return std::span(kNames).first(service == HttpService::kLogin ? 2 : 3);
 }
 
 tl::expected<HttpSignIn, HttpRefusal> begin_http_sign_in(HttpService service, const HttpFields& fields,
                                                          base::WallMs now_ms) {
-  static constexpr std::string_view kNotSigned[] = {"version", "sign", "signmethod", "resources"};
   const bool login = service == HttpService::kLogin;
   auto device = device_of(fields);
   if (!device || field(fields, "clientId").empty() || field(fields, "sign").empty()) {
@@ -139,15 +150,15 @@ tl::expected<HttpSignIn, HttpRefusal> begin_http_sign_in(HttpService service, co
     const auto fresh = is_fresh(timestamp->second, now_ms);
     if (!fresh) return tl::unexpected(malformed(service));
     if (!*fresh) {
-      return tl::unexpected(
-          HttpRefusal{kPublishAuthentication, "the timestamp is more than 15 minutes off the server's clock", true});
+      return tl::unexpected(HttpRefusal{kPublishAuthentication,
+                                        "the timestamp is more than 15 minutes off the server's clock",
+                                        "http-timestamp", true});
     }
   }
   HttpSignIn sign_in;
   sign_in.device = std::move(*device);
   sign_in.method = *method;
-  // Only a pre-authentication knows the parameter "resources".
-  sign_in.content = signed_content(fields, std::span(kNotSigned).first(login ? 3 : 4));
+  sign_in.content = signed_content(fields, unsigned_fields(service));
   sign_in.mac = decode_mac(field(fields, "sign"), *method);
   return sign_in;
 }
@@ -160,13 +171,18 @@ std::optional<HttpRefusal> finish_http_sign_in(HttpService service, const HttpSi
   const crypto::Mac expected = crypto::hmac(sign_in.method, secret, {sign_in.content});
   const bool fits = crypto::constant_time_equal(expected.view(), sign_in.mac.view());
   if (record == nullptr) {
-    return HttpRefusal{login ? kPublishAuthentication : 5001, "there is no such device", true};
+    return HttpRefusal{login ? kPublishAuthentication : 5001, "there is no such device", "unknown-device", true};
   }
   if (record->kind != CredentialRecord::Kind::kSecret || !has_secret) {
-    return HttpRefusal{login ? kPublishAuthentication : 6200, "the device does not sign in with a secret", true};
+    return HttpRefusal{login ? kPublishAuthentication : 6200, "the device does not sign in with a secret",
+                       record->kind == CredentialRecord::Kind::kSecret ? "no-secret" : "certificate-required", true};
   }
-  if (!fits) return HttpRefusal{login ? kPublishAuthentication : 401, "the signature is wrong", true};
-  if (record->disabled) return HttpRefusal{login ? kPublishAuthentication : 6204, "the device is disabled", true};
+  if (!fits) {
+    return HttpRefusal{login ? kPublishAuthentication : 401, "the signature is wrong", "wrong-signature", true};
+  }
+  if (record->disabled) {
+    return HttpRefusal{login ? kPublishAuthentication : 6204, "the device is disabled", "device-disabled", true};
+  }
   return std::nullopt;
 }
 
@@ -178,8 +194,10 @@ std::optional<HttpRefusal> check_publish_token(const TokenClaim& claim, std::str
   const TokenVerdict verdict = check_token(key, TokenUse::kHttp, claim, owner, now_ms);
   if (!exists || verdict == TokenVerdict::kForged) return token_unknown();
   if (record->kind == CredentialRecord::Kind::kX509) return token_unknown();  // since the token was issued
-  if (verdict == TokenVerdict::kExpired) return HttpRefusal{kPublishTokenExpired, "the token has expired"};
-  if (record->disabled) return HttpRefusal{kPublishAuthentication, "the device is disabled", true};
+  if (verdict == TokenVerdict::kExpired) return token_expired();
+  if (record->disabled) {
+    return HttpRefusal{kPublishAuthentication, "the device is disabled", "device-disabled", true};
+  }
   return std::nullopt;
 }
 

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -23,6 +24,7 @@ using HttpFields = std::map<std::string, std::string, std::less<>>;
 struct HttpRefusal {
   int code;
   std::string_view text;  // static, without text of the peer
+  std::string_view name = {};  // stable, for the device log; the same as over MQTT where that has one
   bool counts_against_address = false;
 };
 
@@ -50,6 +52,8 @@ struct HttpSignIn {
   crypto::Mac mac;
 };
 inline constexpr base::WallMs kLoginWindowMs = std::int64_t{15} * 60 * 1000;
+// The names of the fields that are not signed, beside the code itself.
+std::span<const std::string_view> unsigned_fields(HttpService service);
 tl::expected<HttpSignIn, HttpRefusal> begin_http_sign_in(HttpService service, const HttpFields& fields,
                                                          base::WallMs now_ms);
 // `record` = nullptr: no such device.
@@ -61,6 +65,7 @@ std::optional<HttpRefusal> check_publish_token(const TokenClaim& claim, std::str
                                                const CredentialRecord* record, base::WallMs now_ms);
 HttpRefusal token_missing();
 HttpRefusal token_unknown();
+HttpRefusal token_expired();
 HttpRefusal publish_failed();
 
 }  // namespace mooring::auth

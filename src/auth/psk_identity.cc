@@ -21,6 +21,14 @@ std::optional<std::array<std::string_view, 4>> split(std::string_view text) {
   return fields;
 }
 
+std::optional<base::DeviceKeyView> split_names(std::string_view names) {
+  const std::size_t ampersand = names.find('&');
+  if (ampersand == std::string_view::npos) return std::nullopt;
+  const base::DeviceKeyView device(names.substr(0, ampersand), names.substr(ampersand + 1));
+  if (device.product_key.empty() || device.device_name.empty()) return std::nullopt;
+  return device.device_name.find('&') == std::string_view::npos ? std::optional(device) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<PskIdentity> parse_psk_identity(std::string_view text) {
@@ -28,15 +36,19 @@ std::optional<PskIdentity> parse_psk_identity(std::string_view text) {
   const auto fields = split(text);
   if (!fields || !base::iequals((*fields)[0], "devicename")) return std::nullopt;
   const auto method = crypto::parse_hmac_method((*fields)[1]);
-  const std::string_view names = (*fields)[2];
-  const std::size_t ampersand = names.find('&');
-  if (!method || ampersand == std::string_view::npos) return std::nullopt;
-  const std::string_view product_key = names.substr(0, ampersand);
-  const std::string_view device_name = names.substr(ampersand + 1);
-  if (product_key.empty() || device_name.empty() || device_name.find('&') != std::string_view::npos) {
-    return std::nullopt;
+  const auto device = split_names((*fields)[2]);
+  if (!method || !device) return std::nullopt;
+  return PskIdentity{*device, *method, (*fields)[3]};
+}
+
+std::optional<base::DeviceKeyView> device_of_psk_identity(std::string_view text) {
+  text = text.substr(0, kMaxPskIdentityBytes);
+  for (;;) {
+    const std::size_t pipe = text.find('|');
+    if (const auto device = split_names(text.substr(0, pipe))) return device;
+    if (pipe == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(pipe + 1);
   }
-  return PskIdentity{base::DeviceKeyView(product_key, device_name), *method, (*fields)[3]};
 }
 
 std::string psk_key(const PskIdentity& identity, std::string_view device_secret) {

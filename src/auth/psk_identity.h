@@ -28,6 +28,9 @@ struct PskIdentity {
 // Nothing for every other form.
 std::optional<PskIdentity> parse_psk_identity(std::string_view text);
 
+// The device that an identity names, whatever else is wrong with it: whose matter it is. Nothing: it names none.
+std::optional<base::DeviceKeyView> device_of_psk_identity(std::string_view text);
+
 // 32, 40 or 64 ASCII characters. A secret; do not log it.
 std::string psk_key(const PskIdentity& identity, std::string_view device_secret);
 

@@ -11,6 +11,8 @@ namespace {
 using auth::HttpService;
 using journal::Action;
 
+constexpr std::size_t kKeptBytes = 1024;  // of each field; no device's is longer
+
 std::string_view name_of(HttpService service) {
   switch (service) {
     case HttpService::kRegister:
@@ -25,6 +27,21 @@ std::string_view name_of(HttpService service) {
   return "http-publish";
 }
 
+// Which request it was, where the name says what was wrong with it.
+std::string_view facts_of(HttpService service) {
+  switch (service) {
+    case HttpService::kRegister:
+      return "POST /auth/register/device";
+    case HttpService::kPreauth:
+      return "POST /auth/devicename";
+    case HttpService::kLogin:
+      return "POST /auth";
+    case HttpService::kPublish:
+      break;
+  }
+  return "POST /topic";
+}
+
 journal::Event event_of(CallReport& call, Action action) {
   journal::Event event;
   event.device = call.device;
@@ -37,28 +54,36 @@ journal::Event event_of(CallReport& call, Action action) {
 
 }  // namespace
 
-std::unique_ptr<journal::SignInAttempt> registration_attempt(const auth::HttpFields& fields) {
+void note_fields(CallReport& call, std::string_view path, const auth::HttpFields& fields) {
   const auto field = [&](const char* name) {
     const auto found = fields.find(name);
-    return found == fields.end() ? std::string() : found->second.substr(0, auth::kRandomBytesMax);
+    return found == fields.end() ? std::string() : found->second.substr(0, kKeptBytes);
   };
-  auto attempt = std::make_unique<journal::SignInAttempt>();
-  attempt->has_user_name = attempt->has_password = true;
-  attempt->user_name = fmt::format("{}&{}", field("deviceName"), field("productKey"));
+  call.device = {field("productKey"), field("deviceName")};
+  call.attempt = std::make_unique<journal::SignInAttempt>();
+  journal::SignInAttempt& attempt = *call.attempt;
+  attempt.has_user_name = attempt.has_password = true;
+  attempt.user_name = fmt::format("{}&{}", call.device.device_name, call.device.product_key);
+  attempt.password = field("sign");
+  attempt.tls = call.tls;
+  attempt.http = std::make_unique<journal::HttpAttempt>();
+  attempt.http->path = path;
+  for (const auto& [name, value] : fields) {
+    if (name != "sign") attempt.http->fields.emplace_back(name.substr(0, kKeptBytes), value.substr(0, kKeptBytes));
+  }
+  if (call.service != HttpService::kRegister) return;
+  // As the CONNECT would look that asks the same.
   const std::string method = field("signMethod");
-  attempt->client_id =
+  attempt.client_id =
       fmt::format("|authType=register,random={}{}{}|", field("random"), method.empty() ? "" : ",signmethod=", method);
-  attempt->password = field("sign");
-  attempt->tls = true;
-  return attempt;
 }
 
-void record_refused(journal::DeviceLog& log, CallReport& call, const auth::HttpRefusal& refusal,
-                    std::string_view name) {
+void record_refused(journal::DeviceLog& log, CallReport& call, const auth::HttpRefusal& refusal) {
   const bool registers = call.service == HttpService::kRegister;
   journal::Event event = event_of(call, registers ? Action::kRegistrationRefused : Action::kRefused);
   event.code = static_cast<std::uint16_t>(std::clamp(refusal.code, 0, 0xFFFF));
-  if (!name.empty()) event.name = name;
+  if (!refusal.name.empty()) event.name = refusal.name;
+  event.facts = facts_of(call.service);
   event.reason = refusal.text;
   event.attempt = std::move(call.attempt);
   event.known = false;

@@ -15,14 +15,14 @@ struct CallReport {
   bool tls = false;
   std::string address;          // of the device, without port
   base::DeviceKey device = {};  // as claimed; empty names until the request has told
-  // Of a registration: as the CONNECT would look that asks the same, for the doctor.
-  std::unique_ptr<journal::SignInAttempt> attempt = {};
+  std::unique_ptr<journal::SignInAttempt> attempt = {};  // for the doctor; null: there is nothing to examine
 };
 
-std::unique_ptr<journal::SignInAttempt> registration_attempt(const auth::HttpFields& fields);
+// Whose matter a request is and what it said; from then on a refusal is explained.
+void note_fields(CallReport& call, std::string_view path, const auth::HttpFields& fields);
 
-// Each after the answer was given. `name`: static, as the refusal has it over MQTT; empty: there is none of its own.
-void record_refused(journal::DeviceLog& log, CallReport& call, const auth::HttpRefusal& refusal, std::string_view name);
+// Each after the answer was given.
+void record_refused(journal::DeviceLog& log, CallReport& call, const auth::HttpRefusal& refusal);
 void record_done(journal::DeviceLog& log, CallReport& call);
 void record_denied(journal::DeviceLog& log, CallReport& call, const std::string& topic);
 

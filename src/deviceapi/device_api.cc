@@ -65,11 +65,29 @@ std::optional<std::size_t> DeviceApi::body_bytes_max(const http::Request& head,
                                                      const http::RequestSource& source) const {
   if (!is_ours(head.path())) return parts_.next.body_bytes_max(head, source);
   if (!head.path().starts_with(kPublishPrefix)) return std::nullopt;
-  // Whether a token is still good is found out later; one that was not issued here gets no room.
+  // Whether its device still exists is found out later; one that was not issued here or has expired gets no room.
+  const auto claim = sealed_token(head);
+  return claim && claim->expires_ms > parts_.clock.wall_ms() ? std::optional(kPublishBodyBytesMax) : std::nullopt;
+}
+
+std::optional<auth::TokenClaim> DeviceApi::sealed_token(const http::Request& head) const {
   const auto claim = auth::parse_token(head.field("password").value_or(""));
   const std::string& key = parts_.sign_in.policy().token_key;
-  return claim && auth::is_sealed(key, auth::TokenUse::kHttp, *claim) ? std::optional(kPublishBodyBytesMax)
-                                                                      : std::nullopt;
+  return claim && auth::is_sealed(key, auth::TokenUse::kHttp, *claim) ? claim : std::nullopt;
+}
+
+std::optional<http::Response> DeviceApi::too_large(const http::Request& head, const http::RequestSource& source) {
+  if (!is_ours(head.path())) return parts_.next.too_large(head, source);
+  if (!head.path().starts_with(kPublishPrefix) || head.method != "POST") return std::nullopt;
+  const auto claim = sealed_token(head);
+  if (!claim || claim->expires_ms > parts_.clock.wall_ms()) return std::nullopt;
+  Call call{{HttpService::kPublish, source.tls, source.address}, {}};
+  call.device = {std::string(claim->device.product_key), std::string(claim->device.device_name)};
+  call.attempt = std::make_unique<journal::SignInAttempt>();
+  const bool plain = settings_.require_tls && !source.tls && !source.local_socket;
+  const auth::HttpRefusal refusal = plain ? auth::needs_tls(call.service) : auth::token_expired();
+  record_refused(parts_.log, call, refusal);
+  return refusal_answer(refusal);
 }
 
 void DeviceApi::handle(http::Request request, const http::RequestSource& source, http::Respond respond) {
@@ -91,6 +109,7 @@ void DeviceApi::handle(http::Request request, const http::RequestSource& source,
   }
   Call call{{*service, source.tls, source.address}, std::move(respond)};
   if (settings_.require_tls && !source.tls && !source.local_socket) {
+    call.attempt = std::make_unique<journal::SignInAttempt>();
     refuse(auth::needs_tls(call.service), call);
   } else {
     serve(std::move(request), source, std::move(call));
@@ -121,31 +140,31 @@ void DeviceApi::serve(http::Request request, const http::RequestSource& source, 
 bool DeviceApi::turned_away(const base::DeviceKeyView& device, Call& call) {
   call.who = auth::user_name_of(device);
   if (!parts_.sign_in.turned_away(call.address, call.who)) return false;
+  call.attempt = nullptr;  // it has to stay cheap
   refuse(auth::throttled(call.service), call);
   return true;
 }
 
-void DeviceApi::refuse(const auth::HttpRefusal& refusal, Call& call, std::string_view name) {
+void DeviceApi::refuse(const auth::HttpRefusal& refusal, Call& call) {
   if (refusal.counts_against_address) parts_.sign_in.count_refused(call.address, call.who);
   base::log_info("deviceapi", "request from {} refused with code {}: {}", call.address, refusal.code, refusal.text);
   call.respond(refusal_answer(refusal));
-  record_refused(parts_.log, call, refusal, name);
+  record_refused(parts_.log, call, refusal);
 }
 
 void DeviceApi::register_device(const http::Request& request, Call call) {
   const auto fields = read_fields(request);
   if (!fields) return refuse(auth::malformed(call.service), call);
+  note_fields(call, request.path(), *fields);
   auto registration = auth::begin_http_registration(*fields);
   if (!registration) return refuse(registration.error(), call);
-  call.device = registration->device;
   if (turned_away(registration->device, call)) return;
   if (parts_.sign_in.device_over_limit(registration->device)) return refuse(auth::throttled(call.service), call);
-  call.attempt = registration_attempt(*fields);
   std::string address = call.address;
   parts_.sign_in.registration().run(
       std::move(*registration), std::move(address),
       [this, call = std::move(call)](tl::expected<gateway::DeviceRegistration::Issued, auth::Refusal> issued) mutable {
-        if (!issued) return refuse(auth::registration_refusal(issued.error()), call, issued.error().name);
+        if (!issued) return refuse(auth::registration_refusal(issued.error()), call);
         call.respond(registration_answer(issued->device, issued->registration.device_secret));
         record_done(parts_.log, call);
       });
@@ -154,12 +173,13 @@ void DeviceApi::register_device(const http::Request& request, Call call) {
 void DeviceApi::sign_in(const http::Request& request, bool tls, Call call) {
   const auto fields = read_fields(request);
   if (!fields) return refuse(auth::malformed(call.service), call);
+  note_fields(call, request.path(), *fields);
   auto begun = auth::begin_http_sign_in(call.service, *fields, parts_.clock.wall_ms());
   if (!begun) return refuse(begun.error(), call);
   if (turned_away(begun->device, call)) return;
   MqttPlace place = mqtt_place(request, tls, settings_.public_host, settings_.public_port);
   if (place.host.empty() && call.service == HttpService::kPreauth) return refuse(auth::malformed(call.service), call);
-  base::DeviceKey device = call.device = begun->device;
+  base::DeviceKey device = begun->device;
   parts_.sign_in.find(std::move(device), [this, begun = std::move(*begun), place = std::move(place),
                                           call = std::move(call)](base::Result<const CachedCredential*> found) mutable {
     if (!found) return refuse(auth::unavailable(call.service), call);
@@ -194,20 +214,24 @@ void DeviceApi::publish(http::Request request, base::Executor& executor, Call ca
   if (!password || password->empty()) return refuse(auth::token_missing(), call);
   const auto claim = auth::parse_token(*password);
   if (!claim) return refuse(auth::token_unknown(), call);
+  call.device = {std::string(claim->device.product_key), std::string(claim->device.device_name)};
+  call.attempt = std::make_unique<journal::SignInAttempt>();  // what is to be said follows from the refusal alone
   if (turned_away(claim->device, call)) return;
   auto topic = topic_of(request.path());
   const bool has_query = request.target.find('?') != std::string::npos;
   if (!topic || has_query || request.body.size() > kPublishBytesMax) {
-    return refuse({auth::malformed(call.service).code, has_query ? "there must be no query"
-                                                       : !topic  ? "this is not a topic"
-                                                                 : "the payload is over 128 KB"},
+    return refuse({auth::malformed(call.service).code,
+                   has_query ? "there must be no query"
+                   : !topic  ? "this is not a topic"
+                             : "the payload is over 128 KB",
+                   "http-parameter"},
                   call);
   }
   DevicePublish message;
-  message.device = {std::string(claim->device.product_key), std::string(claim->device.device_name)};
+  message.device = call.device;
   message.topic = std::move(*topic);
   message.payload = std::move(request.body);
-  base::DeviceKey device = call.device = message.device;
+  base::DeviceKey device = message.device;
   parts_.sign_in.find(std::move(device), [this, token = std::string(*password), message = std::move(message), &executor,
                                           call = std::move(call)](base::Result<const CachedCredential*> found) mutable {
     if (!found) return refuse(auth::unavailable(call.service), call);

@@ -11,10 +11,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "auth/device_http.h"
 #include "auth/permissions.h"
+#include "auth/server_token.h"
 #include "base/clock.h"
 #include "deviceapi/call_report.h"
 #include "deviceapi/publish_port.h"
@@ -50,6 +52,8 @@ class DeviceApi final : public http::Handler {
 
   std::optional<std::size_t> body_bytes_max(const http::Request& head,
                                             const http::RequestSource& source) const override;
+  // An expired token gets no room for a large body, but its code.
+  std::optional<http::Response> too_large(const http::Request& head, const http::RequestSource& source) override;
   void handle(http::Request request, const http::RequestSource& source, http::Respond respond) override;
   void set_settings(DeviceApiSettings settings) { settings_ = std::move(settings); }
 
@@ -70,7 +74,9 @@ class DeviceApi final : public http::Handler {
   void on_publisher_found(const gateway::CachedCredential& credential, const std::string& token, DevicePublish message,
                           base::Executor& executor, Call call);
   bool turned_away(const base::DeviceKeyView& device, Call& call);
-  void refuse(const auth::HttpRefusal& refusal, Call& call, std::string_view name = {});
+  // The token of a publish, if this server issued it.
+  std::optional<auth::TokenClaim> sealed_token(const http::Request& head) const;
+  void refuse(const auth::HttpRefusal& refusal, Call& call);
   std::uint64_t new_message_id();
 
   const Parts parts_;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "journal/device_log.h"
 #include "journal/examiner.h"
@@ -58,19 +59,33 @@ struct Mistake {
 
 journal::Diagnosis combine(const std::vector<Mistake>& mistakes);
 
-// HMACs that may still be computed. One for a case; the owner bounds their sum.
+// The work that may still be done: HMACs, and time, for an HMAC costs what its text is long. One for a case; the owner
+// bounds their sum.
 class Budget {
  public:
-  explicit Budget(std::uint32_t hmacs) : left_(hmacs) {}
+  // `clock` outlives it; from `until_ms` on nothing more is done, however little was done so far.
+  Budget(std::uint32_t hmacs, const base::Clock& clock, base::MonoMs until_ms)
+      : left_(hmacs), clock_(clock), until_ms_(until_ms) {}
   bool take() {
     if (left_ == 0) return false;
-    --left_;
+    if (left_ % kHmacsBetweenLooks == 0 && clock_.mono_ms() >= until_ms_) {
+      cut_short_ = true;
+      left_ = 0;
+      return false;
+    }
+    if (--left_ == 0) cut_short_ = true;
     return true;
   }
   std::uint32_t left() const { return left_; }
+  bool cut_short() const { return cut_short_; }  // more would have been tried
 
  private:
+  static constexpr std::uint32_t kHmacsBetweenLooks = 32;
+
   std::uint32_t left_;
+  const base::Clock& clock_;
+  const base::MonoMs until_ms_;
+  bool cut_short_ = false;
 };
 
 }  // namespace mooring::doctor

@@ -13,13 +13,19 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
 }
 
 std::vector<Mistake> wrong_signature(const Case& patient, Budget& budget) {
-  std::vector<Mistake> found = explain_signature(patient, budget);
+  std::vector<Mistake> found =
+      patient.attempt.http != nullptr ? explain_http_signature(patient, budget) : explain_signature(patient, budget);
   if (found.empty()) {
-    found.push_back({"signature-unexplained",
-                     "The signature fits neither the device's secret nor any of the usual mistakes.",
-                     "Most likely the device has another secret: compare it with mooring device show, and the signed "
-                     "text with mooring sign."});
+    found.push_back(
+        {"signature-unexplained",
+         budget.cut_short()
+             ? "The signature fits neither the device's secret nor any of the usual mistakes that there was "
+               "time for."
+             : "The signature fits neither the device's secret nor any of the usual mistakes.",
+         "Most likely the device has another secret: compare it with mooring device show, and the signed "
+         "text with mooring sign."});
   }
+  if (patient.attempt.http != nullptr) return found;
   for (Mistake& more : odd_secure_mode(patient)) found.push_back(std::move(more));
   return found;
 }
@@ -27,6 +33,7 @@ std::vector<Mistake> wrong_signature(const Case& patient, Budget& budget) {
 std::vector<Mistake> explain(const Case& patient, Budget& budget) {
   const std::string_view refusal = patient.refusal;
   if (refusal == "wrong-signature") return wrong_signature(patient, budget);
+  if (refusal.starts_with("http-")) return explain_http(patient);
   if (refusal == "unknown-device") return explain_unknown(patient);
   if (is_one_of(refusal, {"credentials-missing", "user-name-form", "unknown-user"})) return explain_user_name(patient);
   if (refusal == "certificate-missing" && patient.attempt.user_name == "&") return explain_user_name(patient);
@@ -42,6 +49,7 @@ std::vector<Mistake> explain(const Case& patient, Budget& budget) {
   if (refusal.starts_with("registration-")) {
     if (auto found = explain_registration(patient, budget); !found.empty()) return found;
   }
+  if (refusal.starts_with("psk-")) return explain_psk(patient);
   return explain_plainly(refusal);
 }
 
@@ -63,7 +71,11 @@ journal::Diagnosis combine(const std::vector<Mistake>& mistakes) {
 }
 
 journal::Diagnosis diagnose(const Case& patient, Budget& budget) {
-  return combine(explain(patient, budget));
+  std::vector<Mistake> found = explain(patient, budget);
+  if (patient.attempt.http != nullptr) {
+    for (Mistake& mistake : found) put_in_words_of_http(mistake);
+  }
+  return combine(found);
 }
 
 }  // namespace mooring::doctor

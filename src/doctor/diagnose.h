@@ -1,4 +1,4 @@
-// The doctor: what was wrong with a refused CONNECT, and what to change in the firmware. Pure functions, any thread.
+// The doctor: what was wrong with a refused sign-in, and what to change in the firmware. Pure functions, any thread.
 //
 // Nothing that it says holds a secret, or a code that would have been right.
 #pragma once
@@ -7,8 +7,9 @@
 
 namespace mooring::doctor {
 
-// HMACs that one case may cost: about 3 ms.
+// What one case may cost: HMACs, about 3 ms with texts of ordinary length, and time whatever they are.
 inline constexpr std::uint32_t kHmacsPerCase = 6'000;
+inline constexpr base::MonoMs kCaseMs = 20;
 // Other devices whose secret is tried.
 inline constexpr std::size_t kNeighboursMax = 1'000;
 

@@ -1,5 +1,7 @@
 #include "doctor/password.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -127,6 +129,14 @@ bool fits(const PasswordReading& reading, const crypto::Mac& computed) {
   if (!reading.beginning_only) return crypto::constant_time_equal(reading.mac.view(), computed.view());
   return computed.size_bytes > reading.mac.size_bytes &&
          crypto::constant_time_equal(reading.mac.view(), computed.view().first(reading.mac.size_bytes));
+}
+
+Mistake no_code(std::string_view password) {
+  return {"password-no-code",
+          fmt::format("The password has {} characters and is no code of hmacmd5 (32 hexadecimal digits), hmacsha1 (40) "
+                      "or hmacsha256 (64).",
+                      password.size()),
+          "Send the HMAC of the signed text in hexadecimal."};
 }
 
 std::optional<Mistake> odd_password(std::string_view password, const RegistryFacts& facts) {

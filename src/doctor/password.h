@@ -23,6 +23,9 @@ std::vector<PasswordReading> read_password(std::string_view password);
 
 bool fits(const PasswordReading& reading, const crypto::Mac& computed);
 
+// When it can be read in no way.
+Mistake no_code(std::string_view password);
+
 // A password that is no code at all. Nothing: nothing is known about it.
 std::optional<Mistake> odd_password(std::string_view password, const RegistryFacts& facts);
 

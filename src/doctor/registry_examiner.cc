@@ -43,10 +43,11 @@ std::optional<journal::Diagnosis> RegistryExaminer::examine(const journal::Event
   if (now - second_ms_ >= 1000) {
     second_ms_ = now;
     used_ = 0;
+    spent_ms_ = 0;
   }
-  if (used_ >= kHmacsPerSecond) return std::nullopt;
+  if (used_ >= kHmacsPerSecond || spent_ms_ >= kSpentPerSecondMs) return std::nullopt;
   const RegistryFacts facts = facts_of(event);
-  Budget budget(kHmacsPerCase);
+  Budget budget(kHmacsPerCase, clock_, now + kCaseMs);
   const Policy policy = this->policy();
   journal::Diagnosis found = diagnose({event.name, *event.attempt, event.device, facts, policy}, budget);
   if (!found.empty()) {
@@ -54,6 +55,7 @@ std::optional<journal::Diagnosis> RegistryExaminer::examine(const journal::Event
                    base::printable(event.device.device_name, 64), found.name, found.text, found.advice);
   }
   used_ += kHmacsPerCase - budget.left() + kRegistryCost;
+  spent_ms_ += clock_.mono_ms() - now;
   return found;
 }
 

@@ -16,6 +16,7 @@ class RegistryExaminer final : public journal::Examiner {
  public:
   // Over all cases; when they are used up, the others wait.
   static constexpr std::uint32_t kHmacsPerSecond = 60'000;
+  static constexpr base::MonoMs kSpentPerSecondMs = 300;  // likewise: a case may cost more than its HMACs
 
   RegistryExaminer(registry::Registry& registry, Policy policy, const base::Clock& clock)
       : registry_(registry), clock_(clock), policy_(std::move(policy)) {}
@@ -36,7 +37,8 @@ class RegistryExaminer final : public journal::Examiner {
   mutable std::mutex mutex_;
   Policy policy_;
   base::MonoMs second_ms_ = 0;
-  std::uint32_t used_ = 0;  // of this second
+  std::uint32_t used_ = 0;     // of this second
+  base::MonoMs spent_ms_ = 0;  // likewise
 };
 
 }  // namespace mooring::doctor

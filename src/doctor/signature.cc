@@ -195,11 +195,7 @@ std::vector<Mistake> explain_signature(const Case& patient, Budget& budget) {
   auto found = Search(patient, budget).run();
   if (!found.empty()) return found;
   if (read_password(patient.attempt.password).empty()) {
-    return {{"password-no-code",
-             fmt::format("The password has {} characters and is no code of hmacmd5 (32 hexadecimal digits), hmacsha1 "
-                         "(40) or hmacsha256 (64).",
-                         patient.attempt.password.size()),
-             "Send the HMAC of the signed text in hexadecimal."}};
+    return {no_code(patient.attempt.password)};
   }
   return {};
 }

@@ -57,6 +57,10 @@ std::vector<Mistake> explain_unknown(const Case& patient) {
   const RegistryFacts& facts = patient.facts;
   const std::string pk = shown(patient.device.product_key);
   const std::string dn = shown(patient.device.device_name);
+  if (facts.swapped_exists && patient.attempt.http != nullptr) {
+    return {{"names-swapped", "Product key and device name have changed places.",
+             "Write the product key into the field productKey, and the device name into deviceName."}};
+  }
   if (facts.swapped_exists) {
     return {{"user-name-swapped", "Product key and device name have changed places in the user name.",
              "Send deviceName&productKey: the device name first."}};

@@ -210,33 +210,37 @@ bool Connection::step_handshake() {
       look_up_psk();
       return stage_ == Stage::kTlsHandshake;
     case net::Stream::Handshake::kFailed:
-      if (const std::string_view psk = stream_.psk_identity(); !psk.empty()) {
-        base::log_info("gateway", "{}: TLS-PSK: the key of the client is not that of identity '{}'",
-                       peer_.address.to_text(), base::printable(psk, 128));
-        owner_->psk_failed(psk, peer_);
-      }
-      base::log_info("gateway", "{}: TLS handshake failed: {}", peer_.address.to_text(), stream_.tls_failure());
-      owner_->handshake_ended(stream_, false);
-      end(TransportEnd::kBroken, "TLS handshake failed");
+      handshake_failed();
       return false;
   }
   return false;
 }
 
+// The alert has been sent. The connection ends before anything is told or counted, whatever the identity was.
+void Connection::handshake_failed() {
+  const std::string psk(stream_.psk_identity());
+  const char* const why = stream_.tls_failure();
+  if (psk_verdict_ == PskVerdict::kKey && stream_.broken_off()) psk_verdict_ = PskVerdict::kBrokenOff;
+  owner_->handshake_ended(stream_, false);
+  end(TransportEnd::kBroken, "TLS handshake failed");
+  base::log_info("gateway", "{}: TLS handshake failed: {}", peer_.address.to_text(), why);
+  if (!psk.empty()) owner_->psk_failed(psk, psk_verdict_, peer_);
+}
+
 void Connection::look_up_psk() {
   stage_ = Stage::kPskLookup;
   awaits_psk_ = std::make_shared<Connection*>(this);
-  owner_->find_psk_key(stream_.psk_identity(), peer_,
-                       [self = std::weak_ptr<Connection*>(awaits_psk_)](std::string key) {
-                         if (const auto alive = self.lock()) (*alive)->psk_found(std::move(key));
-                       });
+  owner_->find_psk_key(stream_.psk_identity(), peer_, [self = std::weak_ptr<Connection*>(awaits_psk_)](PskKey found) {
+    if (const auto alive = self.lock()) (*alive)->psk_found(std::move(found));
+  });
 }
 
-void Connection::psk_found(std::string key) {
+void Connection::psk_found(PskKey found) {
   if (stage_ != Stage::kPskLookup) return;
   awaits_psk_.reset();
-  stream_.set_psk_key(base::as_bytes(key));
-  crypto::cleanse({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
+  psk_verdict_ = found.verdict;
+  stream_.set_psk_key(base::as_bytes(found.key));
+  crypto::cleanse({reinterpret_cast<std::uint8_t*>(found.key.data()), found.key.size()});
   stage_ = Stage::kTlsHandshake;
   readable_ = true;
   loop_->call_again(*this);

@@ -13,6 +13,7 @@
 #include "base/intrusive_list.h"
 #include "base/unique_function.h"
 #include "gateway/connection_budget.h"
+#include "gateway/psk_lookup.h"
 #include "gateway/transport.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -56,14 +57,15 @@ class ConnectionOwner {
   virtual std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) = 0;
   // The connection has left its loop: hand it, and the ownership, to the owner on `loop`.
   virtual void send_away(Connection& connection, session::LoopId loop) = 0;
-  // The key of a TLS-PSK identity, empty when there is none; at once or later on this loop.
-  using PskFound = base::UniqueFunction<void(std::string key)>;
+  // The key of a TLS-PSK identity; at once or later on this loop.
+  using PskFound = base::UniqueFunction<void(PskKey)>;
   virtual void find_psk_key(std::string_view, const PeerFacts&, PskFound found) { found({}); }
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
   // A step of a handshake takes up to milliseconds, thousands of times what a message takes. False: in a later turn.
   virtual bool takes_handshake_step() { return true; }
   virtual void handshake_ended(const net::Stream&, bool) {}       // of TLS; whether it succeeded
-  virtual void psk_failed(std::string_view, const PeerFacts&) {}  // that key was not the client's
+  // A handshake with this identity failed, and the peer knows it: nothing that is done here shows in its time.
+  virtual void psk_failed(std::string_view, PskVerdict, const PeerFacts&) {}
   // The connection is closed: hand it to Loop::destroy_later.
   virtual void closed(Connection& connection) = 0;
 };
@@ -129,7 +131,8 @@ class Connection final : public net::LoopClient,
   bool step_first_bytes();
   bool step_handshake();
   void look_up_psk();
-  void psk_found(std::string key);
+  void psk_found(PskKey found);
+  void handshake_failed();
   bool step_read();
   void end_of_input();
   void start_finishing();
@@ -164,6 +167,7 @@ class Connection final : public net::LoopClient,
   base::MonoMs input_counted_ms_ = 0;
   base::MonoMs input_pause_until_ms_ = 0;  // 0: not paused
   Stage stage_;
+  PskVerdict psk_verdict_ = PskVerdict::kIdentityForm;  // after the look-up
   bool established_ = false;
   bool readable_ = false;
   bool writable_ = true;

@@ -12,6 +12,7 @@
 #include "broker/client.h"
 #include "gateway/credential_cache.h"
 #include "gateway/device_registration.h"
+#include "gateway/psk_lookup.h"
 #include "registry/registry_service.h"
 
 namespace mooring::gateway {
@@ -60,9 +61,9 @@ class DeviceSignIn {
   // The key of a TLS-PSK identity (connection.md 2.5), empty when there is none; cached devices at once, others later
   // on this loop. Whether the device may sign in is for its CONNECT to find out. Nobody can tell from the time or from
   // what follows why there is no key.
-  using PskFound = base::UniqueFunction<void(std::string key)>;
+  using PskFound = base::UniqueFunction<void(PskKey)>;
   void find_psk_key(std::string_view identity, const std::string& address, PskFound found);
-  // A handshake failed although its identity has a key: a sign-in that was refused before there was a CONNECT.
+  // A handshake failed after its identity was known: a sign-in that was refused before there was a CONNECT.
   void psk_refused(std::string_view identity, std::string_view address);
   // Before the cost of a TLS handshake: whether this address is worth it now.
   bool may_shake_hands(std::string_view address) { return limiter_.may_shake_hands(address, clock_.mono_ms()); }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace mooring::gateway {
 namespace {
@@ -100,8 +101,15 @@ void Gateway::find_psk_key(std::string_view identity, const PeerFacts& peer, Psk
   mqtt_.sign_in.find_psk_key(identity, peer.address.host(), std::move(found));
 }
 
-void Gateway::psk_failed(std::string_view identity, const PeerFacts& peer) {
-  mqtt_.sign_in.psk_refused(identity, peer.address.host());
+void Gateway::psk_failed(std::string_view identity, PskVerdict verdict, const PeerFacts& peer) {
+  journal::Event event = psk_refusal(identity, verdict, peer.address.to_text());
+  const bool turned_away = verdict == PskVerdict::kTurnedAway;
+  if (!turned_away || mqtt_.turned_away.count(loop_.now_ms()) <= kTurnedAwayLinesPerSecond) {
+    base::log_info("gateway", "{}: TLS-PSK: {}: {}; identity '{}'", event.address, event.name, event.reason,
+                   base::printable(identity, 128));
+  }
+  if (!turned_away && verdict != PskVerdict::kUnavailable) mqtt_.sign_in.psk_refused(identity, peer.address.host());
+  if (verdict != PskVerdict::kBrokenOff) mqtt_.log.record(std::move(event));
 }
 
 void Gateway::handshake_ended(const net::Stream& stream, bool succeeded) {

@@ -38,7 +38,7 @@ class Gateway final : public ConnectionOwner {
   std::unique_ptr<Conversation> make_http(Transport& transport, const ListenerContext& context) override;
   void send_away(Connection& connection, session::LoopId loop) override;
   void find_psk_key(std::string_view identity, const PeerFacts& peer, PskFound found) override;
-  void psk_failed(std::string_view identity, const PeerFacts& peer) override;
+  void psk_failed(std::string_view identity, PskVerdict verdict, const PeerFacts& peer) override;
   void handshake_ended(const net::Stream& stream, bool succeeded) override;
   bool may_shake_hands(const PeerFacts& peer) override;
   bool takes_handshake_step() override;

@@ -65,6 +65,13 @@ std::size_t HttpConversation::receive(base::MutableBytes input) {
   }
   const int status = parser_.error_status();
   keep_alive_ = false;
+  if (status == 413) {
+    const http::Request head = parser_.head();
+    if (auto answer = services_.handler->too_large(head, source(head))) {
+      respond(*answer);
+      return input.size();
+    }
+  }
   respond(http::error_response(status,
                                status == 431   ? "head_too_large"
                                : status == 413 ? "body_too_large"

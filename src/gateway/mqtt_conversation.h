@@ -29,6 +29,9 @@
 
 namespace mooring::gateway {
 
+// Who is turned away comes again and again: that must not drown what else there is to tell.
+inline constexpr std::uint32_t kTurnedAwayLinesPerSecond = 10;
+
 // The limits and rules of one kind of client.
 struct Standing {
   mqtt::Limits packets{};
@@ -148,10 +151,10 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
 
   void record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name, std::string_view reason,
                       const base::DeviceKey& holder = {});
+  void record_protocol_error(const mqtt::ProtocolError& error);
   void record_discarded(std::uint16_t code, std::string_view name, std::string_view reason, std::string_view topic);
   void detach(broker::OfflineReason reason);
   metrics::Channel channel() const { return metrics::channel_of(transport_.peer().tls, writer_.websocket()); }
-  void record_protocol_error(const mqtt::ProtocolError& error);
   std::string who() const;  // for the log: device and address
 
   Transport& transport_;

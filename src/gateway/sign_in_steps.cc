@@ -18,8 +18,7 @@
 
 namespace mooring::gateway {
 namespace {
-constexpr std::size_t kAssignedIdCharacters = 22;  // 130 bits: nobody guesses another's
-constexpr std::uint32_t kTurnedAwayLinesPerSecond = 10;
+constexpr std::size_t kAssignedIdCharacters = 22;    // 130 bits: nobody guesses another's
 constexpr std::size_t kHeaderAllowanceBytes = 1024;  // properties, beside topic and payload
 
 // connection.md 9.2 and 9.3: what the device log calls a refusal.
@@ -296,7 +295,6 @@ std::string MqttConversation::make_client_id() const {
 }
 
 void MqttConversation::refuse(const auth::Refusal& refusal, const base::DeviceKey& holder) {
-  // Who is turned away comes again and again: that must not drown what else there is to tell.
   const bool told = refusal.reason != auth::RefusalReason::kRateLimited ||
                     services_->turned_away.count(transport_.loop().now_ms()) <= kTurnedAwayLinesPerSecond;
   if (told) log_refusal(refusal);

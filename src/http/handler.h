@@ -30,6 +30,9 @@ class Handler {
   // How large a body may be that follows this head; nothing: what strangers may send. Asked on the connection's loop as
   // soon as the head is there, before anything of the body is taken.
   virtual std::optional<std::size_t> body_bytes_max(const Request&, const RequestSource&) const { return std::nullopt; }
+  // What is answered when the body that follows this head is over the bound; nothing: 413, as everywhere. The
+  // connection ends after it.
+  virtual std::optional<Response> too_large(const Request&, const RequestSource&) { return std::nullopt; }
 };
 
 }  // namespace mooring::http

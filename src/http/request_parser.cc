@@ -99,6 +99,10 @@ bool RequestParser::body_is_bounded() {
   return !announced || *announced <= bound;
 }
 
+Request RequestParser::head() const {
+  return head_of(impl_->parser->get());
+}
+
 Request RequestParser::take_request() {
   auto& message = impl_->parser->get();
   Request out = head_of(message);

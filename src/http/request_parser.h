@@ -33,6 +33,7 @@ class RequestParser {
   Status feed(base::ByteView input, std::size_t& consumed);
   Request take_request();  // after kComplete; the parser then waits for the next request
   int error_status() const { return error_status_; }
+  Request head() const;  // after kBad with status 413
 
  private:
   struct Impl;

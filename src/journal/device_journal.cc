@@ -27,10 +27,7 @@ constexpr base::MonoMs kComplainEveryMs = 10'000;
 std::size_t bytes_of(const Event& event) {
   std::size_t bytes = sizeof event + event.device.product_key.size() + event.device.device_name.size() +
                       event.reason.size() + event.subject.size() + event.address.size() + event.facts.size();
-  if (event.attempt != nullptr) {
-    bytes += sizeof *event.attempt + event.attempt->user_name.size() + event.attempt->client_id.size() +
-             event.attempt->password.size();
-  }
+  if (event.attempt != nullptr) bytes += event.attempt->memory_bytes();
   return bytes;
 }
 

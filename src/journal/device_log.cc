@@ -53,6 +53,14 @@ SignInAttempt::~SignInAttempt() {
   cut_password(0);
 }
 
+std::size_t SignInAttempt::memory_bytes() const {
+  std::size_t bytes = sizeof *this + user_name.size() + client_id.size() + password.size() + psk_identity.size();
+  if (http == nullptr) return bytes;
+  bytes += sizeof *http + http->path.size();
+  for (const auto& [name, value] : http->fields) bytes += sizeof http->fields.front() + name.size() + value.size();
+  return bytes;
+}
+
 void SignInAttempt::cut_password(std::size_t bytes) {
   if (bytes >= password.size()) return;
   ::explicit_bzero(password.data() + bytes, password.size() - bytes);

@@ -17,6 +17,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -59,11 +61,11 @@ inline constexpr std::uint16_t kCodeEnded = 400;  // displaced by the same tripl
 inline constexpr std::uint16_t kCodeBadParameter = 460;
 inline constexpr std::uint16_t kCodeInternal = 500;
 inline constexpr std::uint16_t kCodeTooSlow = 1901;
-inline constexpr std::uint16_t kCodeProductUnknown = 5005;
-inline constexpr std::uint16_t kCodeDeviceUnknown = 6100;
 inline constexpr std::uint16_t kCodeWriteFailed = 1902;
 inline constexpr std::uint16_t kCodeTopicFormat = 1903;
 inline constexpr std::uint16_t kCodePacketType = 1951;
+inline constexpr std::uint16_t kCodeProductUnknown = 5005;
+inline constexpr std::uint16_t kCodeDeviceUnknown = 6100;
 inline constexpr std::uint16_t kCodeDeviceDisabled = 6208;
 inline constexpr std::uint16_t kCodeNameIllegal = 6280;
 inline constexpr std::uint16_t kCodeRegistrationOff = 6288;
@@ -74,18 +76,27 @@ inline constexpr std::uint16_t kCodePayloadIllegal = 9320;
 inline constexpr std::uint16_t kCodeParameterIllegal = 9321;
 inline constexpr std::uint16_t kCodeThrottled = 9324;
 
-// A refused CONNECT as it came, for the doctor; see examiner.h. Holds the code the client sent, so it is never stored,
+// An HTTP request of a device: where it went, and its fields but for the code that signs them.
+struct HttpAttempt {
+  std::string path;
+  std::vector<std::pair<std::string, std::string>> fields;  // by name
+};
+
+// A refused sign-in as it came, for the doctor; see examiner.h. Holds the code the client sent, so it is never stored,
 // and overwritten when it goes.
 struct SignInAttempt {
   SignInAttempt() = default;
   SignInAttempt(const SignInAttempt&) = delete;
   SignInAttempt& operator=(const SignInAttempt&) = delete;
   ~SignInAttempt();
+  std::size_t memory_bytes() const;
   void cut_password(std::size_t bytes);  // overwrites what is behind so many, where it is a secret itself
 
   std::string user_name;
   std::string client_id;
   std::string password;
+  std::unique_ptr<HttpAttempt> http;  // null: it was a CONNECT, or a handshake
+  std::string psk_identity;           // of a TLS-PSK handshake, which has nothing else
   bool has_user_name = false;
   bool has_password = false;
   std::uint16_t keep_alive_s = 0;
@@ -109,7 +120,7 @@ struct Event {
   std::uint8_t answer = 0;   // what the peer was told, of a refusal: CONNACK or reason code
   bool known = true;         // false: nobody has checked yet whether there is such a device
   base::WallMs at_ms = 0;    // 0: now
-  std::unique_ptr<SignInAttempt> attempt = {};  // of a refused CONNECT that the doctor may look at
+  std::unique_ptr<SignInAttempt> attempt = {};  // of a refused sign-in that the doctor may look at
 };
 
 class DeviceLog {

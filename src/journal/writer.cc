@@ -65,12 +65,23 @@ Diagnosis not_examined() {
 std::uint64_t fingerprint_of(const SignInAttempt& attempt) {
   const std::hash<std::string_view> hash;
   std::uint64_t mixed = hash(attempt.user_name);
-  for (const std::uint64_t part :
-       {std::uint64_t{hash(attempt.client_id)}, std::uint64_t{hash(attempt.password)},
-        std::uint64_t{attempt.keep_alive_s}, std::uint64_t{attempt.protocol_level},
-        std::uint64_t{attempt.tls} * 4 + std::uint64_t{attempt.websocket} * 2 + std::uint64_t{attempt.clean_session}}) {
+  const auto mix = [&](std::uint64_t part) {
     mixed = (mixed ^ part) * 0x9e3779b97f4a7c15ULL;
     mixed ^= mixed >> 29;
+  };
+  if (attempt.http != nullptr) {
+    mix(hash(attempt.http->path));
+    for (const auto& [name, value] : attempt.http->fields) {
+      mix(hash(name));
+      mix(hash(value));
+    }
+  }
+  for (const std::uint64_t part :
+       {std::uint64_t{hash(attempt.client_id)}, std::uint64_t{hash(attempt.password)},
+        std::uint64_t{hash(attempt.psk_identity)}, std::uint64_t{attempt.keep_alive_s},
+        std::uint64_t{attempt.protocol_level},
+        std::uint64_t{attempt.tls} * 4 + std::uint64_t{attempt.websocket} * 2 + std::uint64_t{attempt.clean_session}}) {
+    mix(part);
   }
   return mixed | 1;
 }

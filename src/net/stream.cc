@@ -119,6 +119,7 @@ Stream::Handshake Stream::handshake() {
   }
   const unsigned long code = ERR_peek_error();
   const char* text = code != 0 ? ERR_reason_error_string(code) : nullptr;
+  broken_off_ = code == 0;
   tls_failure_ = text != nullptr ? text : "the peer closed the connection during the handshake";
   return Handshake::kFailed;
 }

@@ -60,6 +60,9 @@ class Stream {
   // Why the handshake failed, for the log: what the peer offered or what was wrong.
   const char* tls_failure() const { return tls_failure_; }
 
+  // A handshake failed because the peer left, not because of what it said.
+  bool broken_off() const { return broken_off_; }
+
   // Facts of the finished handshake.
   const char* tls_version() const;
   const char* tls_cipher() const;
@@ -89,6 +92,7 @@ class Stream {
   UniqueFd fd_;
   std::unique_ptr<ssl_st, FreeSsl> ssl_;
   const char* tls_failure_ = "";
+  bool broken_off_ = false;
   std::unique_ptr<std::string> offered_psk_;  // identity, until the handshake is done
 };
 

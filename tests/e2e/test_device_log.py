@@ -268,7 +268,8 @@ def test_tokens_and_publishing_over_http(server):
     wait_actions(server, device, ["preauthenticated", "publish-denied", "refused"])
     issued, denied, refused = log_of(server, device)
     assert issued["name"] == "http-login" and denied["subject"] == "/not/mine" and denied["code"] == 9236
-    assert refused["name"] == "http-login" and refused["transport"] == "https"
+    assert (refused["name"], refused["facts"], refused["transport"]) == ("wrong-signature", "POST /auth", "https")
+    assert refused["diagnosis"]["name"] == "signature-unexplained"
 
 
 def test_tickets_and_a_secret_in_a_page(server):

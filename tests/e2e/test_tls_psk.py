@@ -13,9 +13,11 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
+import timing
 from harness import Device
 from rawclient import connect_packet
 
@@ -85,6 +87,9 @@ def test_vector_t01_through_the_server(make_server):
     with PskClient(server, T01["identity"], T01["pskAscii"]) as client:
         assert sign_in(client, device) == b"\x20\x02\x00\x00"
         assert client.exchange(b"\xc0\x00", 2) == b"\xd0\x00"
+    with PskClient(server, T01["identity"], T01["pskAscii"]) as client:
+        connect = connect_packet(device.client_id(securemode=2), device.username, device.password(), level=5)
+        assert client.exchange(connect, 4)[3] == 0, "MQTT 5"
     assert server.wait_status(device, "OFFLINE")
 
 
@@ -127,9 +132,89 @@ def test_wrong_key_and_unknown_identity_look_alike(server):
         with PskClient(server, identity, key) as client:
             said.append([line.split(":", 1)[-1] for line in client.failure().splitlines() if "alert" in line])
     assert said[0] and all(other == said[0] for other in said), said
-    server.wait_log("TLS-PSK", "nobody", "no such product or device")
-    server.wait_log("TLS-PSK", device.device_name, "not that of identity")
+    server.wait_log("TLS-PSK", "psk-unknown-device", "nobody")
+    server.wait_log("TLS-PSK", "psk-wrong-key", device.device_name)
+    server.wait_log("TLS-PSK", "psk-identity-form", "not an identity at all")
     assert key_of(device) not in server.log() and device.device_secret not in server.log()
+
+
+def shake(server, identity, key):
+    with PskClient(server, identity, key) as client:
+        assert "alert" in client.failure()
+
+
+def findings(server, device_name, product_key):
+    """What the doctor says, once it has looked."""
+    deadline = time.monotonic() + 10 * server.slack
+    while True:
+        answer = server.json("device", "doctor", "--product-key", product_key, "--device-name", device_name)
+        found = answer["findings"] or answer["similarRefusals"]
+        if found and all(one.get("diagnosis", {}).get("name") != "not-examined" for one in found):
+            return found
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.05)
+
+
+def test_a_failed_handshake_stands_in_the_log_of_its_device(server):
+    device = server.device()
+    for _ in range(3):
+        shake(server, identity_of(device), key_of(device, secret="another"))
+    found, = findings(server, device.device_name, device.product_key)
+    assert (found["action"], found["name"], found["code"], found["count"]) == ("refused", "psk-wrong-key", 6600, 3)
+    assert found["transport"] == "tls" and found["address"].startswith("127.0.0.1")
+    assert found["diagnosis"]["name"] == "psk-wrong-key"
+    assert "cannot be said what was done instead" in found["diagnosis"]["text"]
+    assert f"'id{device.product_key}&{device.device_name}timestamp2524608000000'" in found["diagnosis"]["advice"]
+    told = server.cli("device", "log", "--product-key", device.product_key, "--device-name", device.device_name).out
+    assert "psk-wrong-key" in told and "what to change" in told
+    # A key that was hex-decoded once too often, an identity with a method that is none.
+    shake(server, identity_of(device, method="hmacsha512"), key_of(device))
+    names = [one["diagnosis"]["name"] for one in findings(server, device.device_name, device.product_key)]
+    assert names == ["psk-identity-method", "psk-wrong-key"]
+    stored = b"".join(path.read_bytes() for path in server.data.glob("journal.db*"))
+    for word in (device.device_secret, key_of(device), key_of(device, secret="another")):
+        assert word not in server.log() and word.encode() not in stored and word not in told
+
+
+def test_strangers_handshakes_are_kept_apart(server):
+    device = server.device()
+    nobody = Device(device.product_key, device.device_name.upper(), device.device_secret)
+    swapped = Device(device.device_name, device.product_key, device.device_secret)
+    for stranger in (nobody, swapped):
+        shake(server, identity_of(stranger), key_of(stranger))
+    assert findings(server, nobody.device_name, nobody.product_key)[0]["diagnosis"]["name"] == "device-name-case"
+    assert findings(server, swapped.device_name, swapped.product_key)[0]["diagnosis"]["name"] == "psk-names-swapped"
+    shake(server, "no identity of anybody", key_of(device))
+    listed = server.json("device", "log", "--strangers", "--device-name", "no identity of anybody")
+    assert [(one["name"], one["diagnosis"]["name"]) for one in listed] == [("psk-identity-form", "psk-identity-fields")]
+    assert server.json("device", "doctor", "--product-key", device.product_key, "--device-name",
+                       device.device_name)["findings"] == []
+
+
+def test_failed_handshakes_are_under_the_back_off(make_server):
+    server = make_server({"limits.refusals_per_address_per_minute": "3"}, devices=2)
+    device, good = server.device(), server.device()
+    with PskClient(server, identity_of(good), key_of(good)) as client:
+        assert sign_in(client, good) == b"\x20\x02\x00\x00"
+    for _ in range(5):
+        shake(server, identity_of(device), key_of(device, secret="another"))
+    found = findings(server, device.device_name, device.product_key)
+    assert {one["name"]: one["count"] for one in found} == {"psk-wrong-key": 3, "rate-limited": 2}
+    with server.client("tls") as client:
+        assert client.connect(device.client_id(securemode=2), device.username, device.password())[1] == 3, "any door"
+    with PskClient(server, identity_of(good), key_of(good)) as client:
+        assert sign_in(client, good) == b"\x20\x02\x00\x00"
+
+
+def test_a_client_that_leaves_in_the_middle_had_no_wrong_key(server):
+    device = server.device()
+    start = len(server.log())
+    peer = after_hello(server)
+    peer.sendall(record(22, key_exchange(identity_of(device).encode())))
+    peer.close()
+    server.wait_log("psk-broken-off", device.device_name, start=start)
+    assert server.json("device", "doctor", "--product-key", device.product_key, "--device-name",
+                       device.device_name)["findings"] == []
 
 
 def test_the_key_follows_the_secret(server):
@@ -291,7 +376,41 @@ def test_an_identity_in_two_halves_waits_for_the_rest(server):
     peer.sendall(record(20, b"\x01") + record(22, os.urandom(64)))
     peer.settimeout(10)
     assert closed(peer)
-    server.wait_log("TLS-PSK", device.device_name, "not that of identity", start=start)
+    server.wait_log("TLS-PSK", "psk-wrong-key", device.device_name, start=start)
+
+
+@pytest.mark.alone
+def test_identities_cannot_be_told_apart_by_time(server):
+    """From the last byte of the client to the alert: a device's key is looked up and computed, a stranger's no less."""
+    devices = [server.device() for _ in range(10)]
+    bare = [f"bare{i}" for i in range(10)]
+    for name in bare:
+        server.cli("device", "create", "--product-key", devices[0].product_key, "--device-name", name, "--without-secret")
+    rest = record(20, b"\x01") + record(22, os.urandom(64))
+
+    def kind(identity):
+        def take(number):
+            peer = after_hello(server)
+            packet = record(22, key_exchange(identity(number % 10).encode())) + rest
+            begun = time.perf_counter()
+            peer.sendall(packet)
+            answer = peer.recv(7)
+            taken = time.perf_counter() - begun
+            assert answer == b"\x15\x03\x03\x00\x02\x02\x14", "bad_record_mac"
+            assert closed(peer)
+            return taken
+        return take
+
+    def named(product_key, device_name):
+        return f"devicename|hmacsha256|{product_key}&{device_name}|2524608000000"
+
+    timing.assert_alike({
+        "wrong key": kind(lambda i: identity_of(devices[i])),
+        "the same again": kind(lambda i: identity_of(devices[i])),
+        "no such device": kind(lambda i: named(devices[i].product_key, f"nobody{i}")),
+        "no such product": kind(lambda i: named(f"a1Nothing{i}", devices[i].device_name)),
+        "no secret": kind(lambda i: named(devices[0].product_key, bare[i])),
+    }, "wrong key", server.slack)
 
 
 def test_silence_in_the_middle_ends_in_time(make_server):

@@ -40,6 +40,20 @@ TEST(PskIdentity, EveryOtherFormIsNothing) {
   EXPECT_FALSE(parse_psk_identity(std::string(kIdentity) + std::string(65'535, '0')));
 }
 
+TEST(PskIdentity, NamesItsDeviceWhateverElseIsWrong) {
+  const base::DeviceKeyView device("a1ExampleK1", "dev001");
+  for (const std::string_view text :
+       {kIdentity, std::string_view("devicename|hmacsha512|a1ExampleK1&dev001|1"),
+        std::string_view("a1ExampleK1&dev001"), std::string_view("hmacsha256|a1ExampleK1&dev001|1|")}) {
+    const auto found = device_of_psk_identity(text);
+    ASSERT_TRUE(found) << text;
+    EXPECT_EQ(*found, device) << text;
+  }
+  for (const std::string_view text : {"", "|||", "dev001", "a|b|pkdn|1", "a|b|&dn|1", "a|b|pk&|1", "a|b|pk&d&n|1"}) {
+    EXPECT_FALSE(device_of_psk_identity(text)) << text;
+  }
+}
+
 TEST(PskIdentity, BelongsToOneDevice) {
   ConnectAttempt attempt;
   attempt.user_name = "dev001&a1ExampleK1";

@@ -26,6 +26,10 @@ std::string hex(HmacMethod method, const std::string& key, const std::string& te
   return base::to_hex(crypto::hmac(method, key, {text}).view());
 }
 
+Budget plenty() {
+  return {kHmacsPerCase, base::system_clock(), base::system_clock().mono_ms() + 60'000};
+}
+
 struct Patient {
   journal::SignInAttempt attempt;
   RegistryFacts facts;
@@ -59,7 +63,7 @@ struct Patient {
            (with_time ? "timestamp" + kTime : "");
   }
   journal::Diagnosis diagnosis() {
-    Budget budget(kHmacsPerCase);
+    Budget budget = plenty();
     const auto device = auth_device();
     return diagnose({refusal, attempt, device, facts, policy}, budget);
   }
@@ -451,13 +455,206 @@ const Row kRows[] = {
      "securemode=2"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Rows, DiagnoseTest, ::testing::ValuesIn(kRows), [](const auto& row) {
+// TLS-PSK: what the identity says, and what the handshake came to.
+void shakes_hands(Patient& p, const char* refusal, const std::string& identity) {
+  p.refusal = refusal;
+  p.attempt.psk_identity = identity;
+  p.attempt.tls = true;
+  p.attempt.client_id = p.attempt.password = "";
+  p.attempt.has_user_name = p.attempt.has_password = false;
+}
+const std::string kIdentity = "devicename|hmacsha256|" + kPk + "&" + kDn + "|2524608000000";
+
+const Row kPskRows[] = {
+    {"psk-wrong-key", [](Patient& p) { shakes_hands(p, "psk-wrong-key", kIdentity); },
+     "hmacsha256 of 'ida1DoctorPk1&Meter-7timestamp2524608000000' under the secret: its 64"},
+    {"psk-wrong-key",
+     [](Patient& p) { shakes_hands(p, "psk-wrong-key", "devicename|hmacsha1|" + kPk + "&" + kDn + "|1"); },
+     "its 40 upper-case"},
+    {"psk-no-secret", [](Patient& p) { shakes_hands(p, "psk-no-secret", kIdentity); }, "device update"},
+    {"psk-identity-fields", [](Patient& p) { shakes_hands(p, "psk-identity-form", kPk + "&" + kDn); }, "devicename|"},
+    {"psk-identity-kind",
+     [](Patient& p) { shakes_hands(p, "psk-identity-form", "id2|hmacsha256|" + kPk + "&" + kDn + "|1"); }},
+    {"psk-identity-method",
+     [](Patient& p) { shakes_hands(p, "psk-identity-form", "devicename|hmacsha512|" + kPk + "&" + kDn + "|1"); },
+     "hmacsha256"},
+    {"psk-identity-names",
+     [](Patient& p) { shakes_hands(p, "psk-identity-form", "devicename|hmacsha256|" + kDn + "|1"); }, "in this order"},
+    {"psk-identity-method+psk-identity-names",
+     [](Patient& p) { shakes_hands(p, "psk-identity-form", "devicename|sha|x|1"); }},
+    {"psk-names-swapped",
+     [](Patient& p) {
+       shakes_hands(p, "psk-unknown-device", "devicename|hmacsha256|" + kDn + "&" + kPk + "|1");
+       p.facts.product_exists = p.facts.device_exists = false;
+       p.facts.swapped_exists = true;
+     },
+     "productKey&deviceName"},
+    {"device-name-case",
+     [](Patient& p) {
+       shakes_hands(p, "psk-unknown-device", kIdentity);
+       p.facts.device_exists = false;
+       p.facts.device_meant = "METER-7";
+     },
+     "METER-7"},
+};
+
+// The HTTP interface: what was sent, and what was signed.
+using Sent = std::vector<std::pair<std::string, std::string>>;
+void asks(Patient& p, const std::string& text, const std::string& key = kSecret, Sent more = {},
+          HmacMethod method = HmacMethod::kSha1, const char* announced = "hmacsha1") {
+  p.attempt.http = std::make_unique<journal::HttpAttempt>();
+  p.attempt.http->path = "/auth";
+  p.attempt.http->fields = {{"clientId", "c1"}, {"deviceName", kDn}, {"productKey", kPk}, {"version", "default"}};
+  if (*announced != '\0') p.attempt.http->fields.emplace_back("signmethod", announced);
+  for (auto& field : more) p.attempt.http->fields.push_back(std::move(field));
+  p.attempt.client_id.clear();
+  p.attempt.tls = true;
+  p.sign(text, key, method);
+}
+const std::string kLogin = "clientIdc1deviceName" + kDn + "productKey" + kPk;
+const Sent kAtTime{{"timestamp", kTime}};
+
+void lacks(Patient& p, const char* refusal, const Sent& fields) {
+  asks(p, kLogin);
+  p.refusal = refusal;
+  p.attempt.http->fields = fields;
+}
+
+const Row kHttpRows[] = {
+    {"signature-unexplained", [](Patient& p) { asks(p, kLogin, "nobody has this secret"); }, "device show"},
+    {"other-signmethod", [](Patient& p) { asks(p, kLogin, kSecret, {}, HmacMethod::kSha256); },
+     "signmethod=hmacsha256"},
+    {"signmethod-missing", [](Patient& p) { asks(p, kLogin, kSecret, {}, HmacMethod::kSha1, ""); },
+     "signmethod=hmacsha1"},
+    {"timestamp-not-signed", [](Patient& p) { asks(p, kLogin, kSecret, kAtTime); }},
+    {"timestamp-not-sent", [](Patient& p) { asks(p, kLogin + "timestamp2524608000000"); }, "if it is sent"},
+    {"other-timestamp", [](Patient& p) { asks(p, kLogin + "timestamp1700000000", kSecret, kAtTime); }, "very text"},
+    {"other-parameters-signed", [](Patient& p) { asks(p, kLogin + "versiondefault"); }, "version"},
+    {"other-parameters-signed", [](Patient& p) { asks(p, kLogin + "signmethodhmacsha1"); }},
+    {"other-parameters-signed", [](Patient& p) { asks(p, kLogin + "signmethodhmacsha1versiondefault"); }},
+    {"fields-not-signed",
+     [](Patient& p) {
+       asks(p, kLogin, kSecret, {{"firmware", "7"}});
+     },
+     "each name"},
+    {"field-order", [](Patient& p) { asks(p, "productKey" + kPk + "deviceName" + kDn + "clientIdc1"); },
+     "in this order"},
+    {"values-only", [](Patient& p) { asks(p, "c1" + kDn + kPk); }},
+    {"field-separators", [](Patient& p) { asks(p, "clientId=c1&deviceName=" + kDn + "&productKey=" + kPk); }},
+    {"other-client-id",
+     [](Patient& p) { asks(p, "clientId" + kPk + "." + kDn + "deviceName" + kDn + "productKey" + kPk); },
+     "as it is sent"},
+    {"signed-names-swapped", [](Patient& p) { asks(p, "clientIdc1deviceName" + kPk + "productKey" + kDn); }},
+    {"secret-with-newline", [](Patient& p) { asks(p, kLogin, kSecret + "\n"); }, "Remove it"},
+    {"product-secret", [](Patient& p) { asks(p, kLogin, kProductSecret); }, "device secret"},
+    {"secret-of-other-device", [](Patient& p) { asks(p, kLogin, "88888888888888888888888888888888"); }, "Meter-8"},
+    {"secret-as-password",
+     [](Patient& p) {
+       asks(p, kLogin);
+       p.attempt.password = kSecret;
+     }},
+    {"password-no-code",
+     [](Patient& p) {
+       asks(p, kLogin);
+       p.attempt.password = "letmein";
+     },
+     "hexadecimal"},
+    {"password-cut",
+     [](Patient& p) {
+       asks(p, kLogin);
+       p.attempt.password.resize(39);
+     },
+     "its buffer"},
+    {"product-secret+timestamp-not-signed", [](Patient& p) { asks(p, kLogin, kProductSecret, kAtTime); }},
+    {"fields-missing",
+     [](Patient& p) {
+       lacks(p, "http-parameter", {{"deviceName", kDn}, {"clientId", ""}});
+     },
+     "spelled"},
+    {"signmethod-unknown",
+     [](Patient& p) {
+       lacks(p, "http-parameter",
+             {{"deviceName", kDn}, {"productKey", kPk}, {"clientId", "c"}, {"signmethod", "hmac-sha1"}});
+     },
+     "hmacsha1"},
+    {"field-malformed",
+     [](Patient& p) {
+       lacks(p, "http-parameter", {{"deviceName", kDn}, {"productKey", kPk}, {"clientId", "c"}, {"timestamp", "now"}});
+     },
+     "milliseconds"},
+    {"timestamp-in-seconds",
+     [](Patient& p) {
+       lacks(p, "http-timestamp", {{"timestamp", "1700000000"}});
+     },
+     "1000"},
+    {"timestamp-of-sdk",
+     [](Patient& p) {
+       lacks(p, "http-timestamp", {{"timestamp", "2524608000000"}});
+     }},
+    {"clock-is-off",
+     [](Patient& p) {
+       lacks(p, "http-timestamp", {{"timestamp", kTime}});
+     },
+     "clock"},
+    {"names-swapped",
+     [](Patient& p) {
+       asks(p, kLogin);
+       p.refusal = "unknown-device";
+       p.facts.product_exists = p.facts.device_exists = false;
+       p.facts.swapped_exists = true;
+     },
+     "productKey"},
+    {"device-name-case",
+     [](Patient& p) {
+       asks(p, kLogin);
+       p.refusal = "unknown-device";
+       p.facts.device_exists = false;
+       p.facts.device_meant = "METER-7";
+     },
+     "METER-7"},
+    {"device-disabled", [](Patient& p) { lacks(p, "device-disabled", {}); }, "device enable"},
+    {"no-secret", [](Patient& p) { lacks(p, "no-secret", {}); }},
+    {"certificate-required", [](Patient& p) { lacks(p, "certificate-required", {}); }},
+    {"http-token-expired", [](Patient& p) { p.refusal = "http-token-expired"; }, "/auth"},
+    {"http-token-unknown", [](Patient& p) { p.refusal = "http-token-unknown"; }, "/auth"},
+    {"http-token-missing", [](Patient& p) { p.refusal = "http-token-missing"; }, "/auth"},
+    {"http-needs-tls", [](Patient& p) { p.refusal = "http-needs-tls"; }, "https"},
+};
+
+std::string name_of_row(const ::testing::TestParamInfo<Row>& row) {
   std::string name = std::to_string(row.index) + "_" + row.param.name;
   for (char& c : name) {
     if (c == '-' || c == '+') c = '_';
   }
   return name;
-});
+}
+INSTANTIATE_TEST_SUITE_P(Rows, DiagnoseTest, ::testing::ValuesIn(kRows), name_of_row);
+INSTANTIATE_TEST_SUITE_P(Psk, DiagnoseTest, ::testing::ValuesIn(kPskRows), name_of_row);
+INSTANTIATE_TEST_SUITE_P(Http, DiagnoseTest, ::testing::ValuesIn(kHttpRows), name_of_row);
+
+// What is said of a request has no words that belong to MQTT.
+TEST(DiagnoseHttp, SpeaksOfRequests) {
+  for (const Row& row : kHttpRows) {
+    Patient patient;
+    row.mistake(patient);
+    const journal::Diagnosis found = patient.diagnosis();
+    if (patient.attempt.http == nullptr || found.name == "timestamp-of-sdk") continue;
+    for (const char* word : {"CONNECT", "the password", "The password", "client identifier", "user name"}) {
+      EXPECT_EQ((found.text + found.advice).find(word), std::string::npos) << found.text << ' ' << found.advice;
+    }
+  }
+}
+
+TEST(DiagnoseHttp, KnowsWhatPreauthenticationLeavesOut) {
+  Patient patient;
+  asks(patient, kLogin, "nobody has this secret", {{"resources", "mqtt"}});
+  patient.attempt.http->path = "/auth/devicename";
+  patient.sign(kLogin + "resourcesmqtt", kSecret, HmacMethod::kSha1);
+  EXPECT_EQ(patient.diagnosis().name, "other-parameters-signed");
+  patient.attempt.http->path = "/auth";
+  patient.sign(kLogin, kSecret, HmacMethod::kSha1);
+  EXPECT_EQ(patient.diagnosis().name, "fields-not-signed");
+}
 
 // A reason that is added to the sign-in gets its words here.
 TEST(Diagnose, HasWordsForEveryRefusal) {
@@ -476,21 +673,44 @@ TEST(DiagnoseCost, IsBounded) {
   Patient patient;
   patient.sign(patient.right(), "an entirely different secret....");
   for (int i = 0; i < 5000; ++i) patient.facts.neighbours.push_back({"N" + std::to_string(i), std::to_string(i)});
-  Budget budget(kHmacsPerCase);
+  Budget budget = plenty();
   const auto device = patient.auth_device();
   EXPECT_EQ(diagnose({patient.refusal, patient.attempt, device, patient.facts, patient.policy}, budget).name,
             "signature-unexplained");
-  Budget little(10);
+  Budget little(10, base::system_clock(), base::system_clock().mono_ms() + 60'000);
   EXPECT_EQ(diagnose({patient.refusal, patient.attempt, device, patient.facts, patient.policy}, little).name,
             "signature-unexplained");
   EXPECT_EQ(little.left(), 0U);
 }
 
+// Time passes with every look at it.
+class PassingClock final : public base::Clock {
+ public:
+  base::MonoMs mono_ms() const override { return now_ms_++; }
+  base::WallMs wall_ms() const override { return 0; }
+
+ private:
+  mutable base::MonoMs now_ms_ = 0;
+};
+
+TEST(DiagnoseCost, EndsWithItsTimeHoweverFewHmacsItCame) {
+  Patient patient;
+  patient.sign(patient.right(), "an entirely different secret....");
+  const PassingClock clock;
+  Budget budget(kHmacsPerCase, clock, 5);
+  const auto device = patient.auth_device();
+  const auto found = diagnose({patient.refusal, patient.attempt, device, patient.facts, patient.policy}, budget);
+  EXPECT_EQ(found.name, "signature-unexplained");
+  EXPECT_NE(found.text.find("that there was time for"), std::string::npos) << found.text;
+  EXPECT_EQ(clock.mono_ms(), 6) << "it looked once more than it had time for";
+}
+
 TEST(DiagnoseHostile, AnythingIsTaken) {
   for (const std::string& text : {std::string(), std::string("\0\xff&|=,", 7), std::string(1025, '|'), std::string("&"),
                                   std::string("|||=|,,,=="), std::string(900, '=')}) {
-    for (const char* refusal : {"wrong-signature", "unknown-device", "credentials-missing", "base-client-id",
-                                "keep-alive-too-long", "securemode-unknown", "unknown-user", "nonsense"}) {
+    for (const char* refusal :
+         {"wrong-signature", "unknown-device", "credentials-missing", "base-client-id", "psk-wrong-key",
+          "psk-identity-form", "keep-alive-too-long", "securemode-unknown", "unknown-user", "nonsense"}) {
       Patient patient;
       patient.refusal = refusal;
       patient.attempt.client_id = patient.attempt.user_name = patient.attempt.password = text;
