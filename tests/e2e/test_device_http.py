@@ -483,6 +483,26 @@ def test_refusals_make_an_address_wait(make_server):
     assert server.cli("device", "list").status == 0
 
 
+def test_a_flood_of_registrations_creates_nothing(make_server):
+    server = make_server({"limits.refusals_per_address_per_minute": "5"}, devices=0)
+    server.create_product(ON, PRODUCT_SECRET, (), ("--dynamic-registration", "on"))
+    connection = http.client.HTTPSConnection("localhost", server.port, timeout=10, context=server.tls())
+
+    def code(name, **options):
+        body = urllib.parse.urlencode(registration_fields(name, **options))
+        connection.request("POST", "/auth/register/device", body, {"Content-Type": FORM})
+        return Answer(connection.getresponse()).code
+
+    assert [code("ghost") for _ in range(7)] == [6100] * 5 + [429] * 2
+    assert code("ghost", secret="wrong") == 429, "it is not looked at"
+    assert {code(f"flood{i}") for i in range(150)} <= {6100, 429}
+    connection.close()
+    assert server.json("product", "show", "--product-key", ON)["deviceCount"] == 0
+    rows = server.json("device", "log", "--strangers", "--limit", "500")
+    assert len(rows) <= 52 and rows[0]["address"].startswith("127.0.0.1")
+    assert sum(row["count"] for row in rows) == 158, "counted all the same"
+
+
 def test_http_1_0_and_one_connection_for_many_requests(place):
     device = place.device()
     token = login(place, device)
