@@ -12,7 +12,7 @@ namespace mooring::server {
 namespace {
 
 constexpr std::int64_t kBeatMs = 250;
-constexpr std::uint32_t kBeatsPerCheck = 20;    // of who may go on
+constexpr std::uint32_t kBeatsPerCheck = 20;    // of who may go on, and before a log that failed is read again
 constexpr std::uint32_t kBeatsPerComment = 60;  // so that proxies keep the connection, and a dead peer shows
 
 std::string event_text(std::string_view name, std::string_view data) {
@@ -77,15 +77,19 @@ class EventHub::Reader final : public http::ResponseStream, public std::enable_s
 
   // The body of an answer about the log: an event for each entry.
   void take_log(const std::optional<std::string>& body) {
-    reading_log.store(false, std::memory_order_relaxed);
     boost::json::error_code error;
     const boost::json::value page = body ? boost::json::parse(*body, error) : boost::json::value();
-    if (error || !page.is_object() || !page.as_object().contains("items")) return;
-    const bool first = log_revision.exchange(page.at("revision").to_number<std::int64_t>()) < 0;
-    if (first) return;  // what was there before is for the reader to ask
-    for (const boost::json::value& entry : page.at("items").as_array()) {
-      write(event_text("log", boost::json::serialize(entry)));
+    if (error || !page.is_object() || !page.as_object().contains("items")) {
+      log_failed.store(true, std::memory_order_relaxed);
+    } else if (log_revision.exchange(page.at("revision").to_number<std::int64_t>()) < 0) {
+      begin_log();
+    } else {
+      if (page.as_object().contains("nextCursor")) miss(1);  // there were more than one answer holds
+      for (const boost::json::value& entry : page.at("items").as_array()) {
+        write(event_text("log", boost::json::serialize(entry)));
+      }
     }
+    reading_log.store(false, std::memory_order_release);
   }
 
   const Wanted wanted;
@@ -93,9 +97,18 @@ class EventHub::Reader final : public http::ResponseStream, public std::enable_s
   // Any thread.
   std::atomic<bool> log_changed{true};
   std::atomic<bool> reading_log{false};
+  std::atomic<bool> log_failed{false};
   std::atomic<std::int64_t> log_revision{-1};  // -1: not known yet
+  std::atomic<std::uint64_t> log_early{0};     // events that came while it was not
 
  private:
+  // What was there before is for the reader to ask, and it may have asked before the latest came.
+  void begin_log() {
+    const std::uint64_t early = log_early.exchange(0);
+    if (early == 0) return;
+    miss(early);
+    write({});
+  }
   void write(const std::string& text) {
     if (sink_ == nullptr) return;
     if (sink_->unsent_bytes() + text.size() > kUnsentBytesMax) {
@@ -153,20 +166,33 @@ void EventHub::tell_statistics(const std::string& sample) {
   }
 }
 
-void EventHub::note_device(const journal::Event& event) {
-  if (device_readers_.load(std::memory_order_relaxed) == 0 || event.device.device_name.empty()) return;
+bool EventHub::note_device(const journal::Event& event) {
+  if (device_readers_.load(std::memory_order_relaxed) == 0 || event.device.device_name.empty()) return false;
   const char* status = status_after(event.action);
+  bool followed = false;
   const std::lock_guard lock(mutex_);
   for (const auto& reader : readers_) {
-    if (reader->wanted.log && reader->wants(event.device)) reader->log_changed.store(true, std::memory_order_relaxed);
+    if (!reader->wanted.log || !reader->wants(event.device)) continue;
+    followed = true;
+    // The answer that begins the log may or may not have it.
+    if (reader->log_revision.load() < 0) reader->log_early.fetch_add(1);
   }
-  if (status == nullptr) return;
+  if (status == nullptr) return followed;
   if (device_events_.size() >= kDeviceEventsMax) {
     ++device_events_missed_;
-    return;
+    return followed;
   }
   device_events_.push_back(
       {event.device, status, event.at_ms != 0 ? event.at_ms : main_.clock().wall_ms(), event.address});
+  return followed;
+}
+
+// Only now: asked between the note and the record, the log would answer that there is nothing new.
+void EventHub::note_recorded(const base::DeviceKey& device) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& reader : readers_) {
+    if (reader->wanted.log && reader->wants(device)) reader->log_changed.store(true, std::memory_order_release);
+  }
 }
 
 void EventHub::on_timer(base::MonoMs now) {
@@ -181,8 +207,9 @@ void EventHub::on_timer(base::MonoMs now) {
       reader->finish();
       continue;
     }
-    if (!reader->wanted.log || reader->reading_log.load(std::memory_order_relaxed)) continue;
-    if (!reader->log_changed.exchange(false, std::memory_order_relaxed)) continue;
+    if (!reader->wanted.log || reader->reading_log.load(std::memory_order_acquire)) continue;
+    const bool again = beats_ % kBeatsPerCheck == 0 && reader->log_failed.exchange(false);
+    if (!reader->log_changed.exchange(false, std::memory_order_acquire) && !again) continue;
     reader->reading_log.store(true, std::memory_order_relaxed);
     read_log_({reader->wanted.product_key, reader->wanted.device_name},
               std::max<std::int64_t>(reader->log_revision.load(std::memory_order_relaxed), 0), reader->executor(),
@@ -220,8 +247,11 @@ void LiveLog::record(journal::Event event) {
   if (event.action == journal::Action::kRefused || event.action == journal::Action::kRegistrationRefused) {
     count_refusal(event.name);
   }
-  if (EventHub* hub = hub_.load(std::memory_order_acquire)) hub->note_device(event);
+  EventHub* const hub = hub_.load(std::memory_order_acquire);
+  std::optional<base::DeviceKey> followed;
+  if (hub != nullptr && hub->note_device(event)) followed = event.device;
   next_.record(std::move(event));
+  if (followed) hub->note_recorded(*followed);
 }
 
 void LiveLog::count_refusal(std::string_view name) {

@@ -10,7 +10,7 @@
 // nobody listens, telling costs one load of an atomic. Nothing is repeated: after a gap or a reconnect the reader asks
 // anew.
 //
-// note_device() may be called on any thread, the rest on the main loop, but for open(), on any loop.
+// note_device() and note_recorded() may be called on any thread, the rest on the main loop, but for open(), on any loop.
 #pragma once
 
 #include <atomic>
@@ -58,7 +58,10 @@ class EventHub final : private net::Timer {
   std::shared_ptr<http::ResponseStream> open(Wanted wanted, std::string caller, base::Executor& loop,
                                              std::function<bool()> may_go_on);
   void tell_statistics(const std::string& sample);
-  void note_device(const journal::Event& event);  // whatever was reported to the device log
+  // Whatever is about to be reported to the device log. True: somebody follows that log and wants to be told of it once
+  // more, by note_recorded(), when the log has it.
+  bool note_device(const journal::Event& event);
+  void note_recorded(const base::DeviceKey& device);
 
  private:
   class Reader;

@@ -70,7 +70,7 @@ class EventHubTest : public testing::Test {
                  executor.post([this, done = std::move(done)]() mutable { done(log); });
                }};
   std::vector<std::pair<std::string, std::int64_t>> asked;
-  std::string log = R"({"items":[{"id":1}],"revision":7})";
+  std::optional<std::string> log = R"({"items":[{"id":1}],"revision":7})";
 };
 
 TEST_F(EventHubTest, readers_get_what_they_asked_for) {
@@ -134,12 +134,53 @@ TEST_F(EventHubTest, a_log_is_followed_from_where_it_was) {
   beat();
   EXPECT_EQ(asked.size(), 1U) << "nothing has happened";
   log = R"({"items":[{"id":2},{"id":3}],"revision":9})";
-  hub.note_device(online("other"));
-  hub.note_device(online("dev1"));
+  EXPECT_FALSE(hub.note_device(online("other")));
+  EXPECT_TRUE(hub.note_device(online("dev1")));
+  beat();
+  EXPECT_EQ(asked.size(), 1U) << "the log does not have it yet";
+  hub.note_recorded({"pk", "dev1"});
   beat();
   ASSERT_EQ(asked.size(), 2U);
   EXPECT_EQ(asked[1], (std::pair<std::string, std::int64_t>{"dev1", 7}));
   EXPECT_THAT(sink.text, HasSubstr("event: log\ndata: {\"id\":2}\n\nevent: log\ndata: {\"id\":3}\n\n"));
+  reader->ended();
+}
+
+// The reader asked for the log as soon as its stream began, and the log's first answer comes later.
+TEST_F(EventHubTest, what_comes_before_a_log_can_be_followed_is_a_gap) {
+  Sink sink;
+  const auto reader = open(sink, {false, false, true, "pk", "dev1"});
+  hub.note_device(online("dev1"));
+  hub.note_recorded({"pk", "dev1"});
+  beat();
+  EXPECT_THAT(sink.text, HasSubstr("event: gap\ndata: {\"dropped\":1}\n\n"));
+  EXPECT_THAT(sink.text, Not(HasSubstr("event: log")));
+  reader->ended();
+}
+
+TEST_F(EventHubTest, more_entries_than_an_answer_holds_are_a_gap) {
+  Sink sink;
+  const auto reader = open(sink, {false, false, true, "pk", "dev1"});
+  beat();
+  log = R"({"items":[{"id":2}],"revision":9,"nextCursor":"2"})";
+  hub.note_recorded({"pk", "dev1"});
+  beat();
+  EXPECT_THAT(sink.text, HasSubstr("event: gap\ndata: {\"dropped\":1}\n\nevent: log\ndata: {\"id\":2}\n\n"));
+  reader->ended();
+}
+
+TEST_F(EventHubTest, a_log_that_could_not_be_read_is_read_again) {
+  Sink sink;
+  const auto reader = open(sink, {false, false, true, "pk", "dev1"});
+  beat();
+  log.reset();
+  hub.note_recorded({"pk", "dev1"});
+  beat();
+  EXPECT_EQ(asked.size(), 2U);
+  log = R"({"items":[{"id":2}],"revision":9})";
+  for (int i = 0; i < 20; ++i) beat();
+  EXPECT_EQ(asked.size(), 3U);
+  EXPECT_THAT(sink.text, HasSubstr("event: log\ndata: {\"id\":2}\n\n"));
   reader->ended();
 }
 
