@@ -6,7 +6,7 @@ const server = process.env.MOORING_URL ?? 'http://localhost:8443';
 // What nearly every page needs comes as one file; what few need stays with them.
 function isCommon(id: string): boolean {
   if (id.includes('node_modules')) return /node_modules\/(@preact|preact|openapi-fetch|lucide-preact)\//.test(id);
-  if (/src\/(ui\/plot|lib\/(mqtt-client|csv|import|rates|attention))\.tsx?$/.test(id)) return false;
+  if (/src\/(ui\/plot(-canvas)?|lib\/(mqtt-client|csv|import|rates|attention))\.tsx?$/.test(id)) return false;
   return /src\/(api|lib|state|ui|i18n\/(index|en))/.test(id);
 }
 
@@ -18,6 +18,7 @@ export default defineConfig({
     cssTarget: 'chrome123', // keeps light-dark()
     assetsInlineLimit: 0, // the policy of the pages allows no data: addresses
     modulePreload: { polyfill: false },
+    manifest: '.manifest.json', // for the test of sizes; hidden files are not served
     rollupOptions: { output: { manualChunks: (id) => (isCommon(id) ? 'common' : undefined) } },
     chunkSizeWarningLimit: 500, // mqtt.js, which only "Try it" loads
   },
