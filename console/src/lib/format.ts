@@ -35,8 +35,17 @@ export function logTime(time: string, language: string, nowMs: number): string {
     minute: '2-digit',
     second: '2-digit',
     fractionalSecondDigits: 3,
-    hour12: false,
+    hourCycle: 'h23',
   }).format(date);
+}
+
+export function clock(timeMs: number, language: string, withSeconds = true): string {
+  return new Intl.DateTimeFormat(language, {
+    hour: '2-digit',
+    minute: '2-digit',
+    ...(withSeconds ? { second: '2-digit' } : {}),
+    hourCycle: 'h23',
+  }).format(timeMs);
 }
 
 type Unit = Intl.RelativeTimeFormatUnit;

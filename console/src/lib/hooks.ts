@@ -18,7 +18,7 @@ interface QueryState<T> {
   loading: boolean;
 }
 
-function asFailure(error: unknown): ApiFailure {
+export function asFailure(error: unknown): ApiFailure {
   return error instanceof ApiFailure ? error : new ApiFailure(0, 'unexpected', String(error));
 }
 

@@ -52,10 +52,16 @@ function Expiry({ time }: { time: string | null }) {
   const tone = days < 7 ? 'bad' : days < 21 ? 'warn' : 'good';
   return (
     <>
-      <At time={time} />{' '}
-      <Badge tone={tone}>{days < 0 ? t('certificates.ended') : counted('certificates.days', days)}</Badge>
+      <At time={time} /> <Badge tone={tone}>{days < 0 ? t('certificates.ended') : timeLeft(days)}</Badge>
     </>
   );
+}
+
+const daysShownMax = 1_000;
+
+function timeLeft(days: number): string {
+  if (days < daysShownMax) return counted('certificates.days', days);
+  return counted('certificates.years', Math.round(days / 365.25));
 }
 
 function CertificateView({ certificate }: { certificate: ServerCertificate }) {
@@ -74,7 +80,7 @@ function CertificateView({ certificate }: { certificate: ServerCertificate }) {
           },
         ]}
       />
-      <CopyField label="SHA-256" value={fingerprint(certificate.fingerprint)} />
+      <CopyField label="SHA-256" value={fingerprint(certificate.fingerprint)} look="fingerprint" />
     </>
   );
 }

@@ -76,7 +76,14 @@ export function Devices() {
             stale={pages.stale}
             rowKey={keyOf}
             skeletonRows={10}
-            empty={<NoDevices filtered={filtered} product={filter.product} onNew={() => setDialog('new')} />}
+            empty={
+              <NoDevices
+                filtered={filtered}
+                product={filter.product}
+                onNew={() => setDialog('new')}
+                onClear={() => setFilter({ product: '', status: '', text: '' })}
+              />
+            }
           />
           <Pager paging={pages.paging} onChange={pages.turnTo} />
         </Card>
@@ -229,10 +236,18 @@ function deviceColumns(withProduct: boolean): Column<Device>[] {
   return columns.filter((column): column is Column<Device> => column !== false);
 }
 
-function NoDevices({ filtered, product, onNew }: { filtered: boolean; product: string; onNew: () => void }) {
+interface NoDevicesProps {
+  filtered: boolean;
+  product: string;
+  onNew: () => void;
+  onClear: () => void;
+}
+
+function NoDevices({ filtered, product, onNew, onClear }: NoDevicesProps) {
   if (filtered && !product) {
+    const clear = <Button onClick={onClear}>{t('devices.clear')}</Button>;
     return (
-      <Empty icon={Search} title={t('devices.noneFound')}>
+      <Empty icon={Search} title={t('devices.noneFound')} action={clear}>
         {t('devices.noneFoundText')}
       </Empty>
     );

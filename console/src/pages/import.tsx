@@ -46,7 +46,7 @@ export function ImportPage() {
 function FileChoice({ onChoose }: { onChoose: (file: File) => void }) {
   const [over, setOver] = useState(false);
   return (
-    <div
+    <label
       class={over ? 'drop over' : 'drop'}
       onDragOver={(event) => {
         event.preventDefault();
@@ -60,13 +60,13 @@ function FileChoice({ onChoose }: { onChoose: (file: File) => void }) {
         if (file) onChoose(file);
       }}
     >
-      <FileUp aria-hidden="true" />
-      <label for="import-file">
-        <b>{t('import.choose')}</b>
-        <span class="sub">{t('import.drop')}</span>
-      </label>
+      <span class="empty-icon">
+        <FileUp aria-hidden="true" />
+      </span>
+      <span class="button">{t('import.choose')}</span>
+      <span class="sub">{t('import.drop')}</span>
       <input
-        id="import-file"
+        class="hidden-text"
         type="file"
         accept=".csv,text/csv"
         onChange={(event) => {
@@ -74,7 +74,7 @@ function FileChoice({ onChoose }: { onChoose: (file: File) => void }) {
           if (file) onChoose(file);
         }}
       />
-    </div>
+    </label>
   );
 }
 

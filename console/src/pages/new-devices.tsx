@@ -85,7 +85,11 @@ export function NewDevicesDialog({ productKey, onClose, onMade }: Props) {
             mono
             autoFocus
           />
-          <TextField label={t('device.nickname')} value={form.nickname} onInput={(nickname) => change({ nickname })} />
+          <TextField
+            label={t('newDevices.nickname')}
+            value={form.nickname}
+            onInput={(nickname) => change({ nickname })}
+          />
         </>
       )}
       {form.way === 'names' && (

@@ -281,6 +281,8 @@ function Plots({ samples }: { samples: Sample[] }) {
       <Card>
         <Plot
           title={t('overview.connections')}
+          unit="whole"
+          seconds={windowSeconds}
           times={times}
           empty={t('overview.noData')}
           series={[
@@ -300,6 +302,8 @@ function Plots({ samples }: { samples: Sample[] }) {
       <Card>
         <Plot
           title={t('overview.messages')}
+          unit="tenths"
+          seconds={windowSeconds}
           times={times}
           empty={t('overview.noData')}
           format={perSecond}
@@ -320,6 +324,8 @@ function Plots({ samples }: { samples: Sample[] }) {
       <Card>
         <Plot
           title={t('overview.refusals')}
+          unit="whole"
+          seconds={windowSeconds}
           times={times}
           empty={t('overview.noRefusals')}
           format={perMinute}
@@ -335,7 +341,8 @@ function Plots({ samples }: { samples: Sample[] }) {
       <Card>
         <Plot
           title={t('overview.traffic')}
-          binary
+          unit="bytes"
+          seconds={windowSeconds}
           times={times}
           empty={t('overview.noData')}
           format={(value) => `${bytes(value, locale.value)}/s`}

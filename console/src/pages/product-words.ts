@@ -61,3 +61,33 @@ export function parseTopicClass(text: string): TopicClass {
 export function topicClassText({ suffix, right }: TopicClass): string {
   return `${suffix}:${right}`;
 }
+
+export interface KnownTopic {
+  topic: string;
+  toDevice: boolean; // the device may subscribe to it
+  fromDevice: boolean;
+}
+
+interface DeviceName {
+  productKey: string;
+  deviceName: string;
+}
+
+// What the product's topic classes come to for a device.
+export function topicsOf(product: Product, { productKey, deviceName }: DeviceName): KnownTopic[] {
+  return product.topicClasses.map(parseTopicClass).map(({ suffix, right }) => ({
+    topic: `/${productKey}/${deviceName}/${suffix}`,
+    toDevice: right !== 'pub',
+    fromDevice: right !== 'sub',
+  }));
+}
+
+// To try with: the first topics that the device may use either way, without wildcards.
+export function exampleTopics(product: Product, device: DeviceName): { publishTo: string; subscribeTo: string } {
+  const known = topicsOf(product, device).filter(({ topic }) => !/[#+]/.test(topic));
+  const own = (suffix: string) => `/${device.productKey}/${device.deviceName}/${suffix}`;
+  return {
+    publishTo: known.find((one) => one.fromDevice)?.topic ?? own('user/update'),
+    subscribeTo: known.find((one) => one.toDevice)?.topic ?? own('user/get'),
+  };
+}

@@ -319,7 +319,7 @@ function NewTopicClass({ busy, onAdd }: { busy: boolean; onAdd: (added: TopicCla
 function DangerCard({ product, onDelete }: { product: Product; onDelete: () => void }) {
   return (
     <Card title={t('product.delete')} lead={counted('product.deleteLead', product.deviceCount)}>
-      <Button icon={Trash} onClick={onDelete}>
+      <Button icon={Trash} look="warning" onClick={onDelete}>
         {t('product.delete')}
       </Button>
     </Card>

@@ -30,8 +30,8 @@ export function Settings() {
           </Card>
         )
       )}
-      {may('admin') && <Options />}
       {session.value?.kind === 'user' && <PasswordCard />}
+      {may('admin') && <Options />}
     </Page>
   );
 }
@@ -85,12 +85,19 @@ function Options() {
           columns={optionColumns()}
           rows={rows}
           rowKey={(option) => option.key}
+          group={sectionOf}
           skeletonRows={12}
           empty={<Empty icon={Search} title={t('settings.noneFound')} />}
         />
       )}
     </Card>
   );
+}
+
+// 'listener[0]' of 'listener[0].tls'
+function sectionOf({ key }: Option): string {
+  const dot = key.indexOf('.');
+  return dot < 0 ? key : key.slice(0, dot);
 }
 
 function optionColumns(): Column<Option>[] {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { productLabel } from './product-words';
-import { api, ask, type NewTicket } from '../api/client';
+import { exampleTopics, productLabel } from './product-words';
+import { api, ask, type NewTicket, type Product } from '../api/client';
 import { locale, t } from '../i18n';
 import { logTime } from '../lib/format';
 import { useAction, useQuery, useSettled } from '../lib/hooks';
@@ -53,10 +53,7 @@ export function TryPage() {
       <HolderCard holder={holder} onChange={setHolder} client={client} />
       {connected && (
         <>
-          <div class="columns">
-            <SubscribeCard client={client} suggestion={suggestedFilter(holder)} />
-            <PublishCard client={client} suggestion={suggestedTopic(holder)} />
-          </div>
+          <TopicCards holder={holder} client={client} />
           <MessagesCard messages={client.messages} onClear={client.clear} />
         </>
       )}
@@ -64,14 +61,43 @@ export function TryPage() {
   );
 }
 
-function suggestedFilter({ who, productKey, deviceName }: Holder): string {
-  if (who === 'account') return '#';
-  return `/${productKey}/${deviceName}/user/${who === 'device' ? 'get' : '#'}`;
+interface Suggestions {
+  filter: string;
+  topic: string;
 }
 
-function suggestedTopic({ who, productKey, deviceName }: Holder): string {
-  if (who === 'account') return 'hello';
-  return `/${productKey}/${deviceName}/user/${who === 'device' ? 'update' : 'get'}`;
+// A device has the topics of its product, and its app looks from the other side.
+function topicsOfHolder({ who, ...device }: Holder, product: Product): Suggestions {
+  const { publishTo, subscribeTo } = exampleTopics(product, device);
+  return who === 'device' ? { filter: subscribeTo, topic: publishTo } : { filter: publishTo, topic: subscribeTo };
+}
+
+// 'all:shop/#' as the API writes it.
+export function topicsOfAccount(permissions: string[]): Suggestions {
+  const filterOf = (without: string) =>
+    permissions.find((one) => !one.startsWith(without))?.replace(/^\w+:/, '') ?? '#';
+  return { filter: filterOf('pub:'), topic: filterOf('sub:').replaceAll('#', 'hello').replaceAll('+', 'hello') };
+}
+
+async function suggest(holder: Holder): Promise<Suggestions> {
+  const { who, productKey, account } = holder;
+  if (who !== 'account') {
+    return topicsOfHolder(holder, await ask(api.GET('/products/{productKey}', { params: { path: { productKey } } })));
+  }
+  const found = await ask(api.GET('/accounts/{name}', { params: { path: { name: account } } }));
+  return topicsOfAccount(found.permissions);
+}
+
+function TopicCards({ holder, client }: { holder: Holder; client: TryState }) {
+  const suggestions = useQuery(`try ${JSON.stringify(holder)}`, () => suggest(holder));
+  if (!suggestions.data) return <FailureNotice failure={suggestions.failure} retry={suggestions.reload} />;
+  const { filter, topic } = suggestions.data;
+  return (
+    <div class="columns">
+      <SubscribeCard client={client} suggestion={filter} />
+      <PublishCard client={client} suggestion={topic} />
+    </div>
+  );
 }
 
 interface TryState {
@@ -284,18 +310,20 @@ function SubscribeCard({ client, suggestion }: { client: TryState; suggestion: s
         </div>
         {action.failure && <Notice tone="bad">{t('try.denied', { reason: action.failure.message })}</Notice>}
       </form>
-      <ul class="plain-list">
-        {client.filters.map((one) => (
-          <li key={one} class="row spread">
-            <bdi class="topic">{one}</bdi>
-            <IconButton
-              icon={X}
-              label={t('try.unsubscribe', { filter: one })}
-              onClick={() => void client.unsubscribe(one)}
-            />
-          </li>
-        ))}
-      </ul>
+      {client.filters.length > 0 && (
+        <ul class="plain-list">
+          {client.filters.map((one) => (
+            <li key={one} class="row spread">
+              <bdi class="topic">{one}</bdi>
+              <IconButton
+                icon={X}
+                label={t('try.unsubscribe', { filter: one })}
+                onClick={() => void client.unsubscribe(one)}
+              />
+            </li>
+          ))}
+        </ul>
+      )}
     </Card>
   );
 }

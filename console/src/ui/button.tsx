@@ -4,7 +4,7 @@ import type { LucideIcon } from 'lucide-preact';
 export interface ButtonProps {
   children: ComponentChildren;
   icon?: LucideIcon;
-  look?: 'plain' | 'primary' | 'danger' | 'quiet';
+  look?: 'plain' | 'primary' | 'danger' | 'warning' | 'quiet'; // warning: opens a question before danger
   type?: 'button' | 'submit';
   small?: boolean;
   busy?: boolean;
@@ -61,12 +61,13 @@ interface LinkButtonProps {
   children: ComponentChildren;
   icon?: LucideIcon;
   look?: 'plain' | 'primary' | 'quiet';
+  small?: boolean;
   download?: string;
 }
 
-export function LinkButton({ href, children, icon: Icon, look = 'plain', download }: LinkButtonProps) {
+export function LinkButton({ href, children, icon: Icon, look = 'plain', small, download }: LinkButtonProps) {
   return (
-    <a class={`button ${look}`} href={href} download={download}>
+    <a class={`button ${look}${small ? ' small' : ''}`} href={href} download={download}>
       {Icon && <Icon aria-hidden="true" />}
       <span>{children}</span>
     </a>

@@ -1,4 +1,5 @@
 // Texts that are made to be taken elsewhere.
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { IconButton, Button } from './button';
@@ -56,17 +57,18 @@ interface CopyFieldProps {
   label: string;
   value: string;
   secret?: boolean;
+  look?: 'fingerprint';
   testName?: string;
 }
 
 // A value under its name; a secret is shown on demand, and can be copied without being shown.
-export function CopyField({ label, value, secret, testName }: CopyFieldProps) {
+export function CopyField({ label, value, secret, look, testName }: CopyFieldProps) {
   const [shown, setShown] = useState(!secret);
   return (
     <div class="copy-field">
       <span class="copy-label">{label}</span>
       <span class="copy-value">
-        <code data-name={testName} dir="ltr">
+        <code data-name={testName} class={look} dir="ltr">
           {shown ? value : '•'.repeat(16)}
         </code>
         <span class="copy-tools">
@@ -84,15 +86,35 @@ export function CopyField({ label, value, secret, testName }: CopyFieldProps) {
   );
 }
 
-export function CodeBlock({ text, title, testName }: { text: string; title?: string; testName?: string }) {
+interface CodeBlockProps {
+  text: string;
+  title?: string;
+  secrets?: string[]; // shown on demand, copied in any case
+  actions?: ComponentChildren;
+  testName?: string;
+}
+
+export function CodeBlock({ text, title, secrets = [], actions, testName }: CodeBlockProps) {
+  const [open, setOpen] = useState(false);
+  const hidden = secrets.reduce((left, secret) => left.replaceAll(secret, '•'.repeat(16)), text);
   return (
     <figure class="code-block">
       <figcaption>
         <span>{title}</span>
-        <CopyButton text={text} label={t('copy.copy')} />
+        <span class="code-tools">
+          {hidden !== text && (
+            <IconButton
+              icon={open ? EyeOff : Eye}
+              label={open ? t('secret.hide') : t('secret.show')}
+              onClick={() => setOpen(!open)}
+            />
+          )}
+          {actions}
+          <CopyButton text={text} label={t('copy.copy')} />
+        </span>
       </figcaption>
       <pre tabIndex={0} aria-label={title}>
-        <code data-name={testName}>{text}</code>
+        <code data-name={testName}>{open ? text : hidden}</code>
       </pre>
     </figure>
   );

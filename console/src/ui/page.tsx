@@ -73,6 +73,7 @@ export function Card({ title, lead, actions, flush, children }: CardProps) {
 export interface Fact {
   name: string;
   value: ComponentChildren;
+  wide?: boolean; // takes two columns
 }
 
 export function Facts({ items }: { items: (Fact | false | undefined)[] }) {
@@ -80,7 +81,7 @@ export function Facts({ items }: { items: (Fact | false | undefined)[] }) {
     <dl class="facts">
       {items.map((fact) =>
         fact ? (
-          <div key={fact.name}>
+          <div key={fact.name} class={fact.wide ? 'wide' : ''}>
             <dt>{fact.name}</dt>
             <dd>{fact.value}</dd>
           </div>

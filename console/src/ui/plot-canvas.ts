@@ -3,11 +3,18 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { locale } from '../i18n';
+import { clock } from '../lib/format';
 import type { PlotData } from './plot';
 
 const height = 180;
 
+// Steps of the axis: those of bytes are powers of two, others have no more digits than their texts show.
 const powersOfTwo = Array.from({ length: 50 }, (_, power) => 2 ** power);
+const decimals = Array.from({ length: 14 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
+const tenths = [0.1, 0.2, 0.5, ...decimals];
+const clockSteps = [1, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+const leastSeconds = 60;
+const steps = { whole: decimals, tenths, bytes: powersOfTwo };
 
 // Fills `place`, and follows its width and the colours of the browser until end().
 export class PlotCanvas {
@@ -18,6 +25,7 @@ export class PlotCanvas {
   constructor(
     private readonly place: HTMLElement,
     private data: PlotData,
+    private readonly onLook: (index: number | null) => void, // at which sample the pointer is
   ) {
     this.plot = this.make();
     this.observer = new ResizeObserver(() => this.plot.setSize({ width: place.clientWidth, height }));
@@ -38,7 +46,9 @@ export class PlotCanvas {
   }
 
   private make(): uPlot {
-    return new uPlot(options(this.place, this.data), aligned(this.data), this.place);
+    const wanted = options(this.place, this.data);
+    wanted.hooks = { setCursor: [(plot) => this.onLook(plot.cursor.idx ?? null)] };
+    return new uPlot(wanted, aligned(this.data), this.place);
   }
 
   private readonly makeAnew = () => {
@@ -51,7 +61,7 @@ function aligned({ times, series }: PlotData): uPlot.AlignedData {
   return [times, ...series.map((one) => one.values)];
 }
 
-function options(place: HTMLElement, { series, text, binary = false }: PlotData): uPlot.Options {
+function options(place: HTMLElement, { series, text, unit, seconds }: PlotData): uPlot.Options {
   const line = colour(place, '--line');
   const axis = { stroke: colour(place, '--muted'), font: '12px system-ui, sans-serif' };
   return {
@@ -60,13 +70,25 @@ function options(place: HTMLElement, { series, text, binary = false }: PlotData)
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
     padding: [8, 18, 0, 0],
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.15)] } },
+    scales: {
+      x: { range: (_plot, low, high) => windowOf(low, high, seconds) },
+      y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.15)] },
+    },
     axes: [
-      { ...axis, size: 26, gap: 6, space: 84, grid: { show: false }, ticks: { show: false }, values: clockTexts },
+      {
+        ...axis,
+        size: 26,
+        gap: 6,
+        space: 76,
+        incrs: clockSteps,
+        grid: { show: false },
+        ticks: { show: false },
+        values: clockTexts,
+      },
       {
         ...axis,
         size: 66,
-        ...(binary ? { incrs: powersOfTwo } : {}),
+        incrs: steps[unit],
         grid: { stroke: line, width: 1 },
         ticks: { show: false },
         values: (_plot, splits) => splits.map((value) => (value === null ? '' : text(value))),
@@ -87,13 +109,14 @@ function options(place: HTMLElement, { series, text, binary = false }: PlotData)
 
 function clockTexts(_plot: uPlot, splits: number[]): string[] {
   const whole = splits.every((at) => at % 60 === 0);
-  const format = new Intl.DateTimeFormat(locale.value, {
-    hour: '2-digit',
-    minute: '2-digit',
-    ...(whole ? {} : { second: '2-digit' }),
-    hour12: false,
-  });
-  return splits.map((at) => format.format(new Date(at * 1000)));
+  return splits.map((at) => clock(at * 1000, locale.value, !whole));
+}
+
+// Grows from a minute to the whole window while a server that has just started collects samples.
+function windowOf(low: number | null, high: number | null, seconds: number): [number, number] {
+  const end = high ?? Date.now() / 1000;
+  const start = Math.min(low ?? end, end - leastSeconds);
+  return [Math.max(start, end - seconds), end];
 }
 
 // A canvas wants a plain colour: what a name of the style sheet comes to here.

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from 'preact';
+import { Fragment, type ComponentChildren } from 'preact';
 import { t } from '../i18n';
 import { back, forward, pageNumber, type Paging } from '../lib/paging';
 import { Button } from './button';
@@ -23,9 +23,10 @@ interface TableProps<T> {
   empty: ComponentChildren;
   skeletonRows?: number;
   stale?: boolean; // newer rows are on their way
+  group?: (row: T) => string; // neighbours of the same group stand under its name
 }
 
-export function Table<T>({ label, columns, rows, rowKey, empty, skeletonRows = 6, stale }: TableProps<T>) {
+export function Table<T>({ label, columns, rows, rowKey, empty, skeletonRows = 6, stale, group }: TableProps<T>) {
   if (rows && rows.length === 0) return <>{empty}</>;
   return (
     <div class="table-frame">
@@ -42,7 +43,18 @@ export function Table<T>({ label, columns, rows, rowKey, empty, skeletonRows = 6
         </thead>
         <tbody>
           {rows
-            ? rows.map((row) => <Row key={rowKey(row)} row={row} columns={columns} />)
+            ? rows.map((row, index) => (
+                <Fragment key={rowKey(row)}>
+                  {group && group(row) !== (index > 0 && group(rows[index - 1] as T)) && (
+                    <tr class="group">
+                      <th scope="colgroup" colSpan={columns.length}>
+                        {group(row)}
+                      </th>
+                    </tr>
+                  )}
+                  <Row row={row} columns={columns} />
+                </Fragment>
+              ))
             : Array.from({ length: skeletonRows }, (_, index) => <SkeletonRow key={index} columns={columns} />)}
         </tbody>
       </table>

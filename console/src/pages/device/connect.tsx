@@ -2,6 +2,8 @@ import { useState } from 'preact/hooks';
 import { api, ask, type ConnectParameters, type Device, type Server, type Transport } from '../../api/client';
 import { t } from '../../i18n';
 import { useQuery } from '../../lib/hooks';
+import { to } from '../../lib/router';
+import { rootLine, snippets, type SnippetId } from '../../lib/snippets';
 import { may } from '../../state/session';
 import { CodeBlock, CopyField } from '../../ui/copy';
 import { FailureNotice, Notice, SkeletonLines } from '../../ui/feedback';
@@ -9,6 +11,7 @@ import { Segments, type Choice } from '../../ui/field';
 import { LinkButton } from '../../ui/button';
 import { Download } from '../../ui/icons';
 import { Card } from '../../ui/page';
+import { exampleTopics } from '../product-words';
 
 const transports: Choice<Transport>[] = [
   { value: 'wss', label: 'wss' },
@@ -47,7 +50,7 @@ export function ConnectTab({ device }: { device: Device }) {
         <FailureNotice failure={query.failure} retry={query.reload} />
         {query.data ? <Parameters device={device} found={query.data} /> : !query.failure && <SkeletonLines count={7} />}
       </Card>
-      {query.data ? <Lines found={query.data} /> : null}
+      {query.data ? <Snippets device={device} found={query.data} /> : null}
     </>
   );
 }
@@ -70,31 +73,53 @@ function Parameters({ device, found }: { device: Device; found: ConnectParameter
   );
 }
 
-function Lines({ found }: { found: ConnectParameters }) {
-  const [title, setTitle] = useState(found.lines.find((one) => one.title.startsWith('mosquitto_pub'))?.title ?? '');
-  const line = found.lines.find((one) => one.title === title) ?? found.lines[0];
-  const secure = found.transport === 'wss' || found.transport === 'tls';
-  if (!line) return null;
+const snippetNames: Choice<SnippetId>[] = [
+  { value: 'mosquitto', label: 'mosquitto' },
+  { value: 'mqttjs', label: 'MQTT.js' },
+  { value: 'python', label: 'Python' },
+  { value: 'c', label: 'C' },
+  { value: 'sdk', label: 'C SDK' },
+];
+
+function Snippets({ device, found }: { device: Device; found: ConnectParameters }) {
+  const [chosen, setChosen] = useState<SnippetId>('mosquitto');
+  const { productKey, deviceName, deviceSecret } = device;
+  const product = useQuery(`product ${productKey}`, () =>
+    ask(api.GET('/products/{productKey}', { params: { path: { productKey } } })),
+  );
+  if (!product.data) return <FailureNotice failure={product.failure} retry={product.reload} />;
+  const input = { ...found, productKey, deviceName, deviceSecret, ...exampleTopics(product.data, device) };
+  const parts = snippets(input).find((one) => one.id === chosen)?.parts ?? [];
+  const secrets = [found.password, deviceSecret ?? ''].filter(Boolean);
+  const withRoot = chosen !== 'sdk' && (found.transport === 'wss' || found.transport === 'tls');
   return (
-    <Card
-      title={t('connect.lines')}
-      actions={
-        secure && (
-          <LinkButton icon={Download} look="quiet" href="/ca.crt" download="ca.crt">
-            {t('connect.root')}
-          </LinkButton>
-        )
-      }
-    >
-      <div class="wrapping">
-        <Segments
-          label={t('connect.lines')}
-          value={line.title}
-          choices={found.lines.map((one) => ({ value: one.title, label: one.title }))}
-          onChange={setTitle}
-        />
+    <Card title={t('connect.lines')} lead={t('connect.linesLead')}>
+      <div>
+        <Segments label={t('connect.lines')} value={chosen} choices={snippetNames} onChange={setChosen} />
       </div>
-      <CodeBlock text={line.text} title={line.title} testName="line" />
+      {chosen === 'mosquitto' && found.transport.startsWith('ws') && (
+        <p class="muted small">{t('connect.mosquitto')}</p>
+      )}
+      {withRoot && (
+        <>
+          <CodeBlock
+            text={rootLine(input)}
+            title={t('connect.root')}
+            testName="root"
+            actions={
+              <LinkButton small icon={Download} href="/ca.crt" download="ca.crt">
+                {t('certificates.download')}
+              </LinkButton>
+            }
+          />
+          <p class="muted small">
+            {t('connect.compare')} <a href={to('certificates')}>{t('nav.certificates')}</a>
+          </p>
+        </>
+      )}
+      {parts.map((part) => (
+        <CodeBlock key={part.title} text={part.text} title={part.title} secrets={secrets} testName={part.title} />
+      ))}
     </Card>
   );
 }

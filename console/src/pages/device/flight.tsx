@@ -98,13 +98,20 @@ function packetName(packet: FlightPacket) {
   );
 }
 
+// MQTT 5.0 section 2.4; a session of 3.1.1 keeps it for this record only.
+const noSubscriber = 16;
+
+function resultText(result: number): string {
+  return result === noSubscriber ? t('flight.noSubscriber') : `result ${result}`;
+}
+
 export function packetDetails(packet: FlightPacket): string {
   const flags = [packet.dup && 'dup', packet.retain && 'retain'].filter(Boolean).join(' ');
   return [
     packet.reason,
     packet.clientId && `clientId ${packet.clientId}`,
     packet.keepAlive !== undefined && `keepAlive ${packet.keepAlive} s`,
-    packet.result !== undefined && `result ${packet.result}`,
+    packet.result !== undefined && resultText(packet.result),
     packet.topic,
     packet.qos !== undefined && packet.topic && `QoS ${packet.qos}`,
     flags,

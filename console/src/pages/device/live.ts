@@ -1,8 +1,8 @@
 // What one device's page knows, kept up to date by the server's events.
-import { useEffect, useState } from 'preact/hooks';
-import { api, ask, type Device, type Doctor, type LogEntry } from '../../api/client';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { api, ask, type ApiFailure, type Device, type Doctor, type LogEntry } from '../../api/client';
 import { followEvents } from '../../api/live';
-import { useQuery, type Query } from '../../lib/hooks';
+import { asFailure, useQuery, type Query } from '../../lib/hooks';
 
 export interface DeviceName {
   productKey: string;
@@ -22,6 +22,8 @@ export interface LiveLog {
   entries: LogEntry[] | undefined; // newest first
   older: string | undefined; // cursor
   freshId: number; // entries from here on came while the page was open
+  failure: ApiFailure | undefined; // of the newest entries
+  reload: () => void;
   loadOlder: () => Promise<void>;
 }
 
@@ -47,6 +49,8 @@ export function useLiveDevice(path: DeviceName): LiveDevice {
   const [entries, setEntries] = useState<LogEntry[] | undefined>();
   const [older, setOlder] = useState<string | undefined>();
   const [freshId, setFreshId] = useState(Number.POSITIVE_INFINITY);
+  const [failure, setFailure] = useState<ApiFailure | undefined>();
+  const readAgain = useRef(() => {});
   const [turn, setTurn] = useState(0);
   const [connected, setConnected] = useState(false);
 
@@ -64,6 +68,7 @@ export function useLiveDevice(path: DeviceName): LiveDevice {
     const begin = async () => {
       const page = await readLog();
       if (ended) return;
+      setFailure(undefined);
       setEntries((old) => merged(old ?? [], page.items));
       setOlder(page.nextCursor);
       setFreshId((old) => (Number.isFinite(old) ? old : Math.max(0, ...page.items.map((entry) => entry.id)) + 1));
@@ -73,9 +78,10 @@ export function useLiveDevice(path: DeviceName): LiveDevice {
       doctor.reload();
       setTurn((old) => old + 1);
     };
+    readAgain.current = () => void begin().catch((error) => ended || setFailure(asFailure(error)));
     const onStart = () => {
       refresh();
-      begin().catch(() => setEntries((old) => old ?? []));
+      readAgain.current();
     };
     const end = followEvents(
       {
@@ -101,5 +107,12 @@ export function useLiveDevice(path: DeviceName): LiveDevice {
     setEntries((old) => merged(old ?? [], page.items));
     setOlder(page.nextCursor);
   };
-  return { path, device, doctor, log: { entries, older, freshId, loadOlder }, turn, connected };
+  return {
+    path,
+    device,
+    doctor,
+    log: { entries, older, freshId, failure, reload: () => readAgain.current(), loadOlder },
+    turn,
+    connected,
+  };
 }

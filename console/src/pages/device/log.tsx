@@ -28,7 +28,8 @@ export function LogTab({ log }: { log: LiveLog }) {
   const older = useAction(log.loadOlder);
   return (
     <Card title={t('log.title')} lead={t('log.lead')} flush>
-      {!log.entries && (
+      <FailureNotice failure={log.failure} retry={log.reload} />
+      {!log.entries && !log.failure && (
         <div class="pad">
           <SkeletonLines count={6} />
         </div>

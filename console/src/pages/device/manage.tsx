@@ -134,7 +134,7 @@ function ActionsCard({ device, onChanged, reload }: Props) {
           </Button>
         </Line>
         <Line text={t('manage.deleteText')}>
-          <Button icon={Trash} onClick={() => setDialog('delete')}>
+          <Button icon={Trash} look="warning" onClick={() => setDialog('delete')}>
             {t('manage.delete')}
           </Button>
         </Line>

@@ -1,5 +1,5 @@
-import { useState } from 'preact/hooks';
-import { api, ask, type MqttSession, type Product } from '../../api/client';
+import { useRef, useState } from 'preact/hooks';
+import { api, ask, type MqttSession } from '../../api/client';
 import { counted, locale, t } from '../../i18n';
 import { bytes, duration } from '../../lib/format';
 import { useAction, useQuery } from '../../lib/hooks';
@@ -9,23 +9,8 @@ import { Empty, FailureNotice, SkeletonLines, tell } from '../../ui/feedback';
 import { AreaField, Segments, TextField } from '../../ui/field';
 import { Radio, Send } from '../../ui/icons';
 import { Ago, Badge, Card, Facts } from '../../ui/page';
-import { parseTopicClass } from '../product-words';
+import { topicsOf, type KnownTopic } from '../product-words';
 import type { DeviceName } from './live';
-
-interface KnownTopic {
-  topic: string;
-  toDevice: boolean; // the device may subscribe to it
-  fromDevice: boolean;
-}
-
-// What the product's topic classes come to for this device.
-export function topicsOf(product: Product, { productKey, deviceName }: DeviceName): KnownTopic[] {
-  return product.topicClasses.map(parseTopicClass).map(({ suffix, right }) => ({
-    topic: `/${productKey}/${deviceName}/${suffix}`,
-    toDevice: right !== 'pub',
-    fromDevice: right !== 'sub',
-  }));
-}
 
 export function MessagesTab({ path, turn }: { path: DeviceName; turn: number }) {
   const key = `${path.productKey} ${path.deviceName}`;
@@ -36,11 +21,22 @@ export function MessagesTab({ path, turn }: { path: DeviceName; turn: number }) 
     ask(api.GET('/products/{productKey}', { params: { path: { productKey: path.productKey } } })),
   );
   const known = product.data ? topicsOf(product.data, path) : [];
-  const [topic, setTopic] = useState(`/${path.productKey}/${path.deviceName}/user/get`);
+  const [chosen, setTopic] = useState<string | undefined>();
+  const form = useRef<HTMLDivElement>(null);
   const session = sessions.data?.items[0];
+  const topic = chosen ?? firstTopic(path, session, known);
+  const publishTo = (wanted: string) => {
+    setTopic(wanted);
+    form.current?.scrollIntoView({ block: 'nearest' });
+    form.current?.querySelector('textarea')?.focus({ preventScroll: true });
+  };
   return (
     <>
-      {may('operator') && <PublishCard topic={topic} onTopic={setTopic} suggestions={known} subscribed={session} />}
+      {may('operator') && (
+        <div ref={form}>
+          <PublishCard topic={topic} onTopic={setTopic} suggestions={known} subscribed={session} />
+        </div>
+      )}
       <Card title={t('session.title')} flush>
         <FailureNotice failure={sessions.failure} retry={sessions.reload} />
         {!sessions.data && !sessions.failure && (
@@ -48,7 +44,7 @@ export function MessagesTab({ path, turn }: { path: DeviceName; turn: number }) 
             <SkeletonLines count={4} />
           </div>
         )}
-        {sessions.data && (session ? <SessionView session={session} onPublish={setTopic} /> : <NoSession />)}
+        {sessions.data && (session ? <SessionView session={session} onPublish={publishTo} /> : <NoSession />)}
       </Card>
       <Card title={t('topics.title')} lead={t('topics.lead')} flush>
         {product.data && known.length === 0 && (
@@ -65,7 +61,7 @@ export function MessagesTab({ path, turn }: { path: DeviceName; turn: number }) 
                   {t(one.toDevice && one.fromDevice ? 'right.all' : one.toDevice ? 'right.sub' : 'right.pub')}
                 </span>
                 {one.toDevice && may('operator') && (
-                  <Button small look="quiet" onClick={() => setTopic(one.topic)}>
+                  <Button small look="quiet" onClick={() => publishTo(one.topic)}>
                     {t('publish.use')}
                   </Button>
                 )}
@@ -76,6 +72,16 @@ export function MessagesTab({ path, turn }: { path: DeviceName; turn: number }) 
       </Card>
     </>
   );
+}
+
+function topicsSubscribed(session: MqttSession | undefined): string[] {
+  return session?.subscriptions.map((one) => one.filter).filter((filter) => !/[#+]/.test(filter)) ?? [];
+}
+
+// One that the device listens to, if any is known.
+function firstTopic(path: DeviceName, session: MqttSession | undefined, known: KnownTopic[]): string {
+  const offered = topicsSubscribed(session)[0] ?? known.find((one) => one.toDevice)?.topic;
+  return offered ?? `/${path.productKey}/${path.deviceName}/user/get`;
 }
 
 interface PublishProps {
@@ -92,7 +98,7 @@ function PublishCard({ topic, onTopic, suggestions, subscribed }: PublishProps) 
     const sent = await ask(api.POST('/publish', { body: { topic, payload, qos: Number(qos) } }));
     tell(t('publish.done', { bytes: bytes(sent.bytes, locale.value) }));
   });
-  const filters = subscribed?.subscriptions.map((one) => one.filter).filter((filter) => !/[#+]/.test(filter)) ?? [];
+  const filters = topicsSubscribed(subscribed);
   const topics = [...new Set([...suggestions.filter((one) => one.toDevice).map((one) => one.topic), ...filters])];
   return (
     <Card title={t('publish.title')} lead={t('publish.lead')}>

@@ -106,7 +106,7 @@ function Summary({ device }: { device: Device }) {
           { name: t('device.address'), value: device.lastAddress || '–' },
           { name: t('device.activated'), value: <At time={device.activated} /> },
           { name: t('device.sdk'), value: sdkText(device) || '–' },
-          { name: 'iotId', value: <code>{device.iotId}</code> },
+          { name: 'iotId', value: <code>{device.iotId}</code>, wide: true },
         ]}
       />
       {device.secretUsedInBrowser && (
