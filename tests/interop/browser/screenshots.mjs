@@ -13,13 +13,13 @@ const [productKey, deviceName] = settings.online;
 const broken = addressOf(settings.device);
 const device = addressOf(settings.online);
 const pages = {
-  overview: '',
+  overview: ['', drawn],
   products: 'products',
   'new-product': ['products', openDialog],
   product: `products/${productKey}`,
   devices: 'devices',
   'new-device': ['devices', openDialog],
-  'devices-none': 'devices?q=no-such-device',
+  'devices-none': ['devices?q=no-such-device', empty],
   import: 'devices/import',
   'device-refused': broken,
   'device-refused-log': `${broken}?tab=log`,
@@ -42,6 +42,14 @@ const screens = { desktop: { width: 1280, height: 860 }, phone: { width: 390, he
 async function openDialog(page) {
   await page.locator('.page-actions .button.primary').click();
   await page.locator('dialog[open]').waitFor();
+}
+
+async function drawn(page) {
+  await page.locator('.plot canvas').nth(3).waitFor();
+}
+
+async function empty(page) {
+  await page.locator('.empty').waitFor();
 }
 
 async function tryIt(page) {
@@ -75,8 +83,9 @@ function watch(page) {
 }
 
 async function settle(page) {
-  await page.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.skeleton'), null,
-    { timeout: 10_000 }).catch(() => console.log(`problem still loading: ${page.url()}`));
+  const isSettled = () => document.querySelector('h1') && !document.querySelector('.skeleton, [aria-busy=true]');
+  await page.waitForFunction(isSettled, null, { timeout: 10_000 })
+    .catch(() => console.log(`problem still loading: ${page.url()}`));
   await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
 }
 
@@ -98,8 +107,13 @@ async function checkWidth(page, name) {
 
 async function picture(page, name) {
   await checkWidth(page, name);
+  const screen = page.viewportSize();
   const dialog = await page.locator('dialog[open]').count();
-  await page.screenshot({ path: `${settings.out}/${name}.png`, fullPage: dialog === 0 });
+  // As tall as the page, so that what sticks to the edges of the screen does so in the picture.
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  if (!dialog) await page.setViewportSize({ width: screen.width, height: Math.max(height, screen.height) });
+  await page.screenshot({ path: `${settings.out}/${name}.png` });
+  await page.setViewportSize(screen);
   console.log(`picture ${name}`);
 }
 
