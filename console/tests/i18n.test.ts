@@ -45,6 +45,13 @@ describe('the dictionaries', () => {
     expect(keys.filter((key) => values(zh[key]).join() !== values(en[key]).join())).toEqual([]);
   });
 
+  it('have a word for every action of the device log', () => {
+    const code = readFileSync(new URL('../../src/journal/device_log.cc', import.meta.url), 'utf-8');
+    const actions = [...code.matchAll(/\{Action::\w+, "([a-z-]+)"\}/g)].map(([, word]) => word as string);
+    expect(actions.length).toBeGreaterThan(14);
+    expect(actions.filter((word) => !(`log.action.${word}` in en))).toEqual([]);
+  });
+
   it('are in their languages', () => {
     const spelled = new Set(['DeviceName', 'SDK', 'URL']);
     const untranslated = Object.entries(zh).filter(([, text]) => !/\p{Script=Han}/u.test(text) && !spelled.has(text));

@@ -350,6 +350,7 @@ export const en = {
   'log.action.disabled': 'disabled',
   'log.action.deleted': 'deleted',
   'log.action.system': 'system',
+  'log.action.ticket': 'ticket used',
 
   'publish.title': 'Publish',
   'publish.lead': 'Sends a message as the platform does: the device gets it when it has subscribed to the topic.',

@@ -347,6 +347,7 @@ export const zh: Dictionary = {
   'log.action.disabled': '已禁用',
   'log.action.deleted': '已删除',
   'log.action.system': '系统',
+  'log.action.ticket': '使用凭证',
 
   'publish.title': '发布消息',
   'publish.lead': '以平台身份发送消息：设备订阅了该主题即可收到。',

@@ -1,18 +1,15 @@
 import { useState } from 'preact/hooks';
 import { api, ask, type Configuration, type Server } from '../api/client';
 import { locale, t } from '../i18n';
-import { useAction, useQuery } from '../lib/hooks';
-import { changePassword, session } from '../state/session';
-import { Button } from '../ui/button';
-import { FailureNotice, SkeletonLines, tell } from '../ui/feedback';
-import { CheckField, TextField } from '../ui/field';
-import { Empty } from '../ui/feedback';
+import { useQuery } from '../lib/hooks';
+import { may, session } from '../state/session';
+import { Empty, FailureNotice, SkeletonLines, tell } from '../ui/feedback';
+import { CheckField } from '../ui/field';
 import { Search } from '../ui/icons';
 import { Ago, Badge, Card, Facts, Page } from '../ui/page';
 import { SearchField } from '../ui/search';
 import { Table, type Column } from '../ui/table';
-import { may } from '../state/session';
-import { NewPasswordFields, passwordFits } from './sign-in';
+import { PasswordForm } from './sign-in';
 
 type Option = Configuration['items'][number];
 
@@ -108,7 +105,7 @@ function optionColumns(): Column<Option>[] {
       main: true,
       cell: (option) => (
         <>
-          <code class="option-key">{option.key}</code>
+          <code>{option.key}</code>
           <span class="sub">{option.description}</span>
         </>
       ),
@@ -146,41 +143,9 @@ function optionValue(option: Option) {
 }
 
 function PasswordCard() {
-  const [current, setCurrent] = useState('');
-  const [next, setNext] = useState('');
-  const [again, setAgain] = useState('');
-  const action = useAction(async () => {
-    await changePassword(current, next);
-    tell(t('password.changed'));
-    setCurrent('');
-    setNext('');
-    setAgain('');
-  });
   return (
     <Card title={t('password.own')}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void action.run();
-        }}
-      >
-        <div class="fields">
-          <TextField
-            label={t('password.current')}
-            type="password"
-            autoComplete="current-password"
-            value={current}
-            onInput={setCurrent}
-            required
-          />
-          <NewPasswordFields next={next} again={again} onNext={setNext} onAgain={setAgain} />
-        </div>
-        <FailureNotice failure={action.failure} />
-        <Button type="submit" busy={action.busy} disabled={!passwordFits(next, again)}>
-          {t('password.submit')}
-        </Button>
-      </form>
+      <PasswordForm look="stack" onDone={() => tell(t('password.changed'))} />
     </Card>
   );
 }

@@ -82,59 +82,35 @@ export function SignIn() {
   );
 }
 
-export function NewPasswordFields(props: {
-  next: string;
-  again: string;
-  onNext: (value: string) => void;
-  onAgain: (value: string) => void;
-}) {
-  const different = props.again !== '' && props.again !== props.next;
-  return (
-    <>
-      <TextField
-        label={t('password.new')}
-        name="new-password"
-        type="password"
-        autoComplete="new-password"
-        value={props.next}
-        onInput={props.onNext}
-        required
-        hint={t('password.rule', { count: passwordCharactersMin })}
-      />
-      <TextField
-        label={t('password.again')}
-        name="new-password-again"
-        type="password"
-        autoComplete="new-password"
-        value={props.again}
-        onInput={props.onAgain}
-        required
-        error={different ? t('password.different') : undefined}
-      />
-    </>
-  );
+interface PasswordFormProps {
+  look: string; // classes of the form
+  first?: boolean; // the only thing on the page
+  onDone?: () => void;
+  children?: ComponentChildren; // below the button
 }
 
-export function passwordFits(next: string, again: string): boolean {
-  return [...next].length >= passwordCharactersMin && next === again;
-}
-
-// The first password was printed on a terminal; whoever uses it chooses their own before anything else.
-export function FirstPassword() {
+// One's own password: the present one, then another one twice.
+export function PasswordForm({ look, first, onDone, children }: PasswordFormProps) {
   const [current, setCurrent] = useState('');
   const [next, setNext] = useState('');
   const [again, setAgain] = useState('');
-  const action = useAction(() => changePassword(current, next));
+  const action = useAction(async () => {
+    await changePassword(current, next);
+    for (const set of [setCurrent, setNext, setAgain]) set('');
+    onDone?.();
+  });
+  const fits = [...next].length >= passwordCharactersMin && next === again;
+  const fresh = { type: 'password', autoComplete: 'new-password', required: true } as const;
   return (
-    <Gate title={t('password.title')} lead={t('password.lead', { user: session.value?.user ?? '' })}>
-      <form
-        class="card stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void action.run();
-        }}
-      >
-        <input type="hidden" name="username" autocomplete="username" value={session.value?.user ?? ''} />
+    <form
+      class={look}
+      onSubmit={(event) => {
+        event.preventDefault();
+        void action.run();
+      }}
+    >
+      <input type="hidden" name="username" autocomplete="username" value={session.value?.user ?? ''} />
+      <div class={first ? 'stack' : 'fields'}>
         <TextField
           label={t('password.current')}
           name="current-password"
@@ -143,17 +119,43 @@ export function FirstPassword() {
           value={current}
           onInput={setCurrent}
           required
-          autoFocus
+          autoFocus={first}
         />
-        <NewPasswordFields next={next} again={again} onNext={setNext} onAgain={setAgain} />
-        <FailureNotice failure={action.failure} />
-        <Button type="submit" look="primary" busy={action.busy} disabled={!passwordFits(next, again)}>
-          {t('password.submit')}
-        </Button>
+        <TextField
+          {...fresh}
+          label={t('password.new')}
+          name="new-password"
+          value={next}
+          onInput={setNext}
+          hint={t('password.rule', { count: passwordCharactersMin })}
+        />
+        <TextField
+          {...fresh}
+          label={t('password.again')}
+          name="new-password-again"
+          value={again}
+          onInput={setAgain}
+          error={again !== '' && again !== next ? t('password.different') : undefined}
+        />
+      </div>
+      <FailureNotice failure={action.failure} />
+      <Button type="submit" look={first ? 'primary' : 'plain'} busy={action.busy} disabled={!fits}>
+        {t('password.submit')}
+      </Button>
+      {children}
+    </form>
+  );
+}
+
+// The first password was printed on a terminal; whoever uses it chooses their own before anything else.
+export function FirstPassword() {
+  return (
+    <Gate title={t('password.title')} lead={t('password.lead', { user: session.value?.user ?? '' })}>
+      <PasswordForm look="card stack" first>
         <Button look="quiet" onClick={() => void signOut()}>
           {t('signOut')}
         </Button>
-      </form>
+      </PasswordForm>
     </Gate>
   );
 }

@@ -92,7 +92,7 @@ function columns(setOpen: (open: Open) => void): Column<Account>[] {
       id: 'permissions',
       title: t('accounts.permissions'),
       cell: (account) => (
-        <span class="stack-lines">
+        <span>
           {account.permissions.length === 0 && <span class="muted">{t('accounts.noPermissions')}</span>}
           {account.permissions.slice(0, 4).map((one) => (
             <bdi key={one} class="topic">

@@ -14,12 +14,24 @@ import { ShownOnce } from './shown-once';
 
 type Open = { kind: 'new' } | { kind: 'edit' | 'delete' | 'made'; user: User };
 
-export function roleChoices(): Choice<Role>[] {
+function roleChoices(): Choice<Role>[] {
   return [
     { value: 'viewer', label: t('role.viewer') },
     { value: 'operator', label: t('role.operator') },
     { value: 'admin', label: t('role.admin') },
   ];
+}
+
+export function RoleField({ role, onChange }: { role: Role; onChange: (role: Role) => void }) {
+  return (
+    <SelectField
+      label={t('people.role')}
+      value={role}
+      choices={roleChoices()}
+      onChange={onChange}
+      hint={t(`role.${role}Hint`)}
+    />
+  );
 }
 
 export function People() {
@@ -141,13 +153,7 @@ function NewUser({ onClose, onDone }: DialogProps) {
         autoFocus
         hint={t('people.newHint')}
       />
-      <SelectField
-        label={t('people.role')}
-        value={role}
-        choices={roleChoices()}
-        onChange={setRole}
-        hint={t(`role.${role}Hint`)}
-      />
+      <RoleField role={role} onChange={setRole} />
     </FormDialog>
   );
 }
@@ -170,13 +176,7 @@ function EditUser({ user, onClose, onDone }: DialogProps & { user: User }) {
       onSubmit={() => void action.run()}
       onClose={onClose}
     >
-      <SelectField
-        label={t('people.role')}
-        value={role}
-        choices={roleChoices()}
-        onChange={setRole}
-        hint={t(`role.${role}Hint`)}
-      />
+      <RoleField role={role} onChange={setRole} />
       <TextField
         label={t('people.newPassword')}
         type="password"

@@ -9,7 +9,7 @@ import { SelectField, TextField } from '../../ui/field';
 import { KeyRound, Plus, Trash } from '../../ui/icons';
 import { Ago, Badge, Card } from '../../ui/page';
 import { Table, type Column } from '../../ui/table';
-import { roleChoices } from './people';
+import { RoleField } from './people';
 import { ShownOnce } from './shown-once';
 
 const lifetimes = ['43200', '2592000', '7776000', ''] as const;
@@ -125,13 +125,7 @@ function TokenDialog({ onClose, onDone }: { onClose: () => void; onDone: (token:
       onClose={onClose}
     >
       <TextField label={t('tokens.name')} value={name} onInput={setName} example="deploy" required autoFocus />
-      <SelectField
-        label={t('people.role')}
-        value={role}
-        choices={roleChoices()}
-        onChange={setRole}
-        hint={t(`role.${role}Hint`)}
-      />
+      <RoleField role={role} onChange={setRole} />
       <SelectField
         label={t('tokens.lifetime')}
         value={lifetime}
