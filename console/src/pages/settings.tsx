@@ -123,8 +123,9 @@ function optionColumns(): Column<Option>[] {
     {
       id: 'reload',
       title: t('settings.reloadable'),
+      minor: true,
       cell: (option) => (
-        <span class="muted small">{option.reloadable ? t('settings.reload') : t('settings.restart')}</span>
+        <span class="muted small nowrap">{option.reloadable ? t('settings.reload') : t('settings.restart')}</span>
       ),
     },
   ];

@@ -533,7 +533,7 @@ const scenarios = {
       await page.getByRole('radio', { name: transport, exact: true }).check();
       await page.locator('[data-name=url]', { hasText: new RegExp(`^(${schemes[transport]}):`) }).waitFor();
       found[transport] = {};
-      for (const tool of ['mosquitto', 'MQTT.js', 'Python', 'C', 'C SDK']) {
+      for (const tool of ['mosquitto', 'MQTT.js', 'Python', 'C', 'SDK']) {
         await page.getByRole('radio', { name: tool, exact: true }).check();
         for (const block of await page.locator('.code-block').all()) {
           const secret = block.getByRole('button', { name: 'Show' });

@@ -78,7 +78,7 @@ const snippetNames: Choice<SnippetId>[] = [
   { value: 'mqttjs', label: 'MQTT.js' },
   { value: 'python', label: 'Python' },
   { value: 'c', label: 'C' },
-  { value: 'sdk', label: 'C SDK' },
+  { value: 'sdk', label: 'SDK' },
 ];
 
 function Snippets({ device, found }: { device: Device; found: ConnectParameters }) {
