@@ -92,7 +92,7 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
       return;
     }
   }
-  auto state = std::make_unique<session::Session>(client->key, epoch, epoch, client->info.rules->session);
+  auto state = std::make_unique<session::Session>(client->key, epoch, epoch, client->info.rules->session, &queued_);
   state->set_epoch(epoch);
   LocalSession& home = install(std::move(state));
   if (client->is_device()) set_device(home, client->info.device);

@@ -32,7 +32,7 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   const bool has_number = record.number != 0;
   if (!has_number) record.number = epoch;
   const base::WallMs now = parts_.clock.wall_ms();
-  auto state = std::make_unique<session::Session>(std::move(record), epoch, rules.session);
+  auto state = std::make_unique<session::Session>(std::move(record), epoch, rules.session, &queued_);
   state->set_epoch(epoch);
   LocalSession& home = install(std::move(state));
   session::Session& session = *home.session;

@@ -230,6 +230,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
 
   const BrokerCounters& counters() const { return counters_; }
   std::size_t session_count() const { return sessions_.size(); }
+  // Messages of QoS 1 and 2 that wait for their clients; of a queue on disk, as soon as it was counted.
+  const session::QueueTotals& queued() const { return queued_; }
   std::size_t subscription_count() const { return local_trie_.entry_count(); }
 
   // BusListener
@@ -399,6 +401,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   RateShare up_rate_;
   RateShare down_rate_;
   BrokerCounters counters_;
+  session::QueueTotals queued_;  // outlives the sessions
   boost::unordered_flat_map<session::SessionKey, std::unique_ptr<LocalSession>> sessions_;
   boost::unordered_flat_map<session::SessionNumber, LocalSession*> numbers_;
   boost::unordered_flat_map<std::string, std::size_t> lasting_sessions_;  // of each account, here

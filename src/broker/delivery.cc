@@ -122,6 +122,7 @@ mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client&
   fields.retain = packet.retain && from.info.rules->retain_available;
   fields.publisher = from.session->session->number();
   fields.from_platform = from.info.kind == ClientKind::kOperator;
+  fields.published_ms = static_cast<std::uint32_t>(parts_.clock.mono_ms());
   if (packet.message_expiry_s) {
     fields.expires_at_ms = parts_.clock.wall_ms() + std::int64_t{*packet.message_expiry_s} * 1000;
   }
@@ -149,6 +150,7 @@ void Broker::send_internal(std::string_view topic, std::string_view payload, std
   fields.qos = qos;
   fields.retain = retain_it;
   fields.from_platform = true;
+  fields.published_ms = static_cast<std::uint32_t>(parts_.clock.mono_ms());
   flow.message = mqtt::Message::create(topic, base::as_bytes(payload), fields);
   if (retain_it) parts_.retained.set(flow.message, {});
   route(flow);
@@ -169,7 +171,10 @@ void Broker::publish_detached(const DetachedPublish& message, PublishedDone done
                   [&](const Route::Target& to) { return own != devices_.end() && to.session == own->second; });
   }
   if (!route_.is_empty()) {
-    flow.message = mqtt::Message::create(message.topic, message.payload, 1, false);
+    mqtt::MessageFields fields;
+    fields.qos = 1;
+    fields.published_ms = static_cast<std::uint32_t>(parts_.clock.mono_ms());
+    flow.message = mqtt::Message::create(message.topic, message.payload, fields);
     route(flow);
   }
   finish(flow);

@@ -49,7 +49,24 @@ Connection::~Connection() {
   }
 }
 
+void Connection::count_as(metrics::Transport transport, metrics::ConnectionState state) {
+  metrics::ConnectionCounts* counts = owner_->connection_counts();
+  if (counts == nullptr) return;
+  uncount();
+  counted_transport_ = transport;
+  counted_state_ = state;
+  counted_ = true;
+  ++(*counts)[static_cast<std::size_t>(transport)][static_cast<std::size_t>(state)];
+}
+
+void Connection::uncount() {
+  if (!std::exchange(counted_, false)) return;
+  --(*owner_->connection_counts())[static_cast<std::size_t>(counted_transport_)]
+                                  [static_cast<std::size_t>(counted_state_)];
+}
+
 void Connection::start() {
+  count_as(counted_transport_, counted_state_);
   if (auto watched = loop_->watch(stream_.fd(), *this, net::Loop::Watch::kEdge); !watched) {
     base::log_error("gateway", "{}", watched.error().message);
     close_now();
@@ -183,6 +200,7 @@ bool Connection::step_first_bytes() {
   if (is_tls) {
     stream_.start_tls(*context_->tls_context);
     peer_.tls = true;
+    count_as(metrics::Transport::kTls, metrics::ConnectionState::kOpening);
     stage_ = Stage::kTlsHandshake;
   } else {
     stage_ = Stage::kConversation;
@@ -323,6 +341,7 @@ bool Connection::choose_conversation(base::ByteView first) {
       return true;
     case FirstBytes::kHttp:
       conversation_ = owner_->make_http(*this, *context_);
+      count_as(peer_.tls ? metrics::Transport::kHttps : metrics::Transport::kHttp, metrics::ConnectionState::kOpening);
       return true;
     case FirstBytes::kMore:
       return false;
@@ -440,6 +459,7 @@ void Connection::leave() {
   loop_->unwatch(stream_.fd());
   net::Loop::forget_calls(*this);
   cancel();
+  uncount();
   loop_ = nullptr;
   std::exchange(owner_, nullptr)->send_away(*this, target);
 }
@@ -499,6 +519,7 @@ void Connection::count_input(std::size_t bytes) {
 void Connection::established() {
   if (stage_ != Stage::kConversation) return;
   established_ = true;
+  count_as(counted_transport_, metrics::ConnectionState::kActive);
   schedule_timer();
 }
 
@@ -509,6 +530,7 @@ void Connection::replace_conversation(std::unique_ptr<Conversation> next) {
     schedule_timer();
   }
   replaced_ = std::exchange(conversation_, std::move(next));
+  count_as(peer_.tls ? metrics::Transport::kWss : metrics::Transport::kWs, metrics::ConnectionState::kOpening);
   loop_->call_at_turn_end(*this);
 }
 
@@ -566,6 +588,7 @@ void Connection::finish() {
 
 void Connection::start_finishing() {
   stage_ = Stage::kFinishing;
+  count_as(counted_transport_, metrics::ConnectionState::kClosing);
   backlog_.clear();
   // The whole way out has one time limit, stalled peers included.
   established_ = false;
@@ -597,6 +620,7 @@ void Connection::close_now() {
   stream_.close();
   out_.clear(loop_->blocks());
   place_.give_back();
+  uncount();
   owner_->closed(*this);
 }
 

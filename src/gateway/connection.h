@@ -15,6 +15,7 @@
 #include "gateway/connection_budget.h"
 #include "gateway/psk_lookup.h"
 #include "gateway/transport.h"
+#include "metrics/loop_counters.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/timer_wheel.h"
@@ -66,6 +67,8 @@ class ConnectionOwner {
   virtual void handshake_ended(const net::Stream&, bool) {}       // of TLS; whether it succeeded
   // A handshake with this identity failed, and the peer knows it: nothing that is done here shows in its time.
   virtual void psk_failed(std::string_view, PskVerdict, const PeerFacts&) {}
+  // Where its connections are counted; null: nowhere.
+  virtual metrics::ConnectionCounts* connection_counts() { return nullptr; }
   // The connection is closed: hand it to Loop::destroy_later.
   virtual void closed(Connection& connection) = 0;
 };
@@ -145,6 +148,8 @@ class Connection final : public net::LoopClient,
   void close_now();
   bool input_blocked() const;
   void count_input(std::size_t bytes);
+  void count_as(metrics::Transport transport, metrics::ConnectionState state);
+  void uncount();
 
   net::Loop* loop_;  // null: between two loops
   ConnectionOwner* owner_;
@@ -168,6 +173,9 @@ class Connection final : public net::LoopClient,
   base::MonoMs input_pause_until_ms_ = 0;  // 0: not paused
   Stage stage_;
   PskVerdict psk_verdict_ = PskVerdict::kIdentityForm;  // after the look-up
+  metrics::Transport counted_transport_ = metrics::Transport::kTcp;
+  metrics::ConnectionState counted_state_ = metrics::ConnectionState::kOpening;
+  bool counted_ = false;
   bool established_ = false;
   bool readable_ = false;
   bool writable_ = true;

@@ -24,9 +24,12 @@ bool is_legacy_cipher(std::string_view name) {
 }  // namespace
 
 Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget, LoopSwitch& others)
-    : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget), others_(others) {}
+    : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget), others_(others) {
+  loop_.after_each_turn([this](base::MonoMs now) { mqtt_.deliveries.turn_ended(now); });
+}
 
 Gateway::~Gateway() {
+  loop_.after_each_turn({});
   while (Connection* connection = connections_.pop_front()) delete connection;
 }
 

@@ -42,6 +42,7 @@ class Gateway final : public ConnectionOwner {
   void handshake_ended(const net::Stream& stream, bool succeeded) override;
   bool may_shake_hands(const PeerFacts& peer) override;
   bool takes_handshake_step() override;
+  metrics::ConnectionCounts* connection_counts() override { return &mqtt_.counters.connections; }
   void closed(Connection& connection) override;
 
  private:

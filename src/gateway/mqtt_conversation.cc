@@ -228,6 +228,8 @@ void MqttConversation::send_publish(const broker::PublishOut& packet) {
   const mqtt::MessageRef& message = packet.message;
   ++services_->counters.messages_out[packet.qos];
   services_->counters.bytes_out[packet.qos] += message->payload().size();
+  // Neither what was kept as retained nor what is repeated was published now.
+  if (!packet.retain && !packet.dup) services_->deliveries.count(message->published_ms());
   if (!speaks_v5()) {
     note_publish(packet, 2 + message->topic().size() + (packet.qos > 0 ? 2 : 0) + message->payload().size());
     writer_.publish(message, packet.qos, packet.dup, packet.retain, packet.packet_id);

@@ -15,6 +15,7 @@
 #include "broker/client.h"
 #include "broker/rate.h"
 #include "gateway/account_sign_in.h"
+#include "gateway/delivery_times.h"
 #include "gateway/device_sign_in.h"
 #include "gateway/outgoing_aliases.h"
 #include "gateway/packet_writer.h"
@@ -61,6 +62,7 @@ struct MqttServices {
   Standing local_operator{};
   std::uint64_t next_operator_number = 1;
   metrics::LoopCounters counters{};
+  DeliveryTimes deliveries{event_loop};
   broker::RefusedInSecond turned_away{};  // with row 3 of connection.md 4.5
   session::LoopId loop = 0;
   session::LoopId loops = 0;  // those that are homes of sessions are 0 .. loops-1; 0: nothing moves

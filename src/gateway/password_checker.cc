@@ -39,6 +39,11 @@ bool PasswordChecker::check(std::string hash, std::string password, Asker asker,
   return true;
 }
 
+std::size_t PasswordChecker::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return jobs_.size();
+}
+
 crypto::Mac PasswordChecker::mark(std::string_view hash, std::string_view password) const {
   return crypto::hmac(crypto::HmacMethod::kSha256, key_, {hash, std::string_view("\0", 1), password});
 }

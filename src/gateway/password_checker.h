@@ -49,6 +49,8 @@ class PasswordChecker {
   // done all the same, and the password is wrong. False: too many are waiting, nothing happens.
   bool check(std::string hash, std::string password, Asker asker, base::Executor& reply_to, Done done);
 
+  std::size_t waiting() const;  // any thread
+
   // What may be kept of a right password so that it is known again at once: a code under a key that only this process
   // has and never writes down. Any thread; microseconds.
   crypto::Mac mark(std::string_view hash, std::string_view password) const;
@@ -71,7 +73,7 @@ class PasswordChecker {
   auth::ConnectLimiter& limiter_;
   const base::Clock& clock_;
   std::string key_;
-  std::mutex mutex_;  // of the three below
+  mutable std::mutex mutex_;  // of the three below
   std::condition_variable wanted_;
   std::deque<Job> jobs_;
   bool stopping_ = false;

@@ -46,28 +46,22 @@ void Families::gauge(const std::string& name, const std::string& help, double va
   impl_->add(name, help, prometheus::MetricType::Gauge, std::move(metric));
 }
 
-void Families::histogram(const std::string& name, const std::string& help, const Histogram& values,
-                         const Labels& labels) {
+void Families::add_histogram(const std::string& name, const std::string& help, const Intervals& values,
+                             const Labels& labels) {
+  const auto seconds = [&](auto number) {
+    return static_cast<double>(number) / static_cast<double>(values.per_second);
+  };
   auto metric = with_labels(labels);
   std::uint64_t so_far = 0;
   for (std::size_t i = 0; i < values.counts.size(); ++i) {
     so_far += values.counts[i];
-    const bool last = i == Histogram::kBoundsMs.size();
-    const double bound =
-        last ? std::numeric_limits<double>::infinity() : static_cast<double>(Histogram::kBoundsMs[i]) / 1000.0;
-    metric.histogram.bucket.push_back({so_far, bound});
+    const bool last = i == values.bounds.size();
+    metric.histogram.bucket.push_back(
+        {so_far, last ? std::numeric_limits<double>::infinity() : seconds(values.bounds[i])});
   }
   metric.histogram.sample_count = so_far;
-  metric.histogram.sample_sum = static_cast<double>(values.sum_ms) / 1000.0;
+  metric.histogram.sample_sum = seconds(values.sum);
   impl_->add(name, help, prometheus::MetricType::Histogram, std::move(metric));
-}
-
-void Families::summary(const std::string& name, const std::string& help, double sum, std::uint64_t count,
-                       const Labels& labels) {
-  auto metric = with_labels(labels);
-  metric.summary.sample_sum = sum;
-  metric.summary.sample_count = count;
-  impl_->add(name, help, prometheus::MetricType::Summary, std::move(metric));
 }
 
 std::string Families::text() const {

@@ -4,12 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "metrics/loop_counters.h"
+#include "metrics/histogram.h"
 
 namespace mooring::metrics {
 
@@ -27,13 +28,21 @@ class Families {
   void counter(const std::string& name, const std::string& help, double value, const Labels& labels = {});
   void gauge(const std::string& name, const std::string& help, double value, const Labels& labels = {});
   // In seconds, as the name must say.
-  void histogram(const std::string& name, const std::string& help, const Histogram& values, const Labels& labels = {});
-  // A sum of times and their number, without quantiles.
-  void summary(const std::string& name, const std::string& help, double sum, std::uint64_t count,
-               const Labels& labels = {});
+  template <class Scale>
+  void histogram(const std::string& name, const std::string& help, const BasicHistogram<Scale>& values,
+                 const Labels& labels = {}) {
+    add_histogram(name, help, {values.counts, Scale::kBounds, Scale::kPerSecond, values.sum}, labels);
+  }
   std::string text() const;
 
  private:
+  struct Intervals {
+    std::span<const std::uint64_t> counts;  // one more than bounds
+    std::span<const std::int64_t> bounds;
+    std::int64_t per_second;
+    std::uint64_t sum;
+  };
+  void add_histogram(const std::string& name, const std::string& help, const Intervals& values, const Labels& labels);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "metrics/histogram.h"
+
 namespace mooring::metrics {
 
 // How a client speaks MQTT, as indexes.
@@ -17,27 +19,19 @@ constexpr Channel channel_of(bool tls, bool websocket) {
 enum class TlsVersion : std::uint8_t { kOlder, k12, k13 };
 inline constexpr std::array<const char*, 3> kTlsVersionNames{"older", "TLSv1.2", "TLSv1.3"};
 
-// Times in milliseconds, which is what a loop's clock tells.
-struct Histogram {
-  static constexpr std::array<std::int64_t, 12> kBoundsMs{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000};
-  std::array<std::uint64_t, kBoundsMs.size() + 1> counts{};  // of each interval; the last one is above every bound
-  std::uint64_t sum_ms = 0;
-
-  void observe(std::int64_t ms) {
-    std::size_t i = 0;
-    while (i < kBoundsMs.size() && ms > kBoundsMs[i]) ++i;
-    ++counts[i];
-    sum_ms += ms > 0 ? static_cast<std::uint64_t>(ms) : 0;
-  }
-  Histogram& operator+=(const Histogram& other) {
-    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
-    sum_ms += other.sum_ms;
-    return *this;
-  }
-  bool operator==(const Histogram&) const = default;
+// What an open connection is known to speak, and how far it is. Before its first bytes it is taken for `tcp`.
+enum class Transport : std::uint8_t { kTcp, kTls, kWs, kWss, kHttp, kHttps };
+inline constexpr std::array<const char*, 6> kTransportNames{"tcp", "tls", "ws", "wss", "http", "https"};
+enum class ConnectionState : std::uint8_t {
+  kOpening,  // until the sign-in, or the end of the first HTTP head
+  kActive,
+  kClosing,  // our last bytes are leaving, or the peer's end is awaited
 };
+inline constexpr std::array<const char*, 3> kConnectionStateNames{"opening", "active", "closing"};
+using ConnectionCounts = std::array<std::array<std::uint64_t, kConnectionStateNames.size()>, kTransportNames.size()>;
 
 struct LoopCounters {
+  ConnectionCounts connections{};            // open now, by transport and state
   std::array<std::uint64_t, 4> connected{};  // by channel: signed in now
   std::array<std::uint64_t, 4> connects{};   // by channel: CONNECTs that were accepted
   std::uint64_t refused_connects = 0;
@@ -47,7 +41,9 @@ struct LoopCounters {
   std::uint64_t handshakes_resumed = 0;
   std::uint64_t handshakes_legacy = 0;  // with RSA key exchange or CBC
   std::uint64_t handshakes_failed = 0;
-  Histogram connect_ms;  // from CONNECT to CONNACK, of accepted ones
+  Histogram connect_ms;   // from CONNECT to CONNACK, of accepted ones
+  Histogram delivery_ms;  // from a PUBLISH that was read to the end of the turn in which it went to a subscriber;
+                          // filled in by whoever copies (gateway/delivery_times.h)
 
   LoopCounters& operator+=(const LoopCounters& other);
 };
@@ -60,6 +56,7 @@ void add(std::array<std::uint64_t, N>& to, const std::array<std::uint64_t, N>& m
 }  // namespace detail
 
 inline LoopCounters& LoopCounters::operator+=(const LoopCounters& other) {
+  for (std::size_t i = 0; i < connections.size(); ++i) detail::add(connections[i], other.connections[i]);
   detail::add(connected, other.connected);
   detail::add(connects, other.connects);
   refused_connects += other.refused_connects;
@@ -72,6 +69,7 @@ inline LoopCounters& LoopCounters::operator+=(const LoopCounters& other) {
   handshakes_legacy += other.handshakes_legacy;
   handshakes_failed += other.handshakes_failed;
   connect_ms += other.connect_ms;
+  delivery_ms += other.delivery_ms;
   return *this;
 }
 

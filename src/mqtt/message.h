@@ -31,6 +31,8 @@ struct MessageFields {
   // Number of the publisher's session, for No Local (MQTT 5 3.8.3.1); 0 = the server itself.
   std::uint64_t publisher = 0;
   bool from_platform = false;  // by the server itself or the local operator, who reach devices unasked
+  // When it was published, by the machine's monotonic clock and cut to 32 bits, to see how long it takes; 0 = unknown.
+  std::uint32_t published_ms = 0;
   // Encoded properties that are forwarded, without their length (3.3.2.3): payload format, content type, response
   // topic, correlation data, user properties, in the order received [MQTT-3.3.2-17]. See forwarded_properties().
   base::ByteView properties{};
@@ -53,6 +55,7 @@ class Message {
   base::WallMs expires_at_ms() const { return expires_at_ms_; }
   std::uint64_t publisher() const { return publisher_; }
   bool from_platform() const { return from_platform_; }
+  std::uint32_t published_ms() const { return published_ms_; }
   // What holding it costs, for bounds on queues.
   std::size_t memory_bytes() const { return sizeof(Message) + 2 + topic_bytes_ + payload_bytes_ + property_bytes_; }
 
@@ -64,6 +67,7 @@ class Message {
   Message(std::string_view topic, base::ByteView payload, const MessageFields& fields)
       : payload_bytes_(static_cast<std::uint32_t>(payload.size())),
         property_bytes_(static_cast<std::uint32_t>(fields.properties.size())),
+        published_ms_(fields.published_ms),
         expires_at_ms_(fields.expires_at_ms),
         publisher_(fields.publisher),
         topic_bytes_(static_cast<std::uint16_t>(topic.size())),
@@ -90,6 +94,7 @@ class Message {
   mutable std::atomic<std::uint32_t> references_{0};
   std::uint32_t payload_bytes_;
   std::uint32_t property_bytes_;
+  std::uint32_t published_ms_;
   base::WallMs expires_at_ms_;
   std::uint64_t publisher_;
   std::uint16_t topic_bytes_;

@@ -111,6 +111,7 @@ void Loop::wait_and_dispatch() {
   const bool work_left = !again_.empty() || posted_.load(std::memory_order_relaxed) != nullptr;
   const base::MonoMs turn_ended_ms = clock_.mono_ms();
   busy_ms_ += turn_ended_ms - now_ms_;
+  if (turn_ended_) turn_ended_(turn_ended_ms);
   const int timeout_ms = work_left ? 0 : timers_.wait_ms(turn_ended_ms);
   const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, timeout_ms);
   now_ms_ = clock_.mono_ms();

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -20,6 +21,7 @@
 #include "base/executor.h"
 #include "base/intrusive_list.h"
 #include "base/result.h"
+#include "base/unique_function.h"
 #include "net/timer_wheel.h"
 #include "net/unique_fd.h"
 #include "net/write_queue.h"
@@ -59,6 +61,9 @@ class Loop final : public base::Executor {
   // Keeps `client` until the end of the turn, because events of this turn may still point at it.
   void destroy_later(std::unique_ptr<LoopClient> client);
 
+  // `ended` is called behind each turn, with the time that is read for the next one anyway.
+  void after_each_turn(base::UniqueFunction<void(base::MonoMs now)> ended) { turn_ended_ = std::move(ended); }
+
   // After run(): destroys tasks that were posted and not run. Those they post to other loops must still find them.
   void drop_posted();
 
@@ -93,6 +98,7 @@ class Loop final : public base::Executor {
   base::IntrusiveList<LoopClient, TurnEndTag> turn_end_;
   base::IntrusiveList<LoopClient, AgainTag> again_;
   std::vector<std::unique_ptr<LoopClient>> retired_;
+  base::UniqueFunction<void(base::MonoMs)> turn_ended_;
   alignas(64) std::atomic<PostedTask*> posted_{nullptr};  // a stack, newest first; on a line of its own
 };
 

@@ -245,7 +245,9 @@ Registry& RegistryService::registry() {
 }
 
 ServiceCounters RegistryService::counters() const {
-  return {impl_->lookups, impl_->refused, impl_->presence_events, impl_->presence_batches, impl_->presence_dropped};
+  const std::lock_guard lock(impl_->mutex);
+  return {impl_->lookups,          impl_->refused,      impl_->presence_events, impl_->presence_batches,
+          impl_->presence_dropped, impl_->reads.size(), impl_->writes.size(),   impl_->presence.size()};
 }
 
 }  // namespace mooring::registry

@@ -34,6 +34,9 @@ struct ServiceCounters {
   std::uint64_t presence_events = 0;
   std::uint64_t presence_batches = 0;
   std::uint64_t presence_dropped = 0;  // full, or the write failed
+  std::size_t reads_waiting = 0;
+  std::size_t writes_waiting = 0;
+  std::size_t presence_waiting = 0;
 };
 
 class RegistryService {

@@ -341,7 +341,10 @@ const broker::ClientRules& LoopWorker::rules_of(const session::SessionRecord& re
 }
 
 LoopReport LoopWorker::report() const {
-  return {broker_.counters(), mqtt_.counters, loop_->busy_ms(), broker_.session_count(), broker_.subscription_count()};
+  LoopReport report{broker_.counters(),           mqtt_.counters,  loop_->busy_ms(), broker_.session_count(),
+                    broker_.subscription_count(), broker_.queued()};
+  report.gateway.delivery_ms = mqtt_.deliveries.times();
+  return report;
 }
 
 LoopReport& LoopReport::operator+=(const LoopReport& other) {
@@ -363,6 +366,8 @@ LoopReport& LoopReport::operator+=(const LoopReport& other) {
   busy_ms += other.busy_ms;
   sessions += other.sessions;
   subscriptions += other.subscriptions;
+  queued.messages += other.queued.messages;
+  queued.bytes += other.queued.bytes;
   return *this;
 }
 

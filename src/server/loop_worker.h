@@ -52,6 +52,7 @@ struct LoopReport {
   std::int64_t busy_ms = 0;
   std::uint64_t sessions = 0;
   std::uint64_t subscriptions = 0;  // devices' own ones not counted
+  session::QueueTotals queued;
 
   LoopReport& operator+=(const LoopReport& other);
 };

@@ -131,10 +131,21 @@ Statistics::Totals Statistics::totals() const {
 
 namespace {
 
-void write_clients(metrics::Families& families, const LoopReport& sum, std::uint64_t connections) {
+void write_connections(metrics::Families& families, const metrics::ConnectionCounts& connections,
+                       const gateway::ConnectionBudget& budget) {
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    for (std::size_t k = 0; k < connections[i].size(); ++k) {
+      families.gauge("mooring_connections", "Open connections, by what they speak and how far they are.",
+                     static_cast<double>(connections[i][k]),
+                     {{"transport", metrics::kTransportNames[i]}, {"state", metrics::kConnectionStateNames[k]}});
+    }
+  }
+  families.counter("mooring_connections_refused_total", "Connections over limits.max_connections.",
+                   static_cast<double>(budget.refused.load(std::memory_order_relaxed)));
+}
+
+void write_clients(metrics::Families& families, const LoopReport& sum) {
   const metrics::LoopCounters& gateway = sum.gateway;
-  families.gauge("mooring_connections", "Open connections, whatever they speak and whether signed in or not.",
-                 static_cast<double>(connections));
   for (std::size_t i = 0; i < metrics::kChannelNames.size(); ++i) {
     families.gauge("mooring_clients", "MQTT clients that are signed in.", static_cast<double>(gateway.connected[i]),
                    {{"transport", metrics::kChannelNames[i]}});
@@ -169,6 +180,11 @@ void write_messages(metrics::Families& families, const LoopReport& sum) {
     families.counter("mooring_messages_dropped_total", "Messages that did not reach somebody, by reason.",
                      static_cast<double>(count), {{"reason", reason}});
   }
+  families.histogram("mooring_delivery_seconds",
+                     "From a PUBLISH that was read to its writing to a subscriber who was there.", gateway.delivery_ms);
+  families.gauge("mooring_messages_waiting", "Messages of QoS 1 and 2 that wait for their clients.",
+                 static_cast<double>(sum.queued.messages));
+  families.gauge("mooring_message_bytes_waiting", "What holding them costs.", static_cast<double>(sum.queued.bytes));
   families.counter("mooring_subscribes_refused_total", "Topic filters that were refused.",
                    static_cast<double>(sum.counters.refused_filters));
 }
@@ -187,8 +203,7 @@ void write_tls(metrics::Families& families, const metrics::LoopCounters& gateway
 }
 
 void write_store(metrics::Families& families, const storage::RocksSessionStore::Stats& store) {
-  families.summary("mooring_store_commit_seconds", "Time of the session store's commits.",
-                   static_cast<double>(store.commit_us_sum) / 1e6, store.groups);
+  families.histogram("mooring_store_commit_seconds", "Time of the session store's commits.", store.commit_us);
   families.counter("mooring_store_syncs_total", "Commits that waited for the disk.", static_cast<double>(store.syncs));
   families.counter("mooring_store_messages_written_total", "Messages and records written by the session store.",
                    static_cast<double>(store.appended));
@@ -198,6 +213,10 @@ void write_store(metrics::Families& families, const storage::RocksSessionStore::
                    static_cast<double>(store.failed));
   families.gauge("mooring_store_queue_length", "Calls that wait for the session store.",
                  static_cast<double>(store.queued));
+  families.gauge("mooring_store_message_bytes", "About what stored messages occupy on the disk.",
+                 static_cast<double>(store.queue_bytes));
+  families.gauge("mooring_disk_free_bytes", "What is free on the disk of the data folder.",
+                 static_cast<double>(store.disk_free_bytes));
   families.gauge("mooring_store_healthy", "1 when the last write of the session store went well.",
                  store.healthy ? 1 : 0);
 }
@@ -211,6 +230,21 @@ void write_registry(metrics::Families& families, const registry::ServiceCounters
                    static_cast<double>(registry.presence_events));
   families.counter("mooring_registry_presence_dropped_total", "Those of them that could not be recorded.",
                    static_cast<double>(registry.presence_dropped));
+  const std::pair<const char*, std::size_t> queues[]{
+      {"reads", registry.reads_waiting}, {"changes", registry.writes_waiting}, {"presence", registry.presence_waiting}};
+  for (const auto& [name, waiting] : queues) {
+    families.gauge("mooring_registry_queue_length", "What waits for the registry.", static_cast<double>(waiting),
+                   {{"queue", name}});
+  }
+}
+
+void write_log(metrics::Families& families, const journal::JournalCounters& log) {
+  families.counter("mooring_device_log_events_total", "Events that were reported to the device log.",
+                   static_cast<double>(log.recorded));
+  families.counter("mooring_device_log_dropped_total", "Those of them that found its queue full.",
+                   static_cast<double>(log.dropped));
+  families.counter("mooring_device_log_lost_total", "Those of them that the disk refused.",
+                   static_cast<double>(log.lost));
 }
 
 }  // namespace
@@ -221,7 +255,8 @@ std::string Statistics::prometheus_text() const {
   families.gauge("mooring_build_info", "Always 1; the version is a label.", 1, {{"version", MOORING_VERSION}});
   families.gauge("process_start_time_seconds", "When the server started, in seconds since 1970.",
                  static_cast<double>(started_ms_) / 1000.0);
-  write_clients(families, snapshot_.sum, snapshot_.connections);
+  write_connections(families, snapshot_.sum.gateway.connections, parts_.budget);
+  write_clients(families, snapshot_.sum);
   for (const auto& [name, count] : snapshot_.refusals) {
     families.counter("mooring_sign_ins_refused_total", "Refused sign-ins and registrations, by cause.",
                      static_cast<double>(count), {{"cause", name}});
@@ -237,6 +272,9 @@ std::string Statistics::prometheus_text() const {
                      snapshot_.loop_delay_ms);
   write_store(families, parts_.store.stats());
   write_registry(families, parts_.registry.counters());
+  families.gauge("mooring_passwords_waiting", "Passwords that wait to be compared.",
+                 static_cast<double>(parts_.passwords.waiting()));
+  write_log(families, parts_.journal.counters());
   return families.text();
 }
 

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "gateway/connection_budget.h"
+#include "gateway/password_checker.h"
+#include "journal/device_journal.h"
 #include "metrics/families.h"
 #include "net/timer_wheel.h"
 #include "registry/registry_service.h"
@@ -35,6 +37,8 @@ class Statistics final : private net::Timer {
     const routing::RetainedMessages& retained;
     const registry::RegistryService& registry;
     const gateway::ConnectionBudget& budget;
+    const gateway::PasswordChecker& passwords;
+    const journal::DeviceJournal& journal;
     const LiveLog& log;
     EventHub& hub;
   };

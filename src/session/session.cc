@@ -42,13 +42,14 @@ std::string_view client_id_of_account_key(std::string_view account, std::string_
   return key.substr(std::min(key.size(), 7 + account.size()));
 }
 
-Session::Session(SessionKey key, SessionNumber number, std::uint64_t sequence, SessionLimits limits)
-    : key_(std::move(key)), number_(number), next_sequence_(sequence + 65'535 - sequence % 65'535) {
+Session::Session(SessionKey key, SessionNumber number, std::uint64_t sequence, SessionLimits limits,
+                 QueueTotals* totals)
+    : key_(std::move(key)), number_(number), totals_(totals), next_sequence_(sequence + 65'535 - sequence % 65'535) {
   set_limits(limits);
 }
 
-Session::Session(SessionRecord record, std::uint64_t sequence, SessionLimits limits)
-    : Session(std::move(record.key), record.number, sequence, limits) {
+Session::Session(SessionRecord record, std::uint64_t sequence, SessionLimits limits, QueueTotals* totals)
+    : Session(std::move(record.key), record.number, sequence, limits, totals) {
   subscriptions_ = std::move(record.subscriptions);
   count_subscriptions();
   automatic_ = record.automatic;
@@ -399,8 +400,7 @@ void Session::discard_messages() {
   backlog_ = false;
   if (reading_) page_is_stale_ = true;
   measured_ = true;
-  waiting_count_ = 0;
-  waiting_bytes_ = 0;
+  set_waiting(0, 0);
 }
 
 // ---- The backlog ----------------------------------------------------------------------------------------------------
@@ -495,8 +495,7 @@ void Session::add_page(SessionStore::Page page) {
 
 // What expired on disk was never taken off the count.
 void Session::count_again() {
-  waiting_count_ = 0;
-  waiting_bytes_ = 0;
+  set_waiting(0, 0);
   for (std::size_t i = 0; i < outgoing_.size(); ++i) {
     if (outgoing_[i].counted) count_waiting(outgoing_[i].cost_bytes);
   }
@@ -504,16 +503,15 @@ void Session::count_again() {
 
 bool Session::forget_counts() {
   if (connected_ || !backlog_ || !outgoing_.empty() || !uncommitted_.empty()) return false;
-  waiting_count_ = 0;
-  waiting_bytes_ = 0;
+  set_waiting(0, 0);
   measured_ = false;
   return true;
 }
 
 void Session::measured(const QueueSize& size) {
   if (!backlog_) return;
-  waiting_count_ += static_cast<std::uint32_t>(std::min<std::uint64_t>(size.messages, 0xFFFF'FFFF - waiting_count_));
-  waiting_bytes_ += size.bytes;
+  const auto found = static_cast<std::uint32_t>(std::min<std::uint64_t>(size.messages, 0xFFFF'FFFF - waiting_count_));
+  set_waiting(waiting_count_ + found, waiting_bytes_ + size.bytes);
 }
 
 // ---- Small things ---------------------------------------------------------------------------------------------------
@@ -590,14 +588,21 @@ bool Session::leave_store(std::uint64_t sequence) {
   return false;
 }
 
+void Session::set_waiting(std::uint32_t messages, std::uint64_t bytes) {
+  if (totals_ != nullptr) {
+    totals_->messages += std::uint64_t{messages} - waiting_count_;  // modulo 2^64
+    totals_->bytes += bytes - waiting_bytes_;
+  }
+  waiting_count_ = messages;
+  waiting_bytes_ = bytes;
+}
+
 void Session::count_waiting(std::uint64_t bytes) {
-  waiting_count_ += 1;
-  waiting_bytes_ += bytes;
+  set_waiting(waiting_count_ + 1, waiting_bytes_ + bytes);
 }
 
 void Session::uncount_waiting(std::uint64_t bytes) {
-  waiting_count_ -= waiting_count_ > 0 ? 1 : 0;
-  waiting_bytes_ -= std::min(bytes, waiting_bytes_);
+  set_waiting(waiting_count_ - (waiting_count_ > 0 ? 1 : 0), waiting_bytes_ - std::min(bytes, waiting_bytes_));
 }
 
 void Session::uncount(Outgoing& message) {

@@ -42,6 +42,12 @@ struct SessionLimits {
   std::uint64_t max_queued_bytes = 1U << 20;  // of the waiting messages, Message::memory_bytes
 };
 
+// What waits in several sessions together. Of one loop.
+struct QueueTotals {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+};
+
 // 1 to 65,535.
 constexpr std::uint16_t packet_id_of(std::uint64_t sequence) {
   return static_cast<std::uint16_t>(1 + sequence % 65'535);
@@ -80,10 +86,12 @@ struct Outgoing {
 
 class Session {
  public:
-  // A new session. `sequence` is where its messages begin to count: above every one it ever had.
-  Session(SessionKey key, SessionNumber number, std::uint64_t sequence, SessionLimits limits);
+  // A new session. `sequence` is where its messages begin to count: above every one it ever had. What waits is counted
+  // in `totals`, too, which may be null and outlives it.
+  Session(SessionKey key, SessionNumber number, std::uint64_t sequence, SessionLimits limits,
+          QueueTotals* totals = nullptr);
   // One that was stored. Its queue is not in memory; how much there is, is unknown until measured().
-  Session(SessionRecord record, std::uint64_t sequence, SessionLimits limits);
+  Session(SessionRecord record, std::uint64_t sequence, SessionLimits limits, QueueTotals* totals = nullptr);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -239,6 +247,7 @@ class Session {
   void leave_window(const Outgoing& message);
   Removed leave(std::size_t index);
   bool leave_store(std::uint64_t sequence);
+  void set_waiting(std::uint32_t messages, std::uint64_t bytes);
   void count_waiting(std::uint64_t bytes);
   void uncount_waiting(std::uint64_t bytes);
   void uncount(Outgoing& message);
@@ -251,6 +260,7 @@ class Session {
   SessionKey key_;
   SessionNumber number_;
   SessionLimits limits_;
+  QueueTotals* totals_;
   Epoch epoch_ = 0;
   std::uint64_t revision_ = 0;
   std::uint64_t saved_revision_ = 0;

@@ -51,13 +51,15 @@ void DiskWatch::run() {
   }
 }
 
-DiskWatch::State DiskWatch::look() const {
+DiskWatch::State DiskWatch::look() {
   struct statvfs file_system {};
-  if (limits_.min_free_bytes > 0 && ::statvfs(folder_.c_str(), &file_system) == 0 &&
-      std::uint64_t{file_system.f_bavail} * file_system.f_frsize < limits_.min_free_bytes) {
-    return State::kDiskFull;
-  }
-  if (limits_.max_queue_bytes > 0 && database_.queue_bytes() > limits_.max_queue_bytes) return State::kQueuesFull;
+  const bool known = ::statvfs(folder_.c_str(), &file_system) == 0;
+  const std::uint64_t free_bytes = std::uint64_t{file_system.f_bavail} * file_system.f_frsize;
+  const std::uint64_t queue_bytes = database_.queue_bytes();
+  free_bytes_.store(free_bytes, std::memory_order_relaxed);
+  queue_bytes_.store(queue_bytes, std::memory_order_relaxed);
+  if (limits_.min_free_bytes > 0 && known && free_bytes < limits_.min_free_bytes) return State::kDiskFull;
+  if (limits_.max_queue_bytes > 0 && queue_bytes > limits_.max_queue_bytes) return State::kQueuesFull;
   return State::kRoom;
 }
 

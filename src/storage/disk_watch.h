@@ -35,13 +35,17 @@ class DiskWatch {
   // as much as they may.
   std::optional<base::Error> refusal() const;
 
+  // As last looked. Any thread.
+  std::uint64_t queue_bytes() const { return queue_bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t free_bytes() const { return free_bytes_.load(std::memory_order_relaxed); }
+
  private:
   enum class State : std::uint8_t { kRoom, kDiskFull, kQueuesFull };
   static constexpr base::MonoMs kFirstPauseMs = 5000;
   static constexpr base::MonoMs kLongestPauseMs = 64 * kFirstPauseMs;
 
   void run();
-  State look() const;
+  State look();
   void note(State state);
   void make_room();
 
@@ -49,6 +53,8 @@ class DiskWatch {
   const std::filesystem::path folder_;
   const Limits limits_;
   std::atomic<State> state_{State::kRoom};
+  std::atomic<std::uint64_t> queue_bytes_{0};
+  std::atomic<std::uint64_t> free_bytes_{0};
   // Of the thread. Rewriting files costs: only after something was removed, and later each time that it has not helped.
   std::uint64_t removals_ = 0;  // when it was last done
   base::MonoMs next_compaction_ms_ = 0;

@@ -261,12 +261,11 @@ base::Result<> GroupWriter::commit(Work& work) {
   }
   const auto begin = std::chrono::steady_clock::now();
   auto committed = database_.commit(work.batch, work.durable);
-  const auto us = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count());
+  const auto us =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count();
   if (!committed) return committed;
   counts_.groups += 1;
-  counts_.commit_us_sum += us;
-  counts_.commit_us_max = std::max(counts_.commit_us_max, us);
+  counts_.commit_us.observe(us);
   written_epoch_ = std::max(written_epoch_, work.newest_epoch);
   written_number_ = std::max(written_number_, work.newest_number);
   return {};

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "metrics/histogram.h"
 #include "session/ports.h"
 #include "storage/blob_book.h"
 #include "storage/disk_watch.h"
@@ -45,8 +46,7 @@ class GroupWriter {
     std::uint64_t withdrawn = 0;   // items that needed no writing
     std::uint64_t stale = 0;       // dropped for their epoch
     std::uint64_t failed = 0;      // refused by the database or for want of room
-    std::uint64_t commit_us_sum = 0;
-    std::uint64_t commit_us_max = 0;
+    metrics::FineHistogram commit_us;
     std::uint64_t blobs = 0;  // there now
     bool healthy = true;
   };

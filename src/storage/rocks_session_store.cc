@@ -108,6 +108,8 @@ class RocksSessionStore::Impl {
     }
     stats.syncs = database_->syncs();
     stats.queued = queue_.size();
+    stats.queue_bytes = disk_.queue_bytes();
+    stats.disk_free_bytes = disk_.free_bytes();
     return stats;
   }
 
@@ -134,8 +136,7 @@ class RocksSessionStore::Impl {
     stats_.withdrawn = counts.withdrawn;
     stats_.stale = counts.stale;
     stats_.failed = counts.failed + failed_reads_;
-    stats_.commit_us_sum = counts.commit_us_sum;
-    stats_.commit_us_max = counts.commit_us_max;
+    stats_.commit_us = counts.commit_us;
     stats_.blobs = counts.blobs;
     stats_.healthy = counts.healthy;
   }

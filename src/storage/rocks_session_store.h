@@ -26,6 +26,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "metrics/histogram.h"
 #include "session/ports.h"
 
 namespace mooring::storage {
@@ -51,20 +52,21 @@ struct RocksSessionStoreOptions {
 class RocksSessionStore final : public session::SessionStore {
  public:
   struct Stats {
-    std::uint64_t groups = 0;      // batches committed
-    std::uint64_t syncs = 0;       // fsyncs of them
-    std::uint64_t operations = 0;  // calls carried out, withdrawn appends and reads not counted
-    std::uint64_t appended = 0;    // items written
-    std::uint64_t withdrawn = 0;   // items that needed no writing
-    std::uint64_t reads = 0;       // read() and measure() answered
-    std::uint64_t refused = 0;     // the queue was full
-    std::uint64_t stale = 0;       // dropped for their epoch
-    std::uint64_t failed = 0;      // the database refused, or there was no room
-    std::uint64_t commit_us_sum = 0;
-    std::uint64_t commit_us_max = 0;
-    std::uint64_t blobs = 0;  // shared messages stored now
-    std::size_t queued = 0;   // calls now waiting
-    bool healthy = true;      // the last write went well
+    std::uint64_t groups = 0;           // batches committed
+    std::uint64_t syncs = 0;            // fsyncs of them
+    std::uint64_t operations = 0;       // calls carried out, withdrawn appends and reads not counted
+    std::uint64_t appended = 0;         // items written
+    std::uint64_t withdrawn = 0;        // items that needed no writing
+    std::uint64_t reads = 0;            // read() and measure() answered
+    std::uint64_t refused = 0;          // the queue was full
+    std::uint64_t stale = 0;            // dropped for their epoch
+    std::uint64_t failed = 0;           // the database refused, or there was no room
+    metrics::FineHistogram commit_us;   // time of each of them that succeeded
+    std::uint64_t blobs = 0;            // shared messages stored now
+    std::size_t queued = 0;             // calls now waiting
+    std::uint64_t queue_bytes = 0;      // about what stored messages occupy, a second ago at most
+    std::uint64_t disk_free_bytes = 0;  // likewise, of the file system
+    bool healthy = true;                // the last write went well
   };
 
   // Opens or creates. Errors: kUnavailable when another process uses the folder, kCorrupt when it was written in a

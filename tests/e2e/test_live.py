@@ -122,6 +122,73 @@ def test_metrics_follow_what_clients_do(server):
 def test_names_and_units_are_those_of_prometheus(server):
     text = server.http("/metrics").body.decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+def sum_of(server, name):
+    return sum(metrics(server).get(name, {}).values())
+
+
+def wait_sum(server, name, wanted, timeout=8):
+    deadline = time.monotonic() + timeout * server.slack
+    while (found := sum_of(server, name)) < wanted:
+        assert time.monotonic() < deadline, f"{name} is {found}"
+        time.sleep(0.1)
+
+
+def test_times_of_messages_and_commits_are_counted(server):
+    before = {name: sum_of(server, name) for name in ("mooring_delivery_seconds_count", "mooring_store_commit_seconds_count")}
+    device = server.device()
+    client = server.sign_in(device, clean=False)
+    client.subscribe(device.topic("user/echo"), qos=1)
+    for qos in (0, 1, 0, 1):
+        client.publish(device.topic("user/echo"), b"x", qos=qos)
+        got = client.expect_publish()
+        if got.qos > 0:
+            client.puback(got)
+    wait_sum(server, "mooring_delivery_seconds_count", before["mooring_delivery_seconds_count"] + 4)
+    assert sum_of(server, "mooring_delivery_seconds_count") == before["mooring_delivery_seconds_count"] + 4
+    assert 0 <= sum_of(server, "mooring_delivery_seconds_sum") < 60
+    wait_sum(server, "mooring_store_commit_seconds_count", before["mooring_store_commit_seconds_count"] + 1)
+    assert sum_of(server, "mooring_store_commit_seconds_sum") > 0
+    buckets = metrics(server)["mooring_store_commit_seconds_bucket"]
+    assert buckets['le="+Inf"'] == metrics(server)["mooring_store_commit_seconds_count"][""]
+    client.disconnect()
+    # What was kept for somebody who was away says nothing of how fast messages go.
+    counted = sum_of(server, "mooring_delivery_seconds_count")
+    assert ask(server, "publish", "POST", {"topic": device.topic("user/echo"), "payload": "later", "qos": 1})[0] == 200
+    wait_sum(server, "mooring_messages_waiting", 1)
+    assert sum_of(server, "mooring_message_bytes_waiting") > 0
+    client = server.sign_in(device, clean=False)
+    assert client.expect_publish().payload == b"later"
+    client.close()
+    time.sleep(1.2 * server.slack)  # the values are those of the last full second
+    assert sum_of(server, "mooring_delivery_seconds_count") == counted
+
+
+def test_connections_are_counted_by_transport_and_state(server):
+    def count(transport, state):
+        return metrics(server)["mooring_connections"][f'transport="{transport}",state="{state}"']
+
+    def wait_count(transport, state, wanted):
+        deadline = time.monotonic() + 8 * server.slack
+        while (found := count(transport, state)) != wanted:
+            assert time.monotonic() < deadline, f"{transport} {state}: {found}"
+            time.sleep(0.1)
+
+    silent = [server.stream(), server.stream(tls=server.tls())]
+    wait_count("tcp", "opening", 1)
+    wait_count("tls", "opening", 1)
+    clients = [server.sign_in(server.device(), transport) for transport in ("tcp", "tls", "ws", "wss", "wss")]
+    for transport, wanted in (("tcp", 1), ("tls", 1), ("ws", 1), ("wss", 2)):
+        wait_count(transport, "active", wanted)
+        assert count(transport, "active") == metrics(server)["mooring_clients"][f'transport="{transport}"']
+    reader = Events(server, "topics=statistics")
+    wait_count("https", "active", 1)
+    for each in (*silent, *clients, reader):
+        each.close()
+    for transport in ("tcp", "tls", "ws", "wss", "http", "https"):
+        for state in ("opening", "active"):
+            wait_count(transport, state, 0)
+
+
     assert len(kinds) > 25
     for name, kind in kinds.items():
         assert name.startswith(("mooring_", "process_")), name

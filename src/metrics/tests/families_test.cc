@@ -31,10 +31,16 @@ TEST(Families, a_histogram_counts_up_and_is_in_seconds) {
   EXPECT_THAT(text, HasSubstr("t_seconds_bucket{le=\"+Inf\"} 4\n"));
 }
 
-TEST(Families, a_summary_has_a_sum_and_a_count) {
+TEST(Families, work_that_is_timed_by_itself_has_finer_intervals) {
+  FineHistogram times;
+  times.observe(70);
+  times.observe(1500, 2);
   Families families;
-  families.summary("t_seconds", "Time", 2.5, 10);
-  EXPECT_THAT(families.text(), HasSubstr("t_seconds_count 10\nt_seconds_sum 2.5\n"));
+  families.histogram("t_seconds", "Time", times);
+  const std::string text = families.text();
+  EXPECT_THAT(text, HasSubstr("t_seconds_count 3\nt_seconds_sum 0.00307\n"));
+  EXPECT_THAT(text, HasSubstr("t_seconds_bucket{le=\"0.0001\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("t_seconds_bucket{le=\"0.0025\"} 3\n"));
 }
 
 }  // namespace
