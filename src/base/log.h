@@ -1,6 +1,6 @@
-// The log: lines on stderr with time, level and component. Thread-safe. Never pass it a secret: names, codes and sizes
-// are what belongs here. Text from a peer goes through base::printable first. Of more than 2,000 info lines in a second
-// the rest is left out and counted.
+// The log: lines on stderr with time, level and component, as text or each as an object of JSON. Thread-safe. Never
+// pass it a secret: names, codes and sizes are what belongs here. Text from a peer goes through base::printable first.
+// Of more than 2,000 info lines in a second the rest is left out and counted.
 //
 //   log_info("net", "listening on {}", address);
 #pragma once
@@ -12,8 +12,10 @@
 namespace mooring::base {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
+enum class LogFormat { kText, kJson };
 
 void set_log_level(LogLevel level);
+void set_log_format(LogFormat format);
 bool log_enabled(LogLevel level);
 void log_line(LogLevel level, std::string_view component, fmt::string_view format, fmt::format_args args);
 

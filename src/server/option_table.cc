@@ -34,6 +34,7 @@ constexpr auto kTlsVersionWords = std::to_array<string_view>({"1.0", "1.1", "1.2
 constexpr auto kOverMaxWords = std::to_array<string_view>({"reject", "clamp"});
 constexpr auto kScopeWords = std::to_array<string_view>({"device", "standard"});
 constexpr auto kLogLevelWords = std::to_array<string_view>({"debug", "info", "warn", "error", "off"});
+constexpr auto kLogFormatWords = std::to_array<string_view>({"text", "json"});
 
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = 1024 * kKiB;
@@ -357,6 +358,9 @@ const OptionRow kRows[] = {
 
   {.name = "log.level", .field = at<&O::log, &LogOptions::level>, .reload = kReload,
    .text = "Least important lines that are logged", .words = kLogLevelWords},
+  {.name = "log.format", .field = at<&O::log, &LogOptions::format>,
+   .text = "`text`, or `json`: each line an object with time, level, component and message; no welcome is printed",
+   .words = kLogFormatWords},
 };
 // clang-format on
 

@@ -12,9 +12,9 @@
 namespace mooring::server {
 
 // Where a row's value lives. The type of the pointer is the type of the option.
-using OptionField =
-    std::variant<bool*, std::uint32_t*, std::uint64_t*, std::string*, std::vector<std::string>*, ListenerTls*,
-                 LimitsProfile*, DurabilityMode*, TlsVersion*, KeepAliveOverMax*, SubscriptionScope*, base::LogLevel*>;
+using OptionField = std::variant<bool*, std::uint32_t*, std::uint64_t*, std::string*, std::vector<std::string>*,
+                                 ListenerTls*, LimitsProfile*, DurabilityMode*, TlsVersion*, KeepAliveOverMax*,
+                                 SubscriptionScope*, base::LogLevel*, base::LogFormat*>;
 
 enum class Reload : bool { kNo, kYes };
 

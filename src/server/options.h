@@ -153,6 +153,7 @@ struct TlsOptions {
 
 struct LogOptions {
   base::LogLevel level = base::LogLevel::kInfo;
+  base::LogFormat format = base::LogFormat::kText;
 };
 
 // What the command line says about options. Kept, so that a reload starts from the same place.

@@ -193,6 +193,7 @@ class Server final : private net::LoopClient, private net::Timer {
 
 base::Result<> Server::start(bool demo) {
   base::set_log_level(options_.log.level);
+  base::set_log_format(options_.log.format);
   raise_descriptor_limit();
   if (auto done = watch_signals(); !done) return done;
   if (auto done = open_stores(demo); !done) return done;
@@ -496,7 +497,12 @@ void Server::announce() const {
     all.root_file = std::filesystem::absolute(certificates_->root_file()).lexically_normal();
     all.root_fingerprint = certificates_->root_fingerprint();
   }
-  fmt::print(stderr, "{}\n", welcome(all));
+  if (options_.log.format == base::LogFormat::kText) {
+    fmt::print(stderr, "{}\n", welcome(all));
+  } else if (!all.first_user.empty()) {  // no password belongs into a log
+    base::log_warn("server", "the console's user '{}' was made; 'mooring user reset {} --data {}' prints a password",
+                   all.first_user, all.first_user, all.data.string());
+  }
   fmt::print("{}\n", ready_line(all));
   std::fflush(stdout);
 }
@@ -620,7 +626,11 @@ void Server::end() {
 int run_server(const Options& options, bool demo) {
   Server server(options);
   if (auto started = server.start(demo); !started) {
-    fmt::print(stderr, "mooring: {}\n", started.error().message);
+    if (options.log.format == base::LogFormat::kText) {
+      fmt::print(stderr, "mooring: {}\n", started.error().message);
+    } else {
+      base::log_error("server", "{}", started.error().message);
+    }
     return 1;
   }
   server.run();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/intrusive_list.h"
+#include "base/log_json.h"
 #include "base/text.h"
 #include "base/unique_function.h"
 
@@ -74,6 +75,24 @@ TEST(IntrusiveList, KeepsOrderAndUnlinksOnDestruction) {
   EXPECT_EQ(list.pop_front()->value, 1);
   EXPECT_EQ(list.pop_front()->value, 3);
   EXPECT_TRUE(list.empty());
+}
+
+TEST(LogJson, any_message_is_one_line_of_json) {
+  EXPECT_EQ(json_log_line(1'480'484'333'007, "info", "net", "listening"),
+            R"({"time":"2016-11-30T05:38:53.007Z","level":"info","component":"net","message":"listening"})");
+  const std::string line = json_log_line(0, "warn", "x", std::string_view("a\"b\\c\n\t\x1b\x7f\0d", 11));
+  EXPECT_NE(line.find(R"("a\"b\\c\n\t\u001b\u007f\u0000d")"), std::string::npos) << line;
+}
+
+TEST(LogJson, line_ends_and_controls_beyond_ascii_are_escaped) {
+  const std::string line = json_log_line(0, "info", "x", "\u0085\u009f\u00a0\u2028\u2029\u2030");
+  EXPECT_NE(line.find("\"\\u0085\\u009f\u00a0\\u2028\\u2029\u2030\""), std::string::npos) << line;
+}
+
+TEST(LogJson, what_is_not_utf8_is_replaced_byte_by_byte) {
+  const std::string line = json_log_line(0, "info", "x", "\xe9\x94\x85 \xff\xc3 \xf0\x9f\x98\x80 \xed\xa0\x80");
+  EXPECT_NE(line.find("\"\xe9\x94\x85 \\ufffd\\ufffd \xf0\x9f\x98\x80 \\ufffd\\ufffd\\ufffd\""), std::string::npos)
+      << line;
 }
 
 }  // namespace
