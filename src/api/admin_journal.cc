@@ -24,6 +24,7 @@ boost::json::string text(std::string_view value) {
 boost::json::object to_json(const Entry& entry) {
   boost::json::object json;
   json["id"] = entry.id;
+  json["revision"] = entry.revision;
   json["productKey"] = entry.device.product_key;
   json["deviceName"] = entry.device.device_name;
   json["time"] = time_json(entry.at_ms);

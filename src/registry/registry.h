@@ -166,6 +166,7 @@ struct Change {
     kDeviceCreated,
     kDeviceChanged,  // secret or nickname
     kDeviceEnabled,
+    kDeviceReset,    // it may register once more
     kDeviceDisabled,
     kDeviceDeleted,
     kAccountCreated,  // key is empty in these
@@ -190,6 +191,8 @@ struct Change {
   std::string iot_id = {};         // of a device, in the four about its life
   std::string device_secret = {};  // kDeviceCreated only
 };
+  // Of the device, as it was stored, where it was loaded: enabled, disabled, changed, reset.
+  std::optional<DeviceStatus> status = {};
 // Runs on the thread that made the change, before the changing call returns and before any later change; it must be
 // quick and must not call the registry.
 using ChangeListener = std::function<void(std::span<const Change>)>;

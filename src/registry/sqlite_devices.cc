@@ -333,10 +333,11 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
     if (device->enabled != before.enabled) {
       changes.push_back({.kind = device->enabled ? Change::Kind::kDeviceEnabled : Change::Kind::kDeviceDisabled,
                          .key = key,
-                         .iot_id = device->iot_id});
+                         .iot_id = device->iot_id,
+                         .status = device->status()});
     }
     if (device->device_secret != before.device_secret || device->nickname != before.nickname) {
-      changes.push_back({Change::Kind::kDeviceChanged, key});
+      changes.push_back({.kind = Change::Kind::kDeviceChanged, .key = key, .status = device->status()});
     }
     return device;
   });

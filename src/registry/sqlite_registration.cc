@@ -178,10 +178,11 @@ base::Result<> SqliteRegistry::mark_token_used(const base::DeviceKey& key, std::
 }
 
 base::Result<Device> SqliteRegistry::reset_registration(const base::DeviceKey& key) {
-  return change(true, [&](SqliteConnection& connection, Changes&) -> base::Result<Device> {
+  return change(true, [&](SqliteConnection& connection, Changes& changes) -> base::Result<Device> {
     auto device = load_device(connection, key);
     if (!device) return device;
     set_registration(connection, key, kReset);
+    changes.push_back({.kind = Change::Kind::kDeviceReset, .key = key, .status = device->status()});
     return device;
   });
 }

@@ -12,24 +12,50 @@ namespace mooring::server {
 namespace {
 
 constexpr std::int64_t kBeatMs = 250;
-constexpr std::uint32_t kBeatsPerCheck = 20;    // of who may go on, and before a log that failed is read again
+constexpr std::uint32_t kBeatsPerCheck = 20;    // of who may go on
 constexpr std::uint32_t kBeatsPerComment = 60;  // so that proxies keep the connection, and a dead peer shows
 
 std::string event_text(std::string_view name, std::string_view data) {
   return fmt::format("event: {}\ndata: {}\n\n", name, data);
 }
+std::string gap_text(std::uint64_t events) {
+  return event_text("gap", fmt::format("{{\"dropped\":{}}}", events));
+}
 
-const char* status_after(journal::Action action) {
-  switch (action) {
-    case journal::Action::kOnline:
-      return "ONLINE";
-    case journal::Action::kOffline:
-      return "OFFLINE";
-    case journal::Action::kDisabled:
-      return "DISABLE";
+// Empty: nothing that readers of devices are told.
+std::string_view status_after(journal::Action action) {
+  if (action == journal::Action::kOnline) return "ONLINE";
+  return action == journal::Action::kOffline ? "OFFLINE" : "";
+}
+
+// Likewise.
+std::string_view word_of(registry::Change::Kind kind) {
+  using Kind = registry::Change::Kind;
+  switch (kind) {
+    case Kind::kDeviceEnabled:
+      return "enabled";
+    case Kind::kDeviceDisabled:
+      return "disabled";
+    case Kind::kDeviceChanged:
+      return "changed";
+    case Kind::kDeviceReset:
+      return "reset";
+    case Kind::kDeviceDeleted:
+      return "deleted";
     default:
-      return nullptr;
+      return "";
   }
+}
+
+// Entries of a page of the log, each with its revision, in the order of these.
+std::vector<std::pair<std::int64_t, std::string>> log_events(const boost::json::value& page) {
+  std::vector<std::pair<std::int64_t, std::string>> out;
+  for (const boost::json::value& entry : page.at("items").as_array()) {
+    const auto revision = entry.at("revision").to_number<std::int64_t>();
+    out.emplace_back(revision, fmt::format("id: {}\n{}", revision, event_text("log", boost::json::serialize(entry))));
+  }
+  std::ranges::sort(out, {}, &std::pair<std::int64_t, std::string>::first);
+  return out;
 }
 
 }  // namespace
@@ -38,7 +64,12 @@ const char* status_after(journal::Action action) {
 class EventHub::Reader final : public http::ResponseStream, public std::enable_shared_from_this<Reader> {
  public:
   Reader(EventHub& hub, Wanted what, std::string who, base::Executor& loop, std::function<bool()> may_go_on)
-      : wanted(std::move(what)), caller(std::move(who)), may_go_on_(std::move(may_go_on)), hub_(hub), executor_(loop) {}
+      : wanted(std::move(what)),
+        caller(std::move(who)),
+        log_revision(wanted.log_after > 0 ? wanted.log_after : -1),
+        may_go_on_(std::move(may_go_on)),
+        hub_(hub),
+        executor_(loop) {}
 
   void start(http::EventSink& sink) override {
     sink_ = &sink;
@@ -81,13 +112,8 @@ class EventHub::Reader final : public http::ResponseStream, public std::enable_s
     const boost::json::value page = body ? boost::json::parse(*body, error) : boost::json::value();
     if (error || !page.is_object() || !page.as_object().contains("items")) {
       log_failed.store(true, std::memory_order_relaxed);
-    } else if (log_revision.exchange(page.at("revision").to_number<std::int64_t>()) < 0) {
-      begin_log();
     } else {
-      if (page.as_object().contains("nextCursor")) miss(1);  // there were more than one answer holds
-      for (const boost::json::value& entry : page.at("items").as_array()) {
-        write(event_text("log", boost::json::serialize(entry)));
-      }
+      tell_log(page);
     }
     reading_log.store(false, std::memory_order_release);
   }
@@ -98,16 +124,21 @@ class EventHub::Reader final : public http::ResponseStream, public std::enable_s
   std::atomic<bool> log_changed{true};
   std::atomic<bool> reading_log{false};
   std::atomic<bool> log_failed{false};
-  std::atomic<std::int64_t> log_revision{-1};  // -1: not known yet
-  std::atomic<std::uint64_t> log_early{0};     // events that came while it was not
+  std::atomic<std::int64_t> log_revision;   // -1: not known yet
+  std::atomic<std::uint64_t> log_early{0};  // events that came while it was not
 
  private:
-  // What was there before is for the reader to ask, and it may have asked before the latest came.
-  void begin_log() {
-    const std::uint64_t early = log_early.exchange(0);
-    if (early == 0) return;
-    miss(early);
-    write({});
+  void tell_log(const boost::json::value& page) {
+    const auto revision = page.at("revision").to_number<std::int64_t>();
+    const std::int64_t seen = log_revision.exchange(revision);
+    if (seen < 0) {
+      // What was there before is for the reader to ask, and it may have asked before the latest came.
+      if (const std::uint64_t early = log_early.exchange(0); early > 0) write(gap_text(early));
+      return;
+    }
+    // More than a page, or the log began anew.
+    if (page.as_object().contains("nextCursor") || seen > revision) write(gap_text(1));
+    for (const auto& [number, text] : log_events(page)) write(text);
   }
   void write(const std::string& text) {
     if (sink_ == nullptr) return;
@@ -116,7 +147,7 @@ class EventHub::Reader final : public http::ResponseStream, public std::enable_s
       return;
     }
     if (const std::uint64_t missed = missed_.exchange(0, std::memory_order_relaxed); missed > 0) {
-      sink_->write(event_text("gap", fmt::format("{{\"dropped\":{}}}", missed)));
+      sink_->write(gap_text(missed));
     }
     sink_->write(text);
   }
@@ -166,32 +197,45 @@ void EventHub::tell_statistics(const std::string& sample) {
   }
 }
 
-bool EventHub::note_device(const journal::Event& event) {
-  if (device_readers_.load(std::memory_order_relaxed) == 0 || event.device.device_name.empty()) return false;
-  const char* status = status_after(event.action);
-  bool followed = false;
+void EventHub::note_device(DeviceNote note) {
+  if (!has_device_readers() || note.device.device_name.empty()) return;
+  const std::string_view status = status_after(note.action);
   const std::lock_guard lock(mutex_);
   for (const auto& reader : readers_) {
-    if (!reader->wanted.log || !reader->wants(event.device)) continue;
-    followed = true;
+    if (!reader->wanted.log || !reader->wants(note.device)) continue;
     // The answer that begins the log may or may not have it.
     if (reader->log_revision.load() < 0) reader->log_early.fetch_add(1);
+    reader->log_changed.store(true, std::memory_order_release);
   }
-  if (status == nullptr) return followed;
-  if (device_events_.size() >= kDeviceEventsMax) {
-    ++device_events_missed_;
-    return followed;
-  }
-  device_events_.push_back(
-      {event.device, status, event.at_ms != 0 ? event.at_ms : main_.clock().wall_ms(), event.address});
-  return followed;
+  if (status.empty()) return;
+  const base::WallMs at_ms = note.at_ms != 0 ? note.at_ms : main_.clock().wall_ms();
+  add({std::move(note.device), status, {}, at_ms, std::move(note.address)});
 }
 
-// Only now: asked between the note and the record, the log would answer that there is nothing new.
-void EventHub::note_recorded(const base::DeviceKey& device) {
+// Of devices that go with their product readers learn by a gap: there may be a hundred thousand of them.
+void EventHub::note_changes(std::span<const registry::Change> changes) {
+  if (!has_device_readers()) return;
+  using Kind = registry::Change::Kind;
+  const bool whole_product = std::ranges::count(changes, Kind::kProductDeleted, &registry::Change::kind) > 0;
+  const base::WallMs now = main_.clock().wall_ms();
   const std::lock_guard lock(mutex_);
-  for (const auto& reader : readers_) {
-    if (reader->wanted.log && reader->wants(device)) reader->log_changed.store(true, std::memory_order_release);
+  for (const registry::Change& change : changes) {
+    const std::string_view word = word_of(change.kind);
+    const bool deleted = change.kind == Kind::kDeviceDeleted;
+    if (word.empty() || (!deleted && !change.status)) continue;
+    if (whole_product && deleted) {
+      ++device_events_missed_;
+    } else {
+      add({change.key, deleted ? std::string_view("DELETED") : registry::to_text(*change.status), word, now, {}});
+    }
+  }
+}
+
+void EventHub::add(DeviceEvent event) {
+  if (device_events_.size() >= kDeviceEventsMax) {
+    ++device_events_missed_;
+  } else {
+    device_events_.push_back(std::move(event));
   }
 }
 
@@ -236,9 +280,11 @@ void EventHub::tell_devices(const std::vector<std::shared_ptr<Reader>>& readers)
                                {"deviceName", event.device.device_name},
                                {"status", event.status},
                                {"time", time_text(event.at_ms)}};
+      if (!event.change.empty()) json["change"] = event.change;
       if (!event.address.empty()) json["address"] = event.address;
       text += event_text("device", boost::json::serialize(json));
     }
+    if (text.empty() && missed > 0) text = ":\n\n";  // something has to carry the gap
     if (!text.empty()) reader->send(std::make_shared<const std::string>(std::move(text)));
   }
 }
@@ -247,11 +293,14 @@ void LiveLog::record(journal::Event event) {
   if (event.action == journal::Action::kRefused || event.action == journal::Action::kRegistrationRefused) {
     count_refusal(event.name);
   }
-  EventHub* const hub = hub_.load(std::memory_order_acquire);
-  std::optional<base::DeviceKey> followed;
-  if (hub != nullptr && hub->note_device(event)) followed = event.device;
+  EventHub* to = hub();
+  if (to == nullptr || !to->has_device_readers()) {
+    next_.record(std::move(event));
+    return;
+  }
+  EventHub::DeviceNote note{event.device, event.action, event.at_ms, event.address};
   next_.record(std::move(event));
-  if (followed) hub->note_recorded(*followed);
+  to->note_device(std::move(note));
 }
 
 void LiveLog::count_refusal(std::string_view name) {

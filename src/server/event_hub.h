@@ -1,16 +1,17 @@
 // EventHub: live events for the console and for scripts, as server-sent events (WHATWG HTML section 9.2).
 //
 //   event: statistics   each second: what the server does, as GET /api/v1/statistics shows it
-//   event: device       a device came, went or was disabled
-//   event: log          a new or changed entry of one device's log
+//   event: device       a device came or went, or was enabled, disabled, changed, reset or deleted
+//   event: log          a new or changed entry of one device's log; its id is the entry's revision
 //   event: gap          so many events were left out for this reader
 //
 // Readers never slow anybody down: whoever tells something posts a shared text to the reader's loop and forgets it.
 // What a reader has not taken yet is bounded in tasks and bytes; beyond it is told that something is missing. While
-// nobody listens, telling costs one load of an atomic. Nothing is repeated: after a gap or a reconnect the reader asks
-// anew.
+// nobody listens, telling costs one load of an atomic. The log of a device goes on from the revision that a reader has
+// seen (Last-Event-ID), without loss and without repeating, as far as one page reaches; all else is not repeated: after
+// a gap or a reconnect the reader asks anew.
 //
-// note_device() and note_recorded() may be called on any thread, the rest on the main loop, but for open(), on any loop.
+// note_device() and note_changes() may be called on any thread, the rest on the main loop, but for open(), on any loop.
 #pragma once
 
 #include <atomic>
@@ -18,13 +19,16 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/executor.h"
 #include "http/handler.h"
 #include "journal/device_log.h"
 #include "net/loop.h"
+#include "registry/registry.h"
 
 namespace mooring::server {
 
@@ -39,9 +43,17 @@ class EventHub final : private net::Timer {
   struct Wanted {
     bool statistics = true;
     bool devices = false;
-    bool log = false;         // of one device
-    std::string product_key;  // empty: of all
-    std::string device_name;  // likewise
+    bool log = false;            // of one device
+    std::string product_key;     // empty: of all
+    std::string device_name;     // likewise
+    std::int64_t log_after = 0;  // the last revision of the log that was seen; 0: only what comes from now on
+  };
+  // What the hub needs of a journal::Event.
+  struct DeviceNote {
+    base::DeviceKey device;
+    journal::Action action;
+    base::WallMs at_ms = 0;  // 0: now
+    std::string address;
   };
   // What is new or has changed in a device's log since a revision, as GET .../log answers it. Called on the main loop;
   // `done` comes on the executor with the body, or with nothing.
@@ -58,19 +70,21 @@ class EventHub final : private net::Timer {
   std::shared_ptr<http::ResponseStream> open(Wanted wanted, std::string caller, base::Executor& loop,
                                              std::function<bool()> may_go_on);
   void tell_statistics(const std::string& sample);
-  // Whatever is about to be reported to the device log. True: somebody follows that log and wants to be told of it once
-  // more, by note_recorded(), when the log has it.
-  bool note_device(const journal::Event& event);
-  void note_recorded(const base::DeviceKey& device);
+  // Whether note_device() would have somebody to tell.
+  bool has_device_readers() const { return device_readers_.load(std::memory_order_relaxed) > 0; }
+  void note_device(DeviceNote note);  // behind its record in the device log
+  void note_changes(std::span<const registry::Change> changes);
 
  private:
   class Reader;
   struct DeviceEvent {
     base::DeviceKey device;
-    const char* status;
+    std::string_view status;
+    std::string_view change;  // empty: it came or went
     base::WallMs at_ms;
     std::string address;
   };
+  void add(DeviceEvent event);  // under mutex_
   void on_timer(base::MonoMs now) override;
   void tell_devices(const std::vector<std::shared_ptr<Reader>>& readers);
   void forget(const Reader& reader);
@@ -91,6 +105,7 @@ class LiveLog final : public journal::DeviceLog {
  public:
   explicit LiveLog(journal::DeviceLog& next) : next_(next) {}
   void set_hub(EventHub* hub) { hub_.store(hub, std::memory_order_release); }
+  EventHub* hub() const { return hub_.load(std::memory_order_acquire); }  // null: not yet
   void record(journal::Event event) override;
   std::vector<std::pair<std::string, std::uint64_t>> refusals() const;  // by name
 

@@ -40,6 +40,15 @@ std::string value_of(const Query& query, std::string_view name) {
   return found == query.end() ? std::string() : found->second;
 }
 
+// 0 for an empty text; nothing: it is no number.
+std::optional<std::int64_t> number_of(std::string_view text) {
+  std::int64_t value = 0;
+  if (text.empty()) return value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
 // Nothing: there is a word that is none.
 std::optional<EventHub::Wanted> wanted_of(const Query& query) {
   EventHub::Wanted wanted;
@@ -101,13 +110,18 @@ void LiveDoor::handle(const http::Request& request, const api::Caller& caller, s
 
 http::Response LiveDoor::events(const http::Request& request, const api::Caller& caller,
                                 std::function<bool()> may_go_on, const http::RequestSource& source) {
-  const auto query = query_of(request, {"topics", "productKey", "deviceName"});
-  if (!query) return bad_request("the parameters are 'topics', 'productKey' and 'deviceName'");
+  const auto query = query_of(request, {"topics", "productKey", "deviceName", "after"});
+  if (!query) return bad_request("the parameters are 'topics', 'productKey', 'deviceName' and 'after'");
   auto wanted = wanted_of(*query);
   if (!wanted) return bad_request("'topics' are words of statistics, devices and log, separated by commas");
   if (wanted->log && (wanted->product_key.empty() || wanted->device_name.empty())) {
     return bad_request("a log is that of one device: name it with 'productKey' and 'deviceName'");
   }
+  const auto seen = number_of(value_of(*query, "after"));
+  if (!seen) return bad_request("'after' must be a revision of the log");
+  // A browser that comes back says what it has seen; words that are none of ours it cannot have from here.
+  const auto last_id = request.field("Last-Event-ID");
+  wanted->log_after = (last_id ? number_of(*last_id) : std::nullopt).value_or(*seen);
   http::Response response;
   response.content_type = "text/event-stream";
   response.fields.push_back({"Cache-Control", "no-store"});

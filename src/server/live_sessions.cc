@@ -201,6 +201,7 @@ void LiveSessions::on_change(const registry::Change& change) {
         worker->loop().post([worker, revoked = change.revoked] { worker->close_certificates(*revoked); });
       }
       return;
+    case Kind::kDeviceReset:  // the registration looks for itself
     case Kind::kAuthoritiesChanged:
     case Kind::kUserChanged:
     case Kind::kUserDeleted:

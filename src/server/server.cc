@@ -271,6 +271,7 @@ base::Result<> Server::open_stores(bool demo) {
   if (auto loaded = door_->load(registry_->registry()); !loaded) return loaded;
   registry_->on_change([this](std::span<const registry::Change> changes) {
     report_changes(changes, *live_log_);
+    if (EventHub* hub = live_log_->hub()) hub->note_changes(changes);
     door_->on_changes(changes);
     live_->on_changes(changes);
     trust_->on_changes(changes);

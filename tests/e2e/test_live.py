@@ -55,11 +55,13 @@ def wait_metric(server, name, labels, wanted, timeout=8):
 class Events:
     """A reader of /api/v1/events."""
 
-    def __init__(self, server, query, token=None):
+    def __init__(self, server, query, token=None, last_id=None):
         self.stream = Stream(server.address, server.tls(), "localhost")
         self.slack = server.slack
         self.stream.send((f"GET /api/v1/events?{query} HTTP/1.1\r\nHost: localhost\r\n"
-                          f"Authorization: Bearer {token or server.token}\r\n\r\n").encode())
+                          f"Authorization: Bearer {token or server.token}\r\n"
+                          + (f"Last-Event-ID: {last_id}\r\n" if last_id is not None else "") + "\r\n").encode())
+        self.last_id = None
         self.data = b""
         head = self.until(b"\r\n\r\n").decode()
         self.status = int(head.split()[1])
@@ -78,6 +80,7 @@ class Events:
         while True:
             text = self.until(b"\n\n", (deadline - time.monotonic()) / self.slack).decode()
             fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+            self.last_id = fields.get("id", self.last_id)
             if fields.get("event") == name:
                 return json.loads(fields["data"])
 
@@ -119,9 +122,6 @@ def test_metrics_follow_what_clients_do(server):
         time.sleep(0.1)
 
 
-def test_names_and_units_are_those_of_prometheus(server):
-    text = server.http("/metrics").body.decode()
-    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
 def sum_of(server, name):
     return sum(metrics(server).get(name, {}).values())
 
@@ -189,6 +189,9 @@ def test_connections_are_counted_by_transport_and_state(server):
             wait_count(transport, state, 0)
 
 
+def test_names_and_units_are_those_of_prometheus(server):
+    text = server.http("/metrics").body.decode()
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
     assert len(kinds) > 25
     for name, kind in kinds.items():
         assert name.startswith(("mooring_", "process_")), name
@@ -251,8 +254,32 @@ def test_devices_are_seen_to_come_and_go(server):
     assert (event["deviceName"], event["status"]) == (device.device_name, "ONLINE")
     client.close()
     assert reader.next("device")["status"] == "OFFLINE"
-    server.device_command("disable", device)
-    assert reader.next("device")["status"] == "DISABLE"
+    reader.close()
+
+
+def test_what_is_done_to_a_device_is_told(server):
+    device = server.create_device("done-to")
+    path = f"products/{PRODUCT_KEY}/devices/{device.device_name}"
+    server.sign_in(device).close()
+    reader = Events(server, f"topics=devices&productKey={PRODUCT_KEY}&deviceName={device.device_name}")
+    for method, end, body, status, change in (
+            ("POST", "/disable", None, "DISABLE", "disabled"), ("POST", "/enable", None, "OFFLINE", "enabled"),
+            ("PATCH", "", {"nickname": "Pump"}, "OFFLINE", "changed"), ("POST", "/reset", None, "OFFLINE", "reset"),
+            ("DELETE", "", None, "DELETED", "deleted")):
+        assert ask(server, path + end, method, body)[0] == 200, change
+        event = fits("StatusEvent", reader.next("device"))
+        while "change" not in event:  # the session before may still be leaving
+            event = reader.next("device")
+        assert (event["status"], event["change"]) == (status, change)
+    reader.close()
+
+
+def test_a_product_that_goes_with_its_devices_is_a_gap(server):
+    assert ask(server, "products", "POST", {"productKey": "a1GapGapGap"})[0] == 201
+    assert ask(server, "products/a1GapGapGap/devices", "POST", {"count": 5})[0] == 201
+    reader = Events(server, "topics=devices&productKey=a1GapGapGap")
+    assert ask(server, "products/a1GapGapGap?withDevices=true", "DELETE")[0] == 200
+    assert fits("GapEvent", reader.next("gap"))["dropped"] == 5
     reader.close()
 
 
@@ -267,6 +294,55 @@ def test_a_device_log_is_followed(server):
     while entry["action"] != "refused":
         entry = reader.next("log")
     assert entry["deviceName"] == device.device_name
+    reader.close()
+
+
+def test_a_follower_of_a_log_that_comes_back_misses_nothing_and_hears_nothing_twice(server):
+    device = server.device()
+    path = f"products/{PRODUCT_KEY}/devices/{device.device_name}/log"
+    query = f"topics=log&productKey={PRODUCT_KEY}&deviceName={device.device_name}"
+    server.sign_in(device).close()
+    page = ask(server, path)[1]
+    # From where a page of the log ended, without a moment between.
+    server.sign_in(device).close()
+    reader = Events(server, f"{query}&after={page['revision']}")
+    seen = [reader.next("log")]
+    while seen[-1]["action"] != "offline":
+        seen.append(reader.next("log"))
+    assert all(fits("LogEntry", entry)["revision"] > page["revision"] for entry in seen)
+    assert int(reader.last_id) == seen[-1]["revision"]
+    reader.close()
+    for _ in range(5):  # while nobody listens
+        server.sign_in(device).close()
+    reader = Events(server, query, last_id=reader.last_id)
+    late = []
+    while sum(entry["action"] == "offline" for entry in late) < 5:
+        late.append(reader.next("log"))
+    server.sign_in(device).close()
+    while sum(entry["action"] == "offline" for entry in late) < 6:
+        late.append(reader.next("log"))
+    reader.close()
+    told = [entry["revision"] for entry in seen + late]
+    assert told == sorted(set(told)), "in order, and nothing twice"
+    log = {entry["id"]: entry for entry in ask(server, f"{path}?limit=1000&after={page['revision']}")[1]["items"]}
+    newest = {}
+    for entry in seen + late:
+        newest[entry["id"]] = entry
+    assert newest == log
+
+
+def test_what_a_follower_of_a_log_cannot_be_told_any_more_is_a_gap(server):
+    device = server.device()
+    query = f"topics=log&productKey={PRODUCT_KEY}&deviceName={device.device_name}"
+    server.sign_in(device).close()
+    revision = ask(server, f"products/{PRODUCT_KEY}/devices/{device.device_name}/log")[1]["revision"]
+    reader = Events(server, query, last_id=revision + 1_000_000)  # of a log that began anew since
+    assert fits("GapEvent", reader.next("gap"))["dropped"] >= 1
+    reader.close()
+    for after in ("-1", "x", "9" * 30):
+        assert ask(server, f"events?{query}&after={after}")[0] == 400
+    reader = Events(server, query, last_id="of somebody else's")  # means nothing here
+    assert reader.status == 200
     reader.close()
 
 

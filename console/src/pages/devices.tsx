@@ -131,7 +131,11 @@ function useLiveStatus({ rows, query }: Pages<Device>, productKey: string): Devi
     return followEvents(
       {
         device: (event) => {
-          if (latest.current.shown.has(keyOf(event))) setNews((old) => new Map(old).set(keyOf(event), event.status));
+          const { shown, reload } = latest.current;
+          const { status } = event;
+          if (!shown.has(keyOf(event))) return;
+          if (status === 'DELETED') reload();
+          else setNews((old) => new Map(old).set(keyOf(event), status));
         },
         onStart: () => {
           if (begun) latest.current.reload();

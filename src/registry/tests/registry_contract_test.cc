@@ -224,6 +224,7 @@ TYPED_TEST_P(RegistryContract, device_update_disable_enable_delete_tell_their_ch
   for (const Change& change : this->changes_) {
     EXPECT_EQ(change.iot_id, change.kind == Change::Kind::kDeviceChanged ? "" : iot_id);
     EXPECT_EQ(change.device_secret, "");
+    EXPECT_EQ(change.status.has_value(), change.kind != Change::Kind::kDeviceDeleted);
   }
   EXPECT_THAT(this->take_changes(), ElementsAre(Change::Kind::kDeviceChanged, Change::Kind::kDeviceDisabled,
                                                 Change::Kind::kDeviceEnabled, Change::Kind::kDeviceDeleted));

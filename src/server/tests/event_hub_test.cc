@@ -46,12 +46,8 @@ class EventHubTest : public testing::Test {
     main->timers().advance(now_ms += 300);
     loop.run();
   }
-  static journal::Event online(std::string name) {
-    journal::Event event;
-    event.device = {"pk", std::move(name)};
-    event.action = journal::Action::kOnline;
-    event.at_ms = 1000;
-    return event;
+  static EventHub::DeviceNote online(std::string name) {
+    return {{"pk", std::move(name)}, journal::Action::kOnline, 1000, {}};
   }
   std::shared_ptr<http::ResponseStream> open(Sink& sink, EventHub::Wanted wanted) {
     auto reader = hub.open(std::move(wanted), "token t", loop, [this] { return may_go_on; });
@@ -70,7 +66,7 @@ class EventHubTest : public testing::Test {
                  executor.post([this, done = std::move(done)]() mutable { done(log); });
                }};
   std::vector<std::pair<std::string, std::int64_t>> asked;
-  std::optional<std::string> log = R"({"items":[{"id":1}],"revision":7})";
+  std::optional<std::string> log = R"({"items":[{"id":1,"revision":7}],"revision":7})";
 };
 
 TEST_F(EventHubTest, readers_get_what_they_asked_for) {
@@ -133,17 +129,39 @@ TEST_F(EventHubTest, a_log_is_followed_from_where_it_was) {
   EXPECT_THAT(sink.text, Not(HasSubstr("event: log"))) << "what was there before is not told";
   beat();
   EXPECT_EQ(asked.size(), 1U) << "nothing has happened";
-  log = R"({"items":[{"id":2},{"id":3}],"revision":9})";
-  EXPECT_FALSE(hub.note_device(online("other")));
-  EXPECT_TRUE(hub.note_device(online("dev1")));
-  beat();
-  EXPECT_EQ(asked.size(), 1U) << "the log does not have it yet";
-  hub.note_recorded({"pk", "dev1"});
+  log = R"({"items":[{"id":1,"revision":9},{"id":2,"revision":8}],"revision":9})";
+  hub.note_device(online("other"));
+  hub.note_device(online("dev1"));
   beat();
   ASSERT_EQ(asked.size(), 2U);
   EXPECT_EQ(asked[1], (std::pair<std::string, std::int64_t>{"dev1", 7}));
-  EXPECT_THAT(sink.text, HasSubstr("event: log\ndata: {\"id\":2}\n\nevent: log\ndata: {\"id\":3}\n\n"));
+  EXPECT_THAT(sink.text, HasSubstr("id: 8\nevent: log\ndata: {\"id\":2,\"revision\":8}\n\n"
+                                   "id: 9\nevent: log\ndata: {\"id\":1,\"revision\":9}\n\n"));
   reader->ended();
+}
+
+TEST_F(EventHubTest, who_comes_back_gets_what_the_log_has_behind_what_was_seen) {
+  Sink sink;
+  const auto reader = open(sink, {false, false, true, "pk", "dev1", 5});
+  beat();
+  ASSERT_EQ(asked.size(), 1U);
+  EXPECT_EQ(asked[0].second, 5);
+  EXPECT_THAT(sink.text, HasSubstr("id: 7\nevent: log\n"));
+  EXPECT_THAT(sink.text, Not(HasSubstr("gap")));
+  reader->ended();
+}
+
+TEST_F(EventHubTest, what_cannot_be_made_up_for_is_a_gap) {
+  Sink more, anew;
+  const auto a = open(more, {false, false, true, "pk", "dev1", 5});
+  log = R"({"items":[{"id":1,"revision":7}],"revision":7,"nextCursor":"1"})";
+  beat();
+  EXPECT_THAT(more.text, HasSubstr("event: gap\ndata: {\"dropped\":1}\n\nid: 7\n")) << "more than a page";
+  const auto b = open(anew, {false, false, true, "pk", "dev1", 500});
+  log = R"({"items":[],"revision":7})";
+  beat();
+  EXPECT_THAT(anew.text, HasSubstr("event: gap")) << "a log that began anew";
+  for (const auto& reader : {a, b}) reader->ended();
 }
 
 // The reader asked for the log as soon as its stream began, and the log's first answer comes later.
@@ -151,21 +169,9 @@ TEST_F(EventHubTest, what_comes_before_a_log_can_be_followed_is_a_gap) {
   Sink sink;
   const auto reader = open(sink, {false, false, true, "pk", "dev1"});
   hub.note_device(online("dev1"));
-  hub.note_recorded({"pk", "dev1"});
   beat();
   EXPECT_THAT(sink.text, HasSubstr("event: gap\ndata: {\"dropped\":1}\n\n"));
   EXPECT_THAT(sink.text, Not(HasSubstr("event: log")));
-  reader->ended();
-}
-
-TEST_F(EventHubTest, more_entries_than_an_answer_holds_are_a_gap) {
-  Sink sink;
-  const auto reader = open(sink, {false, false, true, "pk", "dev1"});
-  beat();
-  log = R"({"items":[{"id":2}],"revision":9,"nextCursor":"2"})";
-  hub.note_recorded({"pk", "dev1"});
-  beat();
-  EXPECT_THAT(sink.text, HasSubstr("event: gap\ndata: {\"dropped\":1}\n\nevent: log\ndata: {\"id\":2}\n\n"));
   reader->ended();
 }
 
@@ -174,13 +180,44 @@ TEST_F(EventHubTest, a_log_that_could_not_be_read_is_read_again) {
   const auto reader = open(sink, {false, false, true, "pk", "dev1"});
   beat();
   log.reset();
-  hub.note_recorded({"pk", "dev1"});
+  hub.note_device(online("dev1"));
   beat();
   EXPECT_EQ(asked.size(), 2U);
-  log = R"({"items":[{"id":2}],"revision":9})";
+  log = R"({"items":[{"id":2,"revision":9}],"revision":9})";
   for (int i = 0; i < 20; ++i) beat();
   EXPECT_EQ(asked.size(), 3U);
-  EXPECT_THAT(sink.text, HasSubstr("event: log\ndata: {\"id\":2}\n\n"));
+  EXPECT_THAT(sink.text, HasSubstr("id: 9\nevent: log\ndata: {\"id\":2,\"revision\":9}\n\n"));
+  reader->ended();
+}
+
+TEST_F(EventHubTest, what_is_done_to_devices_is_told) {
+  Sink sink, one;
+  const auto a = open(sink, devices()), b = open(one, devices("other"));
+  using Kind = registry::Change::Kind;
+  const auto change = [](Kind kind, std::optional<registry::DeviceStatus> status) {
+    return registry::Change{.kind = kind, .key = {"pk", "dev1"}, .status = status};
+  };
+  const std::vector<registry::Change> changes{change(Kind::kDeviceEnabled, registry::DeviceStatus::kOffline),
+                                              change(Kind::kDeviceDeleted, {}), change(Kind::kDeviceCreated, {})};
+  hub.note_changes(changes);
+  beat();
+  EXPECT_THAT(sink.text, HasSubstr("\"status\":\"OFFLINE\""));
+  EXPECT_THAT(sink.text, HasSubstr("\"change\":\"enabled\""));
+  EXPECT_THAT(sink.text, HasSubstr("\"status\":\"DELETED\""));
+  EXPECT_THAT(one.text, Not(HasSubstr("dev1")));
+  for (const auto& reader : {a, b}) reader->ended();
+}
+
+TEST_F(EventHubTest, devices_that_go_with_their_product_are_a_gap) {
+  Sink sink;
+  const auto reader = open(sink, devices());
+  using Kind = registry::Change::Kind;
+  std::vector<registry::Change> changes(3, registry::Change{.kind = Kind::kDeviceDeleted, .key = {"pk", "dev1"}});
+  changes.push_back({Kind::kProductDeleted, {"pk", {}}});
+  hub.note_changes(changes);
+  beat();
+  EXPECT_THAT(sink.text, HasSubstr("event: gap\ndata: {\"dropped\":3}"));
+  EXPECT_THAT(sink.text, Not(HasSubstr("event: device")));
   reader->ended();
 }
 
