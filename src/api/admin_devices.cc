@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
+#include <unordered_set>
 
 #include "api/admin_json.h"
 #include "api/admin_operations.h"
@@ -96,10 +97,50 @@ ApiResult<std::optional<std::size_t>> read_count(const boost::json::object& obje
   if (count < 1 || count > static_cast<std::int64_t>(registry::kBatchDevicesMax)) {
     return refuse(400, "invalid", fmt::format("'count' must be a number from 1 to {}", registry::kBatchDevicesMax));
   }
-  if (object.contains("deviceName") || object.contains("deviceSecret")) {
-    return refuse(400, "invalid", "'count' makes devices with new names and secrets: leave both out");
+  if (object.contains("deviceName") || object.contains("deviceSecret") || object.contains("names")) {
+    return refuse(400, "invalid", "'count' makes devices with new names and secrets: leave these out");
   }
   return std::optional<std::size_t>(static_cast<std::size_t>(count));
+}
+
+// Nothing: no list of names was sent.
+ApiResult<std::optional<std::vector<std::string>>> read_names(const boost::json::object& object) {
+  const boost::json::value* value = object.if_contains("names");
+  if (value == nullptr || value->is_null()) return std::optional<std::vector<std::string>>();
+  if (!value->is_array()) return refuse(400, "bad_request", "'names' must be an array of texts");
+  const boost::json::array& items = value->as_array();
+  if (items.empty() || items.size() > registry::kBatchDevicesMax) {
+    return refuse(400, items.empty() ? "invalid" : "limit_exceeded",
+                  fmt::format("'names' holds 1 to {} names", registry::kBatchDevicesMax));
+  }
+  if (object.contains("deviceName") || object.contains("deviceSecret")) {
+    return refuse(400, "invalid", "'names' makes devices with new secrets: leave 'deviceName' and 'deviceSecret' out");
+  }
+  std::vector<std::string> names;
+  std::unordered_set<std::string> seen;
+  for (const boost::json::value& item : items) {
+    if (!item.is_string()) return refuse(400, "bad_request", "'names' must be an array of texts");
+    std::string name(item.as_string().data(), item.as_string().size());
+    if (name.empty()) return refuse(400, "invalid", "a name in 'names' is empty");
+    if (!seen.insert(name).second) {
+      return refuse(400, "invalid", fmt::format("'{}' stands in 'names' twice", base::printable(name, 80)));
+    }
+    names.push_back(std::move(name));
+  }
+  return std::optional(std::move(names));
+}
+
+// The devices that a request asks for, all with what `like` has besides its name.
+ApiResult<std::vector<registry::NewDevice>> read_batch(const boost::json::object& object,
+                                                       const registry::NewDevice& like) {
+  const auto count = read_count(object);
+  if (!count) return tl::unexpected(count.error());
+  auto names = read_names(object);
+  if (!names) return tl::unexpected(names.error());
+  std::vector<registry::NewDevice> wanted(*names ? (*names)->size() : count->value_or(1), like);
+  if (!*names) return wanted;
+  for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i].device_name = std::move((**names)[i]);
+  return wanted;
 }
 
 ApiResult<Reply> set_enabled(AdminContext& context, const AdminRequest& request, bool enabled) {
@@ -142,16 +183,17 @@ ApiResult<Reply> export_devices(AdminContext& context, const AdminRequest& reque
 }
 
 ApiResult<Reply> create_devices(AdminContext& context, const AdminRequest& request) {
-  const auto object = parse_object(request.body, {"deviceName", "deviceSecret", "nickname", "withoutSecret", "count"});
+  const auto object =
+      parse_object(request.body, {"deviceName", "deviceSecret", "nickname", "withoutSecret", "count", "names"});
   if (!object) return tl::unexpected(object.error());
-  const auto count = read_count(*object);
-  if (!count) return tl::unexpected(count.error());
   const auto device = read_new_device(*object);
   if (!device) return tl::unexpected(device.error());
-  const std::vector<registry::NewDevice> wanted(count->value_or(1), *device);
-  const auto created = context.registry.create_devices(request.path[1], wanted);
+  const auto wanted = read_batch(*object, *device);
+  if (!wanted) return tl::unexpected(wanted.error());
+  const auto created = context.registry.create_devices(request.path[1], *wanted);
   if (!created) return refuse(created.error());
-  if (!*count) return Reply{to_json(created->front(), Secrets::kShow), 201};
+  const auto is_list = [&](const char* name) { return object->contains(name) && !object->at(name).is_null(); };
+  if (!is_list("count") && !is_list("names")) return Reply{to_json(created->front(), Secrets::kShow), 201};
   boost::json::array items;
   for (const registry::Device& one : *created) items.push_back(to_json(one, Secrets::kShow));
   return Reply{boost::json::object{{"items", std::move(items)}}, 201};

@@ -6,14 +6,20 @@
 // decided here.
 //
 //   GET    products?prefix=&limit=&cursor=&secrets=
-//   POST   products {productKey?, productSecret?, name?, profile?, dynamicRegistration?, topicClasses?:
-//   ["user/echo:all"]} GET    products/{pk} PATCH  products/{pk} {productSecret?, name?, profile?,
-//   dynamicRegistration?, topicClasses?} DELETE products/{pk}?withDevices= GET
-//   products/{pk}/devices?prefix=&status=&limit=&cursor=&secrets= POST   products/{pk}/devices {deviceName?,
-//   deviceSecret?, nickname?, withoutSecret?} or {count: N, nickname?} GET    products/{pk}/devices/{dn} PATCH
-//   products/{pk}/devices/{dn} {nickname?, deviceSecret?} DELETE products/{pk}/devices/{dn} POST
-//   products/{pk}/devices/{dn}/enable | disable | kick | reset GET    devices?productKey=&...              as the list
-//   above, over all products GET    devices:export?productKey=&limit=&cursor=    the same with secrets and longer pages
+//   POST   products {productKey?, productSecret?, name?, profile?, dynamicRegistration?,
+//                    topicClasses?: ["user/echo:all"]}
+//   GET    products/{pk}
+//   PATCH  products/{pk} {productSecret?, name?, profile?, dynamicRegistration?, topicClasses?, version?}
+//   DELETE products/{pk}?withDevices=
+//   GET    products/{pk}/devices?prefix= or search=&status=&limit=&cursor=&secrets=
+//   POST   products/{pk}/devices {deviceName?, deviceSecret?, nickname?, withoutSecret?},
+//                                {count: N, nickname?} or {names: ["..."], nickname?}
+//   GET    products/{pk}/devices/{dn}
+//   PATCH  products/{pk}/devices/{dn} {nickname?, deviceSecret?, version?}
+//   DELETE products/{pk}/devices/{dn}
+//   POST   products/{pk}/devices/{dn}/enable | disable | kick | reset
+//   GET    devices?productKey=&...              as the list above, over all products
+//   GET    devices:export?productKey=&limit=&cursor=    the same with secrets and longer pages
 //   POST   devices:import {dryRun?, rows: [{productKey, deviceName, deviceSecret, nickname?, iotId?, status?}]}
 //   GET    products/{pk}/devices/{dn}/log | doctor | flight, accounts/{name}/flight, refusals: see
 //   docs/operations/device-log.md

@@ -1,6 +1,8 @@
 // Products of the SQLite registry.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "crypto/random.h"
 #include "registry/names.h"
@@ -16,7 +18,7 @@ constexpr std::string_view kSelectProduct =
 constexpr std::string_view kListProducts =
     "SELECT product_key, product_secret, name, profile, dynamic_registration, topic_classes, created_ms, device_count, "
     "auth_type, first_use, version "
-    "FROM product WHERE product_key > ? AND product_key >= ? AND product_key < ? ORDER BY product_key LIMIT ?";
+    "FROM product WHERE product_key >= ? AND product_key < ? ORDER BY product_key LIMIT ?";
 
 Product product_of(const Query& row) {
   Product product;
@@ -143,8 +145,10 @@ base::Result<Page<Product>> SqliteRegistry::list_products(const ProductFilter& f
   if (auto ok = check_page(request); !ok) return tl::unexpected(ok.error());
   return read([&](SqliteConnection& connection) -> base::Result<Page<Product>> {
     Page<Product> page;
-    // Keys are ASCII, so 0x7f ends every prefix.
-    Query query(connection, kListProducts, request.after, filter.prefix, filter.prefix + '\x7f', request.limit + 1);
+    // Keys are ASCII: 0x01 leads to whatever follows a key, and 0x7f ends every prefix. One lower bound, as for
+    // devices.
+    const std::string behind = request.after.empty() ? std::string() : request.after + '\x01';
+    Query query(connection, kListProducts, std::max(behind, filter.prefix), filter.prefix + '\x7f', request.limit + 1);
     while (query.step()) {
       if (page.items.size() == request.limit) {
         page.next = page.items.back().product_key;
