@@ -21,6 +21,11 @@ constexpr std::size_t kLabelBytesMax = 200;
 constexpr std::size_t kTargetBytesMax = 600;
 
 boost::json::value hidden(const boost::json::value& value) {
+  if (value.is_array()) {
+    boost::json::array out;
+    for (const boost::json::value& item : value.as_array()) out.push_back(hidden(item));
+    return out;
+  }
   if (!value.is_object()) return value;
   boost::json::object out;
   for (const auto& member : value.as_object()) {

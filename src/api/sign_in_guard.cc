@@ -6,8 +6,9 @@
 namespace mooring::api {
 namespace {
 
-std::string pair_of(std::string_view user, std::string_view address) {
-  return std::string(address) + '\n' + std::string(user);
+std::string pair_of(const SignInGuard::Who& who) {
+  const std::string from = who.browser.empty() ? std::string(who.address) : "browser " + std::string(who.browser);
+  return from + '\n' + std::string(who.user);
 }
 
 }  // namespace
@@ -46,26 +47,28 @@ void BackOff::forget(const std::string& key) {
   by_key_.erase(found);
 }
 
-base::MonoMs SignInGuard::begin(std::string_view user, std::string_view address, base::MonoMs now) {
-  const std::string pair = pair_of(user, address);
+base::MonoMs SignInGuard::begin(const Who& who, base::MonoMs now) {
+  const std::string pair = pair_of(who);
+  const std::string address(who.address), user(who.user);
   const std::lock_guard lock(mutex_);
   const auto known = known_.find(pair);
-  const bool is_known = known != known_.end() && now - known->second < kKnownForMs;
-  const base::MonoMs wait = std::max({pairs_.wait_ms(pair, now), addresses_.wait_ms(std::string(address), now),
-                                      is_known ? 0 : users_.wait_ms(std::string(user), now)});
+  const bool is_known = !who.browser.empty() || (known != known_.end() && now - known->second < kKnownForMs);
+  base::MonoMs wait = pairs_.wait_ms(pair, now);
+  if (!is_known) wait = std::max({wait, addresses_.wait_ms(address, now), users_.wait_ms(user, now)});
   if (wait > 0) return wait;
   pairs_.count(pair, now);
-  addresses_.count(std::string(address), now);
-  users_.count(std::string(user), now);
+  addresses_.count(address, now);
+  users_.count(user, now);
   return 0;
 }
 
-void SignInGuard::succeeded(std::string_view user, std::string_view address, base::MonoMs now) {
-  const std::string pair = pair_of(user, address);
+void SignInGuard::succeeded(const Who& who, base::MonoMs now) {
+  const std::string pair = pair_of(who);
   const std::lock_guard lock(mutex_);
   pairs_.forget(pair);
-  addresses_.forget(std::string(address));
-  users_.forget(std::string(user));
+  addresses_.forget(std::string(who.address));
+  users_.forget(std::string(who.user));
+  if (!who.browser.empty()) return;
   if (known_.size() >= BackOff::kKeysMax) {
     std::erase_if(known_, [now](const auto& entry) { return now - entry.second >= kKnownForMs; });
     if (known_.size() >= BackOff::kKeysMax) known_.erase(known_.begin());

@@ -2,8 +2,9 @@
 //
 // Three counts of wrong passwords in a row, each with some that are free and then a wait that doubles from one second
 // to five minutes: of a user name from one address; of an address, whatever the name; and of a user name from anywhere.
-// The last one does not hold up an address from which that user signed in within a day, so that strangers cannot keep
-// people out of their own console. A try counts as wrong from its beginning, so that many at once gain nothing.
+// The last two do not hold up an address from which that user signed in within a day, and none of them a browser in
+// which they did (known_browser.h), which has a count of its own: strangers cannot keep people out of their own
+// console, not even behind the same proxy. A try counts as wrong from its beginning, so that many at once gain nothing.
 // Bounded: the key that was idle longest is forgotten. Thread-safe.
 #pragma once
 
@@ -48,9 +49,15 @@ class SignInGuard {
   static constexpr std::uint32_t kFreeOfUser = 50;
   static constexpr base::MonoMs kKnownForMs = 86'400'000;
 
+  // Who tries. `browser` as known_browser() tells; empty: none that is known.
+  struct Who {
+    std::string_view user;
+    std::string_view address;
+    std::string_view browser = {};
+  };
   // Milliseconds to wait; 0: the try is counted as wrong and may be made.
-  base::MonoMs begin(std::string_view user, std::string_view address, base::MonoMs now);
-  void succeeded(std::string_view user, std::string_view address, base::MonoMs now);
+  base::MonoMs begin(const Who& who, base::MonoMs now);
+  void succeeded(const Who& who, base::MonoMs now);
 
  private:
   std::mutex mutex_;

@@ -65,6 +65,9 @@ base::Result<> ApiDoor::load(registry::Registry& registry) {
   const auto tokens = registry.list_api_tokens();
   if (!tokens) return tl::unexpected(tokens.error());
   tokens_.load(*tokens);
+  auto browser_key = registry.server_key("console-browser");
+  if (!browser_key) return tl::unexpected(browser_key.error());
+  people_->set_browser_key(std::move(*browser_key));
   return {};
 }
 
@@ -96,7 +99,7 @@ std::optional<std::size_t> ApiDoor::body_bytes_max(const http::Request& head, co
   if (const auto header = head.field("Authorization")) {
     const auto given = api::parse_authorization(*header);
     if (given && given->scheme == api::Authorization::Scheme::kBearer) caller = tokens_.find(given->token);
-  } else if (const auto session = people_->session_of(head)) {
+  } else if (const auto session = people_->session_of(head, source)) {
     caller = api::Caller::of_user(session->user, session->role);
   }
   if (!caller) return std::nullopt;
@@ -125,7 +128,7 @@ void ApiDoor::authenticate(http::Request request, const http::RequestSource& sou
   if (!header) {
     if (PeopleDoor::is_sign_in(request)) {
       people_->handle(std::move(request), std::nullopt, std::nullopt, source, std::move(respond));
-    } else if (auto session = people_->session_of(request)) {
+    } else if (auto session = people_->session_of(request, source)) {
       auto caller = api::Caller::of_user(session->user, session->role);
       admit(std::move(request), std::move(caller), std::move(session), source, std::move(respond));
     } else {
@@ -179,7 +182,7 @@ std::function<bool()> ApiDoor::validity_of(const http::Request& request, const h
     const auto given = api::parse_authorization(*header);
     return [this, token = given ? given->token : std::string()] { return tokens_.find(token).has_value(); };
   }
-  return [this, secret = PeopleDoor::secret_of(request)] { return people_->book().is_open(secret); };
+  return [this, secret = PeopleDoor::secret_of(request, source)] { return people_->book().is_open(secret); };
 }
 
 bool ApiDoor::may_see_metrics(const http::Request& request, const http::RequestSource& source) const {

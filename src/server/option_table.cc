@@ -324,9 +324,9 @@ const OptionRow kRows[] = {
 
   {.name = "console.session_idle_s", .field = at<&O::console, &ConsoleOptions::session_idle_s>, .reload = kReload,
    .text = "After so many seconds without a request somebody who signed in to the console must do so again",
-   .range = range(60, 2'592'000)},
+   .range = range(2, 2'592'000)},
   {.name = "console.session_max_s", .field = at<&O::console, &ConsoleOptions::session_max_s>, .reload = kReload,
-   .text = "Likewise, whatever they did meanwhile", .range = range(60, 2'592'000)},
+   .text = "Likewise, whatever they did meanwhile", .range = range(2, 2'592'000)},
 
   {.name = "flight.max_bytes", .field = at<&O::flight, &FlightOptions::max_bytes>, .reload = kReload,
    .text = "Memory for the last packets of all clients, in bytes; 0 switches the record off",

@@ -7,11 +7,13 @@
 #include <utility>
 #include <variant>
 
+#include "api/known_browser.h"
 #include "api/user_password.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
 #include "crypto/password_hash.h"
+#include "crypto/random.h"
 #include "registry/names.h"
 #include "server/time_text.h"
 
@@ -21,15 +23,24 @@ namespace {
 constexpr std::string_view kSessionPath = "/api/v1/session";
 constexpr std::string_view kPasswordPath = "/api/v1/session/password";
 constexpr std::string_view kCookie = "mooring_session";
+// Browsers take this name from this very host only, over TLS and for every path, so that no neighbour in its domain can
+// put a session of its own in the place of somebody's (RFC 6265bis section 4.1.3.2).
+constexpr std::string_view kCookieOfTls = "__Host-mooring_session";
+constexpr std::string_view kBrowserCookie = "mooring_browser";  // api/known_browser.h
+constexpr std::uint32_t kFailuresNotedPerMinute = 60;
 
-std::string_view cookie_of(const http::Request& request) {
+std::string_view session_cookie(bool tls) {
+  return tls ? kCookieOfTls : kCookie;
+}
+
+std::string_view cookie_of(const http::Request& request, std::string_view name) {
   const auto header = request.field("Cookie");
   std::string_view rest = header.value_or(std::string_view());
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(';'), rest.size());
     const std::string_view pair = base::trim(rest.substr(0, end));
-    if (pair.size() > kCookie.size() && pair.starts_with(kCookie) && pair[kCookie.size()] == '=') {
-      return pair.substr(kCookie.size() + 1);
+    if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') {
+      return pair.substr(name.size() + 1);
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
@@ -37,9 +48,13 @@ std::string_view cookie_of(const http::Request& request) {
 }
 
 // Not over the network without TLS, so only a browser on this machine gets one that is not Secure.
-std::string set_cookie(std::string_view secret, std::uint32_t max_age_s, bool tls) {
-  return fmt::format("{}={}; Path=/api/v1; Max-Age={}; HttpOnly; SameSite=Strict{}", kCookie, secret, max_age_s,
-                     tls ? "; Secure" : "");
+http::Field set_cookie(std::string_view name, std::string_view value, std::string_view path, std::uint32_t max_age_s,
+                       bool tls) {
+  return {"Set-Cookie", fmt::format("{}={}; Path={}; Max-Age={}; HttpOnly; SameSite=Strict{}", name, value, path,
+                                    max_age_s, tls ? "; Secure" : "")};
+}
+http::Field set_session(std::string_view secret, std::uint32_t max_age_s, bool tls) {
+  return set_cookie(session_cookie(tls), secret, "/", max_age_s, tls);
 }
 
 http::Response json(const boost::json::object& body) {
@@ -98,10 +113,14 @@ struct PeopleDoor::Attempt {
   std::string user;
   std::string password;
   std::string new_password;  // empty: this is a sign-in
+  std::string browser;       // known_browser(); empty: not known
+  std::string replaces;      // the secret of a session that ends with a sign-in; empty: none
   http::RequestSource source;
   http::Respond respond;
 
+  api::SignInGuard::Who who() const { return {user, source.address, browser}; }
   ~Attempt() {
+    wipe(replaces);
     wipe(password);
     wipe(new_password);
   }
@@ -125,12 +144,13 @@ registry::AuditBounds PeopleDoor::audit_bounds() const {
   return audit_bounds_;
 }
 
-std::string PeopleDoor::secret_of(const http::Request& request) {
-  return std::string(cookie_of(request));
+std::string PeopleDoor::secret_of(const http::Request& request, const http::RequestSource& source) {
+  return std::string(cookie_of(request, session_cookie(source.tls)));
 }
 
-std::optional<api::SessionView> PeopleDoor::session_of(const http::Request& request) {
-  const std::string_view secret = cookie_of(request);
+std::optional<api::SessionView> PeopleDoor::session_of(const http::Request& request,
+                                                       const http::RequestSource& source) {
+  const std::string_view secret = cookie_of(request, session_cookie(source.tls));
   return secret.empty() ? std::nullopt : book_.find(secret);
 }
 
@@ -154,9 +174,9 @@ void PeopleDoor::handle(http::Request request, std::optional<api::Caller> caller
   } else if (of_session && (request.method == "GET" || request.method == "HEAD")) {
     respond(json(shown(*caller, session ? &*session : nullptr, book_.times().idle_s)));
   } else if (of_session && request.method == "DELETE") {
-    book_.close(cookie_of(request));
+    book_.close(secret_of(request, source));
     http::Response response = json({{"signedOut", true}});
-    response.fields.push_back({"Set-Cookie", set_cookie("", 0, source.tls)});
+    response.fields.push_back(set_session("", 0, source.tls));
     respond(response);
   } else if (!of_session && request.method == "POST") {
     if (!session) {
@@ -184,6 +204,8 @@ void PeopleDoor::sign_in(const http::Request& request, const http::RequestSource
   auto attempt = std::make_shared<Attempt>();
   attempt->user = std::move(given->first);
   attempt->password = std::move(given->second);
+  attempt->browser = browser_of(request, attempt->user);
+  attempt->replaces = secret_of(request, source);
   attempt->source = source;
   attempt->respond = std::move(respond);
   check(std::move(attempt));
@@ -200,6 +222,7 @@ void PeopleDoor::change_password(const http::Request& request, const api::Sessio
   attempt->user = session.user;
   attempt->password = std::move(given->first);
   attempt->new_password = std::move(given->second);
+  attempt->browser = browser_of(request, attempt->user);
   attempt->source = source;
   attempt->respond = std::move(respond);
   if (auto ok = api::check_user_password(attempt->new_password); !ok) {
@@ -212,7 +235,7 @@ void PeopleDoor::change_password(const http::Request& request, const api::Sessio
 }
 
 void PeopleDoor::check(std::shared_ptr<Attempt> attempt) {
-  if (const base::MonoMs wait = guard_.begin(attempt->user, attempt->source.address, clock_.mono_ms()); wait > 0) {
+  if (const base::MonoMs wait = guard_.begin(attempt->who(), clock_.mono_ms()); wait > 0) {
     attempt->respond(too_many(wait));
     return;
   }
@@ -261,7 +284,7 @@ void PeopleDoor::wrong(Attempt& attempt) {
 }
 
 void PeopleDoor::right(std::shared_ptr<Attempt> attempt, const registry::User& user) {
-  guard_.succeeded(attempt->user, attempt->source.address, clock_.mono_ms());
+  guard_.succeeded(attempt->who(), clock_.mono_ms());
   if (attempt->new_password.empty()) {
     registry_.run<std::monostate>(
         [name = user.name, now = clock_.wall_ms()](registry::Registry& registry) -> base::Result<std::monostate> {
@@ -301,12 +324,39 @@ void PeopleDoor::right(std::shared_ptr<Attempt> attempt, const registry::User& u
 
 void PeopleDoor::signed_in(Attempt& attempt, const registry::User& user) {
   note(attempt, 200);
+  if (!attempt.replaces.empty()) book_.close(attempt.replaces);
   const api::SessionBook::Opened opened = book_.open(user);
   api::Caller caller = api::Caller::of_user(user.name, user.role);
   caller.address = attempt.source.address;
   http::Response response = json(shown(caller, &opened.view, book_.times().idle_s));
-  response.fields.push_back({"Set-Cookie", set_cookie(opened.secret, book_.times().max_s, attempt.source.tls)});
+  response.fields.push_back(set_session(opened.secret, book_.times().max_s, attempt.source.tls));
+  response.fields.push_back(set_cookie(
+      kBrowserCookie, api::make_known_browser(browser_key_, user.name, clock_.wall_ms(), crypto::system_random()),
+      kSessionPath, api::kKnownBrowserForS, attempt.source.tls));
   attempt.respond(response);
+}
+
+std::string PeopleDoor::browser_of(const http::Request& request, std::string_view user) const {
+  return api::known_browser(browser_key_, user, cookie_of(request, kBrowserCookie), clock_.wall_ms());
+}
+
+// Strangers must not fill the audit log: of their failures some a minute are noted, and how many others there were.
+bool PeopleDoor::admit_failure(registry::AuditEntry& entry) {
+  const base::MonoMs now = clock_.mono_ms();
+  const std::lock_guard lock(mutex_);
+  if (failures_since_ms_ == 0 || now - failures_since_ms_ >= 60'000) {
+    failures_since_ms_ = now;
+    failures_noted_ = 0;
+  }
+  if (failures_noted_ >= kFailuresNotedPerMinute) {
+    ++failures_left_out_;
+    return false;
+  }
+  ++failures_noted_;
+  if (const std::uint64_t left_out = std::exchange(failures_left_out_, 0); left_out > 0) {
+    entry.after = fmt::format(R"({{"failuresLeftOut":{}}})", left_out);
+  }
+  return true;
 }
 
 // Into the audit log, without waiting for it.
@@ -317,6 +367,7 @@ void PeopleDoor::note(const Attempt& attempt, int status) {
   entry.action = attempt.new_password.empty() ? "POST session" : "POST session/password";
   entry.target = attempt.new_password.empty() ? "session" : "session/password";
   entry.status = status;
+  if (status == 401 && !admit_failure(entry)) return;
   registry_.run<std::monostate>(
       [entry = std::move(entry),
        bounds = audit_bounds()](registry::Registry& registry) -> base::Result<std::monostate> {

@@ -1,11 +1,11 @@
 // PeopleDoor: signing in to the console, and what belongs to it: /api/v1/session and /api/v1/session/password.
 //
-//   POST   session           {user, password}: the cookie mooring_session, and the session as it is shown
-//   GET    session           who is signed in
-//   DELETE session           signs out
-//   POST   session/password  {current, new}: ends the user's other sessions
+//   POST   session           {user, password}: the session's cookie, and the session as it is shown; ends the one
+//   before GET    session           who is signed in DELETE session           signs out POST   session/password
+//   {current, new}: ends the user's other sessions
 //
-// Passwords are hashed and compared on the password thread; guessing is slowed down by SignInGuard. A page of another
+// Passwords are hashed and compared on the password thread; guessing is slowed down by SignInGuard, which knows the
+// browsers in which somebody signed in by a second cookie, mooring_browser. A page of another
 // site can neither read the cookie (HttpOnly, SameSite=Strict) nor know the session's second secret, which every change
 // must carry as X-CSRF-Token. Called on every loop; thread-safe.
 #pragma once
@@ -33,9 +33,10 @@ class PeopleDoor {
   static bool is_for_people(std::string_view path);
   static bool is_sign_in(const http::Request& request);
 
-  static std::string secret_of(const http::Request& request);  // in its cookie; empty: none
+  // In its cookie; empty: none.
+  static std::string secret_of(const http::Request& request, const http::RequestSource& source);
   // Of the request's cookie. Nothing: it has none, or its session is over.
-  std::optional<api::SessionView> session_of(const http::Request& request);
+  std::optional<api::SessionView> session_of(const http::Request& request, const http::RequestSource& source);
   // Whether a request of a session may be worked on: nothing, or the refusal.
   static std::optional<http::Response> refuse_forgery(const http::Request& request, const api::SessionView& session);
 
@@ -43,6 +44,8 @@ class PeopleDoor {
   void handle(http::Request request, std::optional<api::Caller> caller, std::optional<api::SessionView> session,
               const http::RequestSource& source, http::Respond respond);
   void set_audit_bounds(const registry::AuditBounds& bounds);
+  // Before the first request: with it browsers are known again (api/known_browser.h). A secret of the installation.
+  void set_browser_key(std::string key) { browser_key_ = std::move(key); }
 
  private:
   struct Attempt;
@@ -54,6 +57,8 @@ class PeopleDoor {
   void right(std::shared_ptr<Attempt> attempt, const registry::User& user);
   void wrong(Attempt& attempt);
   void signed_in(Attempt& attempt, const registry::User& user);
+  std::string browser_of(const http::Request& request, std::string_view user) const;
+  bool admit_failure(registry::AuditEntry& entry);
   void note(const Attempt& attempt, int status);
   registry::AuditBounds audit_bounds() const;
 
@@ -62,8 +67,12 @@ class PeopleDoor {
   const base::Clock& clock_;
   api::SessionBook book_;
   api::SignInGuard guard_;
-  mutable std::mutex mutex_;  // of audit_bounds_
+  std::string browser_key_;
+  mutable std::mutex mutex_;  // of all below
   registry::AuditBounds audit_bounds_;
+  base::MonoMs failures_since_ms_ = 0;  // the minute in which failed sign-ins are counted
+  std::uint32_t failures_noted_ = 0;
+  std::uint64_t failures_left_out_ = 0;
 };
 
 }  // namespace mooring::server

@@ -12,21 +12,28 @@ class Person:
     def __init__(self, server, tls=True):
         self.server = server
         self.tls = tls
+        self.name = "__Host-mooring_session" if tls else "mooring_session"
         self.cookie = None
+        self.browser = None  # what this browser keeps of having signed in
         self.csrf = None
 
     def ask(self, method, path, body=None, headers=(), csrf=True):
         lines = list(headers)
-        if self.cookie:
-            lines.append(f"Cookie: other=1; mooring_session={self.cookie}")
+        kept = [f"{name}={value}" for name, value in ((self.name, self.cookie), ("mooring_browser", self.browser)) if value]
+        if kept:
+            lines.append("Cookie: other=1; " + "; ".join(kept))
         if self.csrf and csrf and method != "GET":
             lines.append(f"X-CSRF-Token: {self.csrf}")
         answer = self.server.http(f"{api_document.PREFIX}/{path}", method, tls=self.server.tls() if self.tls else None,
                                   headers=lines, body=json.dumps(body).encode() if body is not None else b"")
         self.last = answer
         for line in answer.headers.get("set-cookie", []):
-            self.cookie_line = line
-            self.cookie = re.match(r"mooring_session=([^;]*)", line)[1] or None
+            name, value = re.match(r"([^=]*)=([^;]*)", line).groups()
+            if name == "mooring_browser":
+                self.browser_line, self.browser = line, value
+            else:
+                assert name == self.name
+                self.cookie_line, self.cookie = line, value or None
         found = json.loads(answer.body)
         if answer.status == 200 and "csrfToken" in found:
             self.csrf = found["csrfToken"] or None

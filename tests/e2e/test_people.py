@@ -1,6 +1,7 @@
 """People who sign in to the console: first password, sessions, forged requests, guessing, roles, and what is noted."""
 
 import json
+import re
 import time
 
 import pytest
@@ -59,12 +60,28 @@ def test_the_cookie_is_for_this_server_and_for_no_script(server):
     person = Person(server)
     assert person.sign_in("admin", PASSWORD)[0] == 200
     parts = {part.strip().lower() for part in person.cookie_line.split(";")[1:]}
-    assert {"httponly", "samesite=strict", "secure", "path=/api/v1"} <= parts
+    assert {"httponly", "samesite=strict", "secure", "path=/"} <= parts and not any("domain" in part for part in parts)
+    assert {"httponly", "samesite=strict", "secure", "path=/api/v1/session"} <= {
+        part.strip().lower() for part in person.browser_line.split(";")[1:]}
     plain = Person(server, tls=False)
     assert plain.sign_in("admin", PASSWORD)[0] == 200
     assert "secure" not in plain.cookie_line.lower(), "on this machine, without TLS, it would never come back"
     session = person.ask("GET", "session")[1]
     assert session["user"] == "admin" and session["kind"] == "user" and session["expires"]
+    person.name = plain.name  # a name that a neighbour in the domain could set: over TLS it means nothing
+    assert person.ask("GET", "session")[0] == 401
+
+
+def test_a_sign_in_begins_a_session_of_its_own(server):
+    person = Person(server)
+    person.cookie = "A" * 40  # somebody else's choice
+    assert person.sign_in("admin", PASSWORD)[0] == 200
+    first = person.cookie
+    assert first != "A" * 40
+    assert person.sign_in("admin", PASSWORD)[0] == 200
+    second, person.cookie = person.cookie, first
+    assert second != first
+    assert person.ask("GET", "session")[0] == 401, "the one before has ended"
 
 
 def test_a_change_needs_the_second_secret(server):
@@ -99,11 +116,22 @@ def test_signing_out_and_changing_the_password_end_sessions(server):
 
 
 def test_sessions_end_with_time(make_server):
-    server = make_server({"console.session_idle_s": "60", "console.session_max_s": "60"}, devices=0)
-    person = signed_in(server)
+    server = make_server({"console.session_idle_s": "2", "console.session_max_s": "4"}, devices=0)
+    person, idle = signed_in(server), Person(server)
+    idle.sign_in("admin", "another password")
+    begin = time.monotonic()
     session = person.ask("GET", "session")[1]
-    assert session["idleSeconds"] == 60
-    assert "Max-Age=60" in person.cookie_line
+    assert session["idleSeconds"] == 2
+    assert "Max-Age=4" in person.cookie_line
+    while person.ask("GET", "products")[0] == 200:  # at work all the time
+        assert time.monotonic() < begin + 4 + 3 * server.slack
+        time.sleep(0.1)
+    assert time.monotonic() > begin + 2.5
+    status, answer = person.ask("POST", "products", {"productKey": "a1TooLate001"})
+    assert (status, answer["error"]["code"]) == (401, "unauthorized")
+    assert idle.ask("GET", "products")[0] == 401
+    assert person.sign_in("admin", "another password")[0] == 200
+    assert person.ask("GET", "products/a1TooLate001")[0] == 404
 
 
 def test_roles_bound_what_people_do(server):
@@ -140,6 +168,105 @@ def test_guessing_is_slowed_down_and_does_not_tell_who_exists(make_server):
         assert time.monotonic() < deadline
         time.sleep(float(person.last.header("retry-after")) / 4)
     assert person.ask("GET", "session")[0] == 200
+
+
+def test_nobody_is_kept_out_of_a_browser_in_which_they_signed_in(make_server):
+    server = make_server(devices=0)
+    owner = signed_in(server, PASSWORD)
+    owner.ask("DELETE", "session")
+    # Somebody behind the same proxy, or on the same machine, guesses without an end.
+    stranger = Person(server)
+    statuses = [stranger.sign_in(f"name?{i}", "a wrong password")[0] for i in range(31)]
+    assert statuses == [401] * 30 + [429]
+    while stranger.sign_in("admin", "a wrong password")[0] != 429:
+        pass
+    assert stranger.sign_in("admin", PASSWORD)[0] == 429
+    assert owner.sign_in("admin", PASSWORD)[0] == 200
+    server.restart()
+    owner.cookie = None
+    stranger = Person(server)
+    while stranger.sign_in("admin", "a wrong password")[0] != 429:
+        pass
+    assert owner.sign_in("admin", PASSWORD)[0] == 200, "known over a restart"
+    # Of no use for another name, and not without an end for guesses either.
+    stranger.browser = owner.browser
+    assert stranger.sign_in("name-1", "a wrong password")[0] in (401, 429)
+    statuses = [stranger.sign_in("admin", "a wrong password")[0] for _ in range(6)]
+    assert statuses == [401] * 5 + [429]
+
+
+def test_failed_sign_ins_do_not_fill_the_audit_log(make_server):
+    server = make_server({"listener.trusted_proxies": '["127.0.0.1"]'}, devices=0)
+    admin = signed_in(server, PASSWORD)
+    # As from everywhere: a proxy that is trusted says so. Such a name cannot be, so that no password is compared.
+    for i in range(80):
+        answer = server.http("/api/v1/session", "POST",
+                             headers=[f"X-Forwarded-For: 198.51.100.{i}", "X-Forwarded-Proto: https"],
+                             body=json.dumps({"user": f"?{i}", "password": "x" * 10}).encode())
+        assert answer.status == 401
+    found = admin.ask("GET", "audit?target=session&limit=500")[1]["items"]
+    assert 40 <= sum(entry["status"] == 401 for entry in found) <= 60
+
+
+SECRETS = {"password": "Secret-Password-1", "deviceSecret": "SecretDevice0001", "productSecret": "SecretProduct001"}
+
+
+def test_no_secret_is_in_the_audit_log_nor_in_the_log(make_server):
+    server = make_server({"log.level": "debug"}, devices=2)
+    admin = signed_in(server, PASSWORD)
+    device = server.device().device_name
+    path = f"products/{PRODUCT_KEY}/devices"
+    told = []
+
+    def do(method, where, body=None, wanted=(200, 201)):
+        status, answer = admin.ask(method, where, body)
+        assert status in wanted, (where, answer)
+        told.append(answer)
+        return answer
+
+    do("POST", "products", {"productKey": "a1Secret001", "productSecret": SECRETS["productSecret"]})
+    do("PATCH", "products/a1Secret001", {"productSecret": "SecretProduct002"})
+    do("POST", path, {"deviceName": "secret1", "deviceSecret": SECRETS["deviceSecret"]})
+    do("POST", path, {"names": ["secret2", "secret3"]})
+    do("PATCH", f"{path}/{device}", {"deviceSecret": "SecretDevice0002"})
+    do("POST", f"{path}/{device}/secret", {})
+    do("POST", "devices:import", {"rows": [{"productKey": PRODUCT_KEY, "deviceName": "secret4",
+                                           "deviceSecret": "SecretDevice0003"}]})
+    do("POST", "accounts", {"name": "secret", "password": SECRETS["password"], "permissions": ["all:#"]})
+    do("PATCH", "accounts/secret", {"password": "Secret-Password-2"})
+    do("POST", "accounts", {"name": "secret2", "permissions": ["all:#"]})
+    do("POST", "users", {"name": "secret", "role": "viewer"})
+    do("PATCH", "users/secret", {"password": "Secret-Password-3"})
+    do("POST", "tokens", {"name": "secret", "role": "viewer"})
+    do("POST", "tickets", {"productKey": PRODUCT_KEY, "deviceName": device})
+    do("POST", "tickets", {"account": "secret"})
+    do("POST", "publish", {"topic": "a/b", "payload": "Secret-Payload-1"})
+    do("GET", f"{path}/{device}/connect")
+    do("POST", "session/password", {"current": PASSWORD, "new": "Secret-Password-4"})
+    answer = server.http("/api/v1/tickets", tls=server.tls(), headers=["Authorization: Basic c2VjcmV0OlNlY3JldC1QYXNzd29yZC0y"])
+    assert answer.status == 200
+
+    def secrets_of(value):
+        if isinstance(value, list):
+            return {one for item in value for one in secrets_of(item)}
+        if not isinstance(value, dict):
+            return set()
+        named = {text for name, text in value.items() if isinstance(text, str) and text and re.search(
+            "(?i)secret$|password|token$|csrf", name)}
+        return named | {one for item in value.values() for one in secrets_of(item)}
+
+    secrets = {one for answer in told for one in secrets_of(answer)} - {"secret"}
+    secrets |= {*SECRETS.values(), PASSWORD, first_password(server), admin.cookie, admin.browser, "Secret-Payload-1"}
+    secrets |= {f"Secret-Password-{i}" for i in range(1, 5)} | {f"SecretDevice000{i}" for i in range(1, 4)} | {
+        "SecretProduct001", "SecretProduct002"}
+    assert len(secrets) > 18
+    entries = admin.ask("GET", "audit?limit=500")[1]["items"]
+    assert len(entries) >= 17
+    audit = json.dumps(entries)
+    log = server.log().replace(f"with password {first_password(server)}", "")  # the welcome, which is no log
+    for secret in secrets:
+        assert secret not in audit, f"{secret} is in the audit log"
+        assert secret not in log, f"{secret} is in the log"
 
 
 def test_the_audit_log_tells_who_changed_what_and_hides_secrets(server):
