@@ -83,9 +83,10 @@ struct ProductFilter {
 struct DeviceFilter {
   std::string product_key;  // empty: every product
   std::string prefix;       // of the device name; honoured only together with product_key
+  // With a status or a search a page looks at kSearchRowsMax devices at most, so it may hold fewer than asked for, or
+  // none, and still have a `next`.
   std::optional<DeviceStatus> status;
-  // Part of the device name or the nickname, without regard to the case of ASCII letters. A page looks at
-  // kSearchRowsMax devices at most, so it may hold fewer than asked for, or none, and still have a `next`.
+  // Part of the device name or the nickname, without regard to the case of ASCII letters.
   std::string search = {};
 };
 inline constexpr std::size_t kSearchRowsMax = 50'000;
@@ -165,8 +166,8 @@ struct Change {
     kProductDeleted,  // key.device_name is empty in these three
     kDeviceCreated,
     kDeviceChanged,  // secret or nickname
-    kDeviceEnabled,
     kDeviceReset,    // it may register once more
+    kDeviceEnabled,
     kDeviceDisabled,
     kDeviceDeleted,
     kAccountCreated,  // key is empty in these
@@ -190,9 +191,9 @@ struct Change {
   std::shared_ptr<const RevokedCertificates> revoked = {};
   std::string iot_id = {};         // of a device, in the four about its life
   std::string device_secret = {};  // kDeviceCreated only
-};
   // Of the device, as it was stored, where it was loaded: enabled, disabled, changed, reset.
   std::optional<DeviceStatus> status = {};
+};
 // Runs on the thread that made the change, before the changing call returns and before any later change; it must be
 // quick and must not call the registry.
 using ChangeListener = std::function<void(std::span<const Change>)>;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "crypto/random.h"
@@ -15,64 +16,91 @@ constexpr std::string_view kColumns =
     "product_key, device_name, iot_id, device_secret, nickname, enabled, online, created_ms, activated_ms, "
     "last_online_ms, last_offline_ms, last_address, sdk_lan, sdk_version, sdk_os, sdk_module, browser_origin, version";
 
-// Every list walks an index in key order, so a page costs the same wherever it begins. A status whose devices can be
-// few among many has an index of its own, named here so that the planner cannot prefer another.
-struct ListQueries {
-  ListQueries(std::string_view index, std::string_view condition)
-      : in_product(fmt::format("SELECT {} FROM device {} WHERE product_key = ?1 AND device_name >= ?2 "
-                               "AND device_name < ?3 AND {} ORDER BY device_name LIMIT ?4",
-                               kColumns, index, condition)),
-        all(fmt::format("SELECT {} FROM device {} WHERE (product_key, device_name) > (?1, ?2) AND {} "
-                        "ORDER BY product_key, device_name LIMIT ?3",
-                        kColumns, index, condition)) {}
-  std::string in_product;
-  std::string all;
+// Devices of a status: in an index of their own where they can be few among many, named so that the planner cannot
+// prefer another, and told apart further. OFFLINE has none, for it would be written with every coming and going.
+struct StatusParts {
+  std::string_view index;
+  std::string_view indexed;
+  std::string_view condition;
 };
+constexpr StatusParts kAnyStatus{"", "1", "1"};
+constexpr std::size_t kIndexedRowsMax = kSearchRowsMax / 3;  // each is looked up in the table by itself
 
-// Looks at so many devices behind a key, in key order (docs/adr/0015).
-std::string search_query(std::string_view condition, bool in_product) {
-  return fmt::format(
-      "SELECT {} FROM (SELECT * FROM device WHERE {} ORDER BY product_key, device_name LIMIT ?3) "
-      "WHERE (device_name LIKE ?4 ESCAPE '\\' OR nickname LIKE ?4 ESCAPE '\\') AND {} "
-      "ORDER BY product_key, device_name LIMIT ?5",
-      kColumns, in_product ? "product_key = ?1 AND device_name > ?2" : "(product_key, device_name) > (?1, ?2)",
-      condition);
+constexpr StatusParts parts_of(DeviceStatus status) {
+  switch (status) {
+    case DeviceStatus::kUnactive:
+      return {"INDEXED BY device_unactive", "activated_ms = 0", "enabled = 1 AND online = 0"};
+    case DeviceStatus::kOnline:
+      return {"INDEXED BY device_online", "online = 1", "enabled = 1"};
+    case DeviceStatus::kOffline:
+      return {"", "1", "activated_ms <> 0 AND online = 0 AND enabled = 1"};
+    case DeviceStatus::kDisable:
+      return {"INDEXED BY device_disabled", "enabled = 0", "1"};
+  }
+  return kAnyStatus;
 }
 
-struct SearchQueries {
-  explicit SearchQueries(std::string_view condition)
-      : in_product(search_query(condition, true)), all(search_query(condition, false)) {}
-  std::string in_product;
-  std::string all;
+// Devices behind a key, or those of a product from one name to another.
+constexpr std::string_view kRangeOfAll = "(product_key, device_name) > (?1, ?2)";
+constexpr std::string_view kRangeInProduct = "product_key = ?1 AND device_name >= ?2 AND device_name < ?3";
+constexpr std::string_view kKeyOrder = "ORDER BY product_key, device_name";
+
+// Every list walks an index in key order, so a page costs the same wherever it begins.
+struct ListQueries {
+  explicit ListQueries(const StatusParts& status)
+      : in_product(list_query(status, kRangeInProduct)),
+        all(list_query(status, kRangeOfAll)),
+        search_in_product(search_query(status, kRangeInProduct)),
+        search_all(search_query(status, kRangeOfAll)),
+        end_in_product(end_query(status, kRangeInProduct)),
+        end_of_all(end_query(status, kRangeOfAll)) {}
+  std::string in_product, all;
+  std::string search_in_product, search_all;
+  std::string end_in_product, end_of_all;
+
+ private:
+  static std::string list_query(const StatusParts& status, std::string_view range) {
+    return fmt::format("SELECT {} FROM device {} WHERE {} AND {} AND {} {} LIMIT ?4", kColumns, status.index, range,
+                       status.indexed, status.condition, kKeyOrder);
+  }
+  // Looks at ?4 devices (docs/adr/0015). The inner order is the outer one: a subquery with a LIMIT runs by itself, and
+  // another ORDER BY would have all of it read and sorted for a page that is full after a hundred.
+  static std::string search_query(const StatusParts& status, std::string_view range) {
+    return fmt::format(
+        "SELECT {} FROM (SELECT * FROM device {} WHERE {} AND {} {} LIMIT ?4) "
+        "WHERE (device_name LIKE ?5 ESCAPE '\\' OR nickname LIKE ?5 ESCAPE '\\') AND {} LIMIT ?6",
+        kColumns, status.index, range, status.indexed, kKeyOrder, status.condition);
+  }
+  // What the search of a page came to; nothing: the end.
+  static std::string end_query(const StatusParts& status, std::string_view range) {
+    return fmt::format("SELECT product_key, device_name FROM device {} WHERE {} AND {} {} LIMIT 1 OFFSET ?4",
+                       status.index, range, status.indexed, kKeyOrder);
+  }
 };
 
-const SearchQueries& search_queries(std::optional<DeviceStatus> status) {
-  static const SearchQueries any("1");
-  static const SearchQueries unactive("activated_ms = 0 AND enabled = 1 AND online = 0");
-  static const SearchQueries online("online = 1 AND enabled = 1");
-  static const SearchQueries offline("activated_ms <> 0 AND online = 0 AND enabled = 1");
-  static const SearchQueries disabled("enabled = 0");
+const ListQueries& list_queries(std::optional<DeviceStatus> status) {
+  static const ListQueries any(kAnyStatus);
+  static const std::array<ListQueries, 4> by_status{
+      ListQueries(parts_of(DeviceStatus::kUnactive)), ListQueries(parts_of(DeviceStatus::kOnline)),
+      ListQueries(parts_of(DeviceStatus::kOffline)), ListQueries(parts_of(DeviceStatus::kDisable))};
   if (!status) return any;
   switch (*status) {
     case DeviceStatus::kUnactive:
-      return unactive;
+      return by_status[0];
     case DeviceStatus::kOnline:
-      return online;
+      return by_status[1];
     case DeviceStatus::kOffline:
-      return offline;
+      return by_status[2];
     case DeviceStatus::kDisable:
-      return disabled;
+      return by_status[3];
   }
   return any;
 }
 
-// What the search of a page came to; nothing: the end.
-constexpr std::string_view kSearchEndInProduct =
-    "SELECT product_key, device_name FROM device WHERE product_key = ?1 AND device_name > ?2 "
-    "ORDER BY product_key, device_name LIMIT 1 OFFSET ?3";
-constexpr std::string_view kSearchEnd =
-    "SELECT product_key, device_name FROM device WHERE (product_key, device_name) > (?1, ?2) "
-    "ORDER BY product_key, device_name LIMIT 1 OFFSET ?3";
+// Whether a page may have to look at many devices that are not meant.
+bool is_searched(const DeviceFilter& filter) {
+  return !filter.search.empty() || filter.status == DeviceStatus::kOffline || filter.status == DeviceStatus::kUnactive;
+}
 
 std::string pattern_of(std::string_view part) {
   std::string pattern = "%";
@@ -81,26 +109,6 @@ std::string pattern_of(std::string_view part) {
     pattern += c;
   }
   return pattern + '%';
-}
-
-const ListQueries& list_queries(std::optional<DeviceStatus> status) {
-  static const ListQueries any("", "1");
-  static const ListQueries unactive("INDEXED BY device_unactive", "activated_ms = 0 AND enabled = 1 AND online = 0");
-  static const ListQueries online("INDEXED BY device_online", "online = 1 AND enabled = 1");
-  static const ListQueries offline("", "activated_ms <> 0 AND online = 0 AND enabled = 1");
-  static const ListQueries disabled("INDEXED BY device_disabled", "enabled = 0");
-  if (!status) return any;
-  switch (*status) {
-    case DeviceStatus::kUnactive:
-      return unactive;
-    case DeviceStatus::kOnline:
-      return online;
-    case DeviceStatus::kOffline:
-      return offline;
-    case DeviceStatus::kDisable:
-      return disabled;
-  }
-  return any;
 }
 
 Device device_of(const Query& row) {
@@ -141,16 +149,30 @@ Page<Device> collect(Query& query, std::size_t limit) {
   return page;
 }
 
+// Names are ASCII without control characters: 0x01 leads to whatever follows a name, and 0x7f ends every prefix. One
+// lower bound, for of two only the first would be sought, and the rest walked over.
+std::string first_name(const DeviceFilter& filter, const base::DeviceKey& after) {
+  const std::string behind = after.device_name.empty() ? std::string() : after.device_name + '\x01';
+  return std::max(behind, filter.prefix);
+}
+std::string names_end(const DeviceFilter& filter) {
+  return filter.prefix + '\x7f';
+}
+
 Page<Device> search_devices(SqliteConnection& connection, const DeviceFilter& filter, const base::DeviceKey& after,
                             std::size_t limit) {
   const bool in_product = !filter.product_key.empty();
   const std::string& product = in_product ? filter.product_key : after.product_key;
-  const SearchQueries& queries = search_queries(filter.status);
-  Query query(connection, in_product ? queries.in_product : queries.all, product, after.device_name, kSearchRowsMax,
-              pattern_of(filter.search), limit + 1);
+  const std::string begin = in_product ? first_name(filter, after) : after.device_name;
+  const ListQueries& queries = list_queries(filter.status);
+  const bool indexed = filter.status && !parts_of(*filter.status).index.empty();
+  const std::size_t looked_at = indexed ? kIndexedRowsMax : kSearchRowsMax;
+  Query query(connection, in_product ? queries.search_in_product : queries.search_all, product, begin,
+              names_end(filter), looked_at, pattern_of(filter.search), limit + 1);
   Page<Device> page = collect(query, limit);
   if (!page.next.empty()) return page;
-  Query end(connection, in_product ? kSearchEndInProduct : kSearchEnd, product, after.device_name, kSearchRowsMax - 1);
+  Query end(connection, in_product ? queries.end_in_product : queries.end_of_all, product, begin, names_end(filter),
+            looked_at - 1);
   if (end.step()) page.next = fmt::format("{}/{}", end.text(0), end.text(1));
   return page;
 }
@@ -296,16 +318,13 @@ base::Result<Page<Device>> SqliteRegistry::list_devices(const DeviceFilter& filt
   const base::DeviceKey after = key_of_cursor(request.after);
   const ListQueries& queries = list_queries(filter.status);
   return read([&](SqliteConnection& connection) -> base::Result<Page<Device>> {
-    if (!filter.search.empty()) return search_devices(connection, filter, after, request.limit);
+    if (is_searched(filter)) return search_devices(connection, filter, after, request.limit);
     if (filter.product_key.empty()) {
-      Query query(connection, queries.all, after.product_key, after.device_name, request.limit + 1);
+      Query query(connection, queries.all, after.product_key, after.device_name, std::string(), request.limit + 1);
       return collect(query, request.limit);
     }
-    // Names are ASCII without control characters: 0x01 leads to whatever follows a name, and 0x7f ends every prefix.
-    // One lower bound, for of two only the first would be sought, and the rest walked over.
-    const std::string behind = after.device_name.empty() ? std::string() : after.device_name + '\x01';
-    Query query(connection, queries.in_product, filter.product_key, std::max(behind, filter.prefix),
-                filter.prefix + '\x7f', request.limit + 1);
+    Query query(connection, queries.in_product, filter.product_key, first_name(filter, after), names_end(filter),
+                request.limit + 1);
     return collect(query, request.limit);
   });
 }

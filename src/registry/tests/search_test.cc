@@ -67,6 +67,47 @@ TEST(Search, finds_parts_of_names_and_nicknames_and_takes_nothing_for_a_wildcard
   EXPECT_EQ(names(*registry->list_devices(filter, {first->next, 1})), Names{"pump-2"});
 }
 
+TEST(Search, statuses_are_listed_in_order_with_a_beginning_and_page_by_page) {
+  SqliteFixture fixture;
+  auto registry = fixture.open();
+  NewProduct product;
+  product.product_key = "pk";
+  ASSERT_TRUE(registry->create_product(product));
+  std::vector<NewDevice> devices(60);
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    devices[i].device_name = (i % 2 ? "b" : "a") + std::to_string(100 + i);
+  ASSERT_TRUE(registry->create_devices("pk", devices));
+  std::vector<PresenceEvent> events;
+  for (std::size_t i = 0; i < devices.size(); i += 3) {
+    for (const bool online : {true, false})
+      events.push_back({{"pk", devices[i].device_name}, online, 1000, 1, {}, {}, {}});
+  }
+  ASSERT_TRUE(registry->record_presence(events));
+  for (const auto status : {DeviceStatus::kOffline, DeviceStatus::kUnactive}) {
+    for (const char* prefix : {"", "a1", "b13"}) {
+      DeviceFilter filter;
+      filter.product_key = "pk";
+      filter.prefix = prefix;
+      filter.status = status;
+      std::vector<std::string> wanted;
+      for (std::size_t i = 0; i < devices.size(); ++i) {
+        const bool meant = (i % 3 == 0) == (status == DeviceStatus::kOffline);
+        if (meant && devices[i].device_name.starts_with(prefix)) wanted.push_back(devices[i].device_name);
+      }
+      std::ranges::sort(wanted);
+      std::vector<std::string> found;
+      PageRequest page{{}, 3};
+      do {
+        const auto next = registry->list_devices(filter, page);
+        ASSERT_TRUE(next);
+        for (const std::string& name : names(*next)) found.push_back(name);
+        page.after = next->next;
+      } while (!page.after.empty());
+      EXPECT_EQ(found, wanted) << to_text(status) << ' ' << prefix;
+    }
+  }
+}
+
 TEST(Search, lists_and_searches_of_a_million_devices_answer_in_100_ms) {
   SqliteFixture fixture;
   auto registry = fixture.open();
@@ -97,9 +138,28 @@ TEST(Search, lists_and_searches_of_a_million_devices_answer_in_100_ms) {
   filter.prefix.clear();
   filter.status = DeviceStatus::kOnline;
   EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << "by a status that nobody has";
+  for (const auto status : {DeviceStatus::kOffline, DeviceStatus::kUnactive, DeviceStatus::kDisable}) {
+    filter.status = status;
+    filter.product_key.clear();
+    EXPECT_LT(median_ms(filter, {{}, 1000}), 100 * kSlack) << to_text(status);
+    EXPECT_LT(median_ms(filter, {"pk/dev0999900", 1000}), 100 * kSlack) << to_text(status) << ", the last page";
+    filter.product_key = "pk";
+    filter.search = "nowhere";
+    EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << to_text(status) << ", a part that nobody has";
+    filter.search.clear();
+  }
   filter.status.reset();
   filter.search = "nowhere";
   EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << "by a part that nobody has";
+
+  // All of one status, looked for by another.
+  execute(fixture.folder / "registry.db", "UPDATE device SET activated_ms = 0, enabled = 0");
+  filter.search.clear();
+  for (const auto status : {DeviceStatus::kOffline, DeviceStatus::kUnactive, DeviceStatus::kOnline}) {
+    filter.status = status;
+    EXPECT_LT(median_ms(filter, {{}, 100}), 100 * kSlack) << to_text(status) << ", of which there is none";
+  }
+  filter.status.reset();
 
   // However rare, it is found, page by page.
   filter.search = "0987654";
