@@ -4,67 +4,14 @@
 // when reads_only() says so), and the command line runs it in its own process when no server is running; both give the
 // same answers. Thread-safe as long as the Registry is. Who calls is found out before it; what that caller may do is
 // decided here.
-//
-//   GET    products?prefix=&limit=&cursor=&secrets=
-//   POST   products {productKey?, productSecret?, name?, profile?, dynamicRegistration?,
-//                    topicClasses?: ["user/echo:all"]}
-//   GET    products/{pk}
-//   PATCH  products/{pk} {productSecret?, name?, profile?, dynamicRegistration?, topicClasses?, version?}
-//   DELETE products/{pk}?withDevices=
-//   GET    products/{pk}/devices?prefix= or search=&status=&limit=&cursor=&secrets=
-//   POST   products/{pk}/devices {deviceName?, deviceSecret?, nickname?, withoutSecret?},
-//                                {count: N, nickname?} or {names: ["..."], nickname?}
-//   GET    products/{pk}/devices/{dn}
-//   PATCH  products/{pk}/devices/{dn} {nickname?, deviceSecret?, version?}
-//   DELETE products/{pk}/devices/{dn}
-//   POST   products/{pk}/devices/{dn}/enable | disable | kick | reset
-//   GET    devices?productKey=&...              as the list above, over all products
-//   GET    devices:export?productKey=&limit=&cursor=    the same with secrets and longer pages
-//   POST   devices:import {dryRun?, rows: [{productKey, deviceName, deviceSecret, nickname?, iotId?, status?}]}
-//   GET    products/{pk}/devices/{dn}/log | doctor | flight, accounts/{name}/flight, refusals: see
-//   docs/operations/device-log.md
-//   GET    accounts?limit=&cursor=
-//   POST   accounts {name, password?, permissions?: ["subscribe:/+/+/user/#"]}
-//   GET    accounts/{name}
-//   PATCH  accounts/{name} {password?, permissions?}
-//   DELETE accounts/{name}
-//   GET    tickets?productKey=&deviceName=&account=&all=&limit=&cursor=
-//   POST   tickets {productKey, deviceName, as?: "app" | "device"} or {account}, with {permissions?, origins?,
-//   clientId?
-//                   or clientIdPrefix?, lifetime?: seconds, session?: seconds}
-//   GET    tickets/{id}
-//   DELETE tickets/{id}
-//   POST   tickets:revoke {productKey, deviceName} or {account}
-//   GET    products/{pk}/devices/{dn}/connect?transport=&host=&port=&method=&topic=
-//   POST   products/{pk}/devices/{dn}/secret {version?}
-//   GET    products/{pk}/devices/{dn}/session, accounts/{name}/sessions
-//   POST   devices:import-csv?dryRun=&firstLine=      a CSV text
-//   GET    server, server/certificates, server/configuration
-//   POST   publish {topic, payload? or payloadBase64?, qos?, retain?}
-//   GET    users
-//   POST   users {name, role, password?}
-//   PATCH  users/{name} {role?, password?, version?}
-//   DELETE users/{name}
-//   GET    audit?actor=&target=&since=&limit=&cursor=
-//   GET | POST | DELETE session, POST session/password: by the server, see server/people_door.h
-//   GET    statistics, events: by the server, see server/live_door.h
-//   GET    openapi.json
-//   GET    tokens
-//   POST   tokens {name, role: "viewer" | "operator" | "admin", lifetime?: seconds}
-//   DELETE tokens/{name}
-//
-// Each address has the least role that may use it, in the table of admin_service.cc; one without is for administrators.
-// Accounts may care for their own tickets. Viewers get no secrets, operators none of products.
+// All addresses, their parameters, answers and errors are described in openapi.json, which tests hold against the table of
+// admin_service.cc. Each has the least role that may use it; one without is for administrators. Accounts may care for
+// their own tickets. Viewers get no secrets, operators none of products.
 //
 // A password that is left out is generated and stands in the answer to this one request; otherwise neither passwords
-// nor their hashes are ever answered. Hashing a password takes tens of milliseconds.
-// Switches in the query are "true" or "false". Lists answer {"items": [...], "nextCursor": "..."}; the cursor is
-// missing on the last page. A list holds secrets only with secrets=true, a single product or device always does. Times
-// are texts in UTC ("2026-11-22T08:30:00.000Z") or null. Path segments and query values are percent-decoded. Errors
-// have one shape,
-// {"error":{"code":"...","message":"..."}}, with the codes bad_request, bad_json, not_found, method_not_allowed,
-// invalid, forbidden, already_exists, limit_exceeded, has_devices, not_running, not_connected, unavailable,
-// storage_failed, internal.
+// nor their hashes are ever answered. Hashing a password takes tens of milliseconds. A list holds secrets only with
+// secrets=true, a single product or device always does. What only a running server can answer (people's sessions,
+// statistics, live events) is in server/people_door.h and server/live_door.h.
 #pragma once
 
 #include <cstddef>
