@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace mooring::bench {
@@ -33,11 +34,26 @@ class Histogram {
   }
   double max_us() const { return static_cast<double>(max_ns_) / 1e3; }
 
+  // For one that another process has filled.
+  std::int64_t max_ns() const { return max_ns_; }
+  std::span<const std::uint64_t> counts() const { return counts_; }
+  void merge(std::span<const std::uint64_t> counts, std::int64_t max_ns) {
+    for (std::size_t i = 0; i < counts_.size() && i < counts.size(); ++i) {
+      counts_[i] += counts[i];
+      total_ += counts[i];
+    }
+    max_ns_ = std::max(max_ns_, max_ns);
+  }
+
  private:
   static constexpr unsigned kBits = 7;  // 128 buckets for each power of two
   static constexpr unsigned kLargestBits = 40;
   static constexpr std::int64_t kLargest = (std::int64_t{1} << kLargestBits) - 1;
 
+ public:
+  static constexpr std::size_t kBuckets = std::size_t{kLargestBits - kBits + 1} << kBits;
+
+ private:
   static std::size_t bucket(std::uint64_t value) {
     if (value >> kBits == 0) return static_cast<std::size_t>(value);
     const unsigned shift = static_cast<unsigned>(std::bit_width(value)) - kBits - 1;
@@ -50,7 +66,7 @@ class Histogram {
     return ((mantissa + 1) << shift) - 1;
   }
 
-  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>((kLargestBits - kBits + 1) << kBits);
+  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(kBuckets);
   std::uint64_t total_ = 0;
   std::int64_t max_ns_ = 0;
 };

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kWrongUsage = 2;
 
+// clang-format off
 constexpr const char* kExamples = R"examples(
 Examples:
   A plain broker, 100 pairs, as fast as 16 messages in flight allow:
@@ -19,18 +20,16 @@ Examples:
   Devices of a registry over WebSocket with TLS, a back end that hears them, processor time of the server:
     mooring device export > devices.csv
     mooring-bench fanin --url wss://127.0.0.1:8443 --devices devices.csv -n 500 \
-      --account backend --password ... --pid "$(pidof mooring)" Delays at a fixed rate,
-                     each counted from when its message was due : mooring - bench pairs-- url ws
-    :  // 127.0.0.1:8443 --devices devices.csv -n 500 --echo --rate 5000 --seconds 30
-       50,
-                     000 connections, from two addresses because one has 28,
-                     000 ports : mooring - bench idle-- url ws
-    :  // 127.0.0.1:8443 --devices devices.csv -n 50000 --source 127.0.0.1 127.0.0.2
+      --account backend --password ... --pid "$(pidof mooring)"
+  Delays at a fixed rate, each counted from when its message was due:
+    mooring-bench pairs --url ws://127.0.0.1:8080 --devices devices.csv -n 50 --echo --rate 5000 --seconds 30
+  50,000 connections, from two addresses because one has 28,000 ports:
+    mooring-bench idle --url ws://127.0.0.1:8080 --devices devices.csv -n 50000 --source 127.0.0.1 127.0.0.2
 
-       Each run checks that every message arrives once,
-                     in order and undamaged, and prints one line of JSON.Exit status : 0 all is well;
-1 the run failed, or a message was lost, damaged, disordered or duplicated; 2 wrong usage.
+Each run checks that every message arrives once, in order and undamaged, and prints one line of JSON. Exit status:
+0 all is well; 1 the run failed, or a message was lost, damaged, disordered or duplicated; 2 wrong usage.
 bench/README.md explains scenarios and figures.)examples";
+// clang-format on
 
 int run(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);

@@ -114,7 +114,8 @@ Connection& Run::add_back_end(Subscription subscription) {
 }
 
 void Run::open_more() {
-  while (!finished_ && !to_open_.empty() && opening_ < options_.opening_at_once) {
+  // Told "not now", the rest waits for the next tick, too.
+  while (!finished_ && !to_open_.empty() && refused_.empty() && opening_ < options_.opening_at_once) {
     const std::uint32_t number = to_open_.front();
     to_open_.pop_front();
     ++opening_;

@@ -31,10 +31,10 @@ def packet(first, body):
 
 class Broker:
     """Plain MQTT for one connection that publishes to itself. `fault(number, packets)` changes what is sent for the
-    message of that number: a list of packets for the client."""
+    message of that number: a list of packets for the client. `judge(connect)`: the code for a CONNECT."""
 
-    def __init__(self, fault=lambda number, packets: packets, refuse=0):
-        self.fault, self.refuse = fault, refuse
+    def __init__(self, fault=lambda number, packets: packets, refuse=0, judge=lambda connect: 0):
+        self.fault, self.refuse, self.judge = fault, refuse, judge
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -58,7 +58,7 @@ class Broker:
                     return
                 kind, out = first >> 4, []
                 if kind == 1:
-                    code, self.refuse = (3, self.refuse - 1) if self.refuse else (0, 0)
+                    code, self.refuse = (3, self.refuse - 1) if self.refuse else (self.judge(body), 0)
                     out = [packet(0x20, bytes((0, code)))]
                 elif kind == 8:
                     out = [packet(0x90, body[:2] + body[-1:])]
@@ -83,9 +83,9 @@ class Broker:
 
 
 class Load(unittest.TestCase):
-    def run_bench(self, broker, *words):
-        command = [BENCH, *words, "--url", f"tcp://127.0.0.1:{broker.port}", "-n", "1", "--warm-up", "0", "--grace", "1",
-                   "--quiet"]
+    def run_bench(self, broker, *words, connections=1):
+        command = [BENCH, *words, "--url", f"tcp://127.0.0.1:{broker.port}", "-n", str(connections), "--warm-up", "0",
+                   "--grace", "1", "--quiet"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         broker.close()
         self.assertEqual(done.stdout.count("\n"), 1, done)
@@ -158,6 +158,23 @@ class Load(unittest.TestCase):
     def test_a_server_that_is_busy_is_asked_again(self):
         status, line = self.run_bench(Broker(refuse=2), "pairs", "--echo", "--messages", "10")
         self.assertEqual((status, line["openRetries"]), (0, 2), line)
+
+    def refusals(self, judge, *words):
+        return self.run_bench(Broker(judge=judge), "refusals", "--good", "1", "--account", "bench", "--password", "secret",
+                              "--quiet-seconds", "0.3", "--seconds", "1.5", "--rate", "50", *words, connections=5)
+
+    def test_wrong_secrets_are_tried_at_their_pace(self):
+        status, line = self.refusals(lambda connect: 4 if b"000000" in connect else 0, "--every", "0.2")
+        self.assertEqual((status, line["accepted"], line["closedUnanswered"]), (0, 0, 0), line)
+        self.assertLessEqual(abs(line["triesIntended"] - 4 * 1.5 / 0.2), 4, line)
+        self.assertLessEqual(line["tries"], line["triesIntended"], line)
+        self.assertGreater(line["tries"], line["triesIntended"] / 2, line)
+        self.assertGreaterEqual(line["refusedWithCode4"], line["tries"] - 4, line)
+
+    def test_a_wrong_secret_that_is_accepted(self):
+        status, line = self.refusals(lambda connect: 0)
+        self.assertEqual((status, line["ok"]), (1, False), line)
+        self.assertGreater(line["accepted"], 0, line)
 
     def test_a_stall_is_charged_to_all_who_waited(self):
         """At 100 messages a second a stall of half a second delays about 50 messages by 250 ms on average, although
