@@ -48,26 +48,34 @@ void MqttConversation::note_received(std::uint8_t first_byte, std::uint16_t pack
 
 void MqttConversation::note_sent(base::ByteView packet, std::uint16_t packet_id, std::uint8_t result) {
   if (flight_ == nullptr) return;
-  mqtt::FixedHeader header;
-  mqtt::read_fixed_header(packet, header);
-  note(Direction::kOut, packet.front(), header.remaining_length, packet_id, result);
+  std::size_t body_bytes = packet[1];  // of nearly all
+  if (body_bytes >= 0x80) {
+    mqtt::FixedHeader header;
+    mqtt::read_fixed_header(packet, header);
+    body_bytes = header.remaining_length;
+  }
+  note(Direction::kOut, packet[0], body_bytes, packet_id, result);
 }
 
 void MqttConversation::note_ping() {
   if (flight_ != nullptr) flight_->note_ping(services_->event_loop.now_ms());
 }
 
+// For every message: straight into the record, where the rest is known.
 void MqttConversation::note_publish(const mqtt::Publish& packet) {
   if (flight_ == nullptr) return;
-  note(Direction::kIn, publish_byte(packet.dup, packet.qos, packet.retain), machine_.body_bytes(), packet.packet_id, 0,
-       packet.topic, services_->flights.payload_to_note(packet.topic, packet.payload));
+  flight_->note({Direction::kIn, publish_byte(packet.dup, packet.qos, packet.retain), machine_.body_bytes(),
+                 packet.packet_id, 0, packet.topic, services_->flights.payload_to_note(packet.topic, packet.payload)},
+                services_->event_loop.now_ms());
 }
 
 void MqttConversation::note_publish(const broker::PublishOut& packet, std::size_t body_bytes) {
   if (flight_ == nullptr) return;
   const mqtt::Message& message = *packet.message;
-  note(Direction::kOut, publish_byte(packet.dup, packet.qos, packet.retain), body_bytes, packet.packet_id, 0,
-       message.topic(), services_->flights.payload_to_note(message.topic(), message.payload()));
+  flight_->note(
+      {Direction::kOut, publish_byte(packet.dup, packet.qos, packet.retain), static_cast<std::uint32_t>(body_bytes),
+       packet.packet_id, 0, message.topic(), services_->flights.payload_to_note(message.topic(), message.payload())},
+      services_->event_loop.now_ms());
 }
 
 void MqttConversation::note_ack(mqtt::PacketType type, const mqtt::Ack& packet) {
