@@ -79,15 +79,15 @@ std::string facts_of(const PendingConnect& connect) {
 
 void MqttConversation::on_connect(const mqtt::Connect& packet) {
   last_packet_ms_ = transport_.loop().now_ms();
-  if (was_refused_lately(packet)) {  // most of a storm: not worth the way to another loop
-    user_name_ = base::printable(*packet.username, 128);
-    refuse(auth::Refusal::of(auth::RefusalReason::kRateLimited));
-    return;
-  }
   arrival_ = services_->broker.arrival();
   const auto home = home_elsewhere(packet);
   if (!home) {
     sign_in(packet);
+    return;
+  }
+  if (was_refused_lately(packet)) {  // most of a storm: not worth the way to another loop
+    user_name_ = base::printable(*packet.username, 128);
+    refuse(auth::Refusal::of(auth::RefusalReason::kRateLimited));
     return;
   }
   // This is deep inside of receive(): only what must be kept is kept here. At most Limits::max_connect_bytes.
@@ -96,7 +96,7 @@ void MqttConversation::on_connect(const mqtt::Connect& packet) {
 }
 
 bool MqttConversation::was_refused_lately(const mqtt::Connect& packet) const {
-  if (transport_.peer().local_socket || !packet.username || packet.authentication_method) return false;
+  if (!packet.username || packet.authentication_method) return false;
   if (packet.version == mqtt::Version::k5 && !services_->sign_in.policy().mqtt5_enabled) return false;
   const std::string address = transport_.peer().address.host();
   auth::ConnectAttempt attempt;
