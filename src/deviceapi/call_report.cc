@@ -83,7 +83,8 @@ void record_refused(journal::DeviceLog& log, CallReport& call, const auth::HttpR
   journal::Event event = event_of(call, registers ? Action::kRegistrationRefused : Action::kRefused);
   event.code = static_cast<std::uint16_t>(std::clamp(refusal.code, 0, 0xFFFF));
   if (!refusal.name.empty()) event.name = refusal.name;
-  event.facts = facts_of(call.service);
+  const bool told = call.attempt != nullptr && call.attempt->http != nullptr;
+  event.facts = told ? "POST " + call.attempt->http->path : std::string(facts_of(call.service));
   event.reason = refusal.text;
   event.attempt = std::move(call.attempt);
   event.known = false;

@@ -203,6 +203,7 @@ void DeviceApi::on_found(const auth::HttpSignIn& sign_in, const CachedCredential
 // The same for everybody: it tells nothing about devices, and nothing is signed.
 void DeviceApi::bootstrap(const http::Request& request, bool tls, Call call) {
   const auto fields = read_fields(request);
+  if (fields) note_fields(call, request.path(), *fields);
   const MqttPlace place = mqtt_place(request, tls, settings_.public_host, settings_.public_port);
   const bool named = fields && fields->contains("productKey") && fields->contains("deviceName");
   if (!named || place.host.empty()) return refuse(auth::malformed(call.service), call);

@@ -20,6 +20,8 @@ namespace {
 using Fields = std::map<std::string, std::string, std::less<>>;
 
 constexpr std::string_view kLoginPath = "/auth";
+constexpr std::string_view kRegisterPath = "/auth/register/device";
+constexpr std::string_view kBootstrapPath = "/auth/bootstrap";
 constexpr const char* kRule =
     "Sort the names of all fields but sign, signmethod and version (and resources, where /auth/devicename is asked), "
     "and "
@@ -247,12 +249,15 @@ class Search {
 
 std::vector<Mistake> explain_fields(const Case& patient) {
   const Fields fields = fields_of(patient);
+  const std::string& path = patient.attempt.http->path;
+  const bool registers = path == kRegisterPath;
+  std::vector<std::string> needed{"productKey", "deviceName"};
+  if (path != kBootstrapPath) needed.insert(needed.end(), {registers ? "random" : "clientId", "sign"});
   std::string missing;
-  const bool registers = patient.attempt.client_id.find("authType=register") != std::string::npos;
-  for (const char* const name : {"productKey", "deviceName", registers ? "random" : "clientId"}) {
-    if (value(fields, name).empty()) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  for (const std::string& name : needed) {
+    const bool empty = name == "sign" ? patient.attempt.password.empty() : value(fields, name).empty();
+    if (empty) missing += (missing.empty() ? "" : ", ") + name;
   }
-  if (patient.attempt.password.empty()) missing += (missing.empty() ? "" : ", ") + std::string("sign");
   if (!missing.empty()) {
     return {{"fields-missing", fmt::format("The request lacks these fields, or they are empty: {}.", missing),
              "Send them, spelled exactly like this."}};
@@ -261,6 +266,11 @@ std::vector<Mistake> explain_fields(const Case& patient) {
   if (!method.empty() && !crypto::parse_hmac_method(method)) {
     return {{"signmethod-unknown", fmt::format("{} is no method that devices sign with.", base::printable(method, 48)),
              "Use hmacmd5, hmacsha1 or hmacsha256."}};
+  }
+  if (path != kLoginPath) {
+    return {{"field-malformed",
+             "A field is longer than any of its kind, or the header Host, which the answer would name, is no host.",
+             "Send what the device is called, and ask the server by its name; or set server.public_host."}};
   }
   return {{"field-malformed", "A field is longer than any of its kind, or the timestamp is no whole number.",
            "Send the timestamp as milliseconds since 1970, in digits alone."}};

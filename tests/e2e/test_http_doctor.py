@@ -178,6 +178,14 @@ def test_registration_in_the_words_of_its_request(server):
     assert findings(server, "a1HttpReg", "made")[0]["diagnosis"]["name"] == "fields-missing"
 
 
+def test_bootstrap(server):
+    device = server.device()
+    assert post_form(server, "/auth/bootstrap", {"deviceName": device.device_name}).code == 460
+    row, = server.json("device", "log", "--strangers", "--device-name", device.device_name)
+    assert (row["name"], row["facts"]) == ("http-parameter", "POST /auth/bootstrap")
+    assert row["diagnosis"]["name"] == "fields-missing" and "productKey" in row["diagnosis"]["text"]
+
+
 def test_tokens(server):
     device = server.device()
     token = login(server, device)

@@ -645,6 +645,24 @@ TEST(DiagnoseHttp, SpeaksOfRequests) {
   }
 }
 
+TEST(DiagnoseHttp, KnowsWhatEachServiceNeeds) {
+  Patient patient;
+  asks(patient, kLogin);
+  patient.refusal = "http-parameter";
+  patient.attempt.password.clear();
+  patient.attempt.http->fields.clear();
+  const auto said = [&](const char* path) {
+    patient.attempt.http->path = path;
+    return patient.diagnosis().text;
+  };
+  EXPECT_NE(said("/auth").find(": productKey, deviceName, clientId, sign."), std::string::npos);
+  EXPECT_NE(said("/auth/devicename").find(": productKey, deviceName, clientId, sign."), std::string::npos);
+  EXPECT_NE(said("/auth/register/device").find(": productKey, deviceName, random, sign."), std::string::npos);
+  EXPECT_NE(said("/auth/bootstrap").find(": productKey, deviceName."), std::string::npos);
+  patient.attempt.http->fields = {{"deviceName", kDn}, {"productKey", kPk}};
+  EXPECT_NE(said("/auth/bootstrap").find("Host"), std::string::npos);
+}
+
 TEST(DiagnoseHttp, KnowsWhatPreauthenticationLeavesOut) {
   Patient patient;
   asks(patient, kLogin, "nobody has this secret", {{"resources", "mqtt"}});
