@@ -73,7 +73,7 @@ function topicsOfHolder({ who, ...device }: Holder, product: Product): Suggestio
 }
 
 // 'all:shop/#' as the API writes it.
-export function topicsOfAccount(permissions: string[]): Suggestions {
+function topicsOfAccount(permissions: string[]): Suggestions {
   const filterOf = (without: string) =>
     permissions.find((one) => !one.startsWith(without))?.replace(/^\w+:/, '') ?? '#';
   return { filter: filterOf('pub:'), topic: filterOf('sub:').replaceAll('#', 'hello').replaceAll('+', 'hello') };

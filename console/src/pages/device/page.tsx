@@ -35,7 +35,7 @@ export function DevicePage({ pk, dn }: { pk: string; dn: string }) {
       heading={
         <span class="heading-row">
           <bdi>{dn}</bdi>
-          {device && <StatusBadge status={device.status} />}
+          <span role="status">{device && <StatusBadge status={device.status} />}</span>
         </span>
       }
       lead={device?.nickname ? <bdi>{device.nickname}</bdi> : undefined}
