@@ -11,7 +11,7 @@
 // seen (Last-Event-ID), without loss and without repeating, as far as one page reaches; all else is not repeated: after
 // a gap or a reconnect the reader asks anew.
 //
-// note_device() and note_changes() may be called on any thread, the rest on the main loop, but for open(), on any loop.
+// note_device() and note_changes() may be called on any thread, open() on any loop, the rest on the main loop.
 #pragma once
 
 #include <atomic>
