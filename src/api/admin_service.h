@@ -4,9 +4,9 @@
 // when reads_only() says so), and the command line runs it in its own process when no server is running; both give the
 // same answers. Thread-safe as long as the Registry is. Who calls is found out before it; what that caller may do is
 // decided here.
-// All addresses, their parameters, answers and errors are described in openapi.json, which tests hold against the table of
-// admin_service.cc. Each has the least role that may use it; one without is for administrators. Accounts may care for
-// their own tickets. Viewers get no secrets, operators none of products.
+// All addresses, their parameters, answers and errors are described in openapi.json, which tests hold against the table
+// of admin_service.cc. Each has the least role that may use it; one without is for administrators. Accounts may care
+// for their own tickets. Viewers get no secrets, operators none of products.
 //
 // A password that is left out is generated and stands in the answer to this one request; otherwise neither passwords
 // nor their hashes are ever answered. Hashing a password takes tens of milliseconds. A list holds secrets only with
