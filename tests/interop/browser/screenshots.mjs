@@ -21,6 +21,7 @@ const pages = {
   'new-device': ['devices', openDialog],
   'devices-none': ['devices?q=no-such-device', empty],
   import: 'devices/import',
+  'import-checked': ['devices/import', chooseFile],
   'device-refused': broken,
   'device-refused-log': `${broken}?tab=log`,
   'device-connect': device,
@@ -50,6 +51,14 @@ async function drawn(page) {
 
 async function empty(page) {
   await page.locator('.empty').waitFor();
+}
+
+async function chooseFile(page) {
+  const rows = ['front', 'back', 'no such name'].map((name) => `a1door,${name},${'0123456789abcdef'.repeat(2)}`);
+  const buffer = Buffer.from(['ProductKey,DeviceName,DeviceSecret', ...rows, ''].join('\r\n'));
+  await page.locator('input[type=file]').setInputFiles({ name: 'doors.csv', mimeType: 'text/csv', buffer });
+  await page.locator('main .button.primary').waitFor();
+  await page.locator('main summary').click();
 }
 
 async function tryIt(page) {
