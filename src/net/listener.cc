@@ -36,6 +36,10 @@ base::Error bind_error(const SocketAddress& address) {
   return {base::Errc::kIo, text};
 }
 
+UniqueFd open_reserve() {
+  return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
 bool set_flag(int fd, int level, int option) {
   const int on = 1;
   return ::setsockopt(fd, level, option, &on, sizeof on) == 0;
@@ -80,7 +84,7 @@ base::Result<SocketAddress> bound_address(const UniqueFd& fd) {
 Listener::Listener(Loop& loop, UniqueFd fd, OnAccept on_accept)
     : loop_(loop),
       fd_(std::move(fd)),
-      reserve_(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
+      reserve_(open_reserve()),
       on_accept_(std::move(on_accept)) {}
 
 Listener::~Listener() {
@@ -98,6 +102,8 @@ void Listener::stop() {
 }
 
 void Listener::on_ready(std::uint32_t) {
+  // Another thread may have been quicker when it was given up last.
+  if (!reserve_) reserve_ = open_reserve();
   for (int i = 0; i < kMaxAcceptsPerTurn && fd_; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
@@ -122,7 +128,7 @@ void Listener::shed_one() {
   reserve_.reset();
   UniqueFd refused(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   refused.reset();
-  reserve_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  reserve_ = open_reserve();
 }
 
 }  // namespace mooring::net
