@@ -82,10 +82,7 @@ base::Result<SocketAddress> bound_address(const UniqueFd& fd) {
 }
 
 Listener::Listener(Loop& loop, UniqueFd fd, OnAccept on_accept)
-    : loop_(loop),
-      fd_(std::move(fd)),
-      reserve_(open_reserve()),
-      on_accept_(std::move(on_accept)) {}
+    : loop_(loop), fd_(std::move(fd)), reserve_(open_reserve()), on_accept_(std::move(on_accept)) {}
 
 Listener::~Listener() {
   stop();
