@@ -171,7 +171,8 @@ void ApiDoor::admit(http::Request request, api::Caller caller, std::optional<api
     auto may_go_on = validity_of(request, source);
     live_->handle(request, caller, std::move(may_go_on), source, std::move(respond));
   } else {
-    run(std::move(request), std::move(caller), *source.executor, std::move(respond));
+    auto may_go_on = validity_of(request, source);
+    run(std::move(request), std::move(caller), std::move(may_go_on), *source.executor, std::move(respond));
   }
 }
 
@@ -270,11 +271,12 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
       });
 }
 
-void ApiDoor::run(http::Request request, api::Caller caller, base::Executor& executor, http::Respond respond) {
+void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool()> may_go_on,
+                  base::Executor& executor, http::Respond respond) {
   const bool reads_only = api::AdminService::reads_only(request.method);
   auto operation = [this, request = std::move(request), caller = std::move(caller),
-                    settings = settings()](registry::Registry& registry) {
-    // The password may have changed since it was checked; this thread makes the changes, so now it cannot.
+                    may_go_on = std::move(may_go_on), settings = settings()](registry::Registry& registry) {
+    // What let the caller in may have ended while the request waited; this thread makes the changes, so now it cannot.
     if (caller.is_account()) {
       const auto account = registry.find_account(caller.account);
       if (!account) return base::Result<api::AdminResponse>(tl::unexpected(account.error()));
@@ -282,6 +284,9 @@ void ApiDoor::run(http::Request request, api::Caller caller, base::Executor& exe
         return base::Result<api::AdminResponse>(
             api::AdminResponse{401, R"({"error":{"code":"unauthorized","message":"user name or password is wrong"}})"});
       }
+    } else if (!may_go_on()) {
+      return base::Result<api::AdminResponse>(
+          api::AdminResponse{401, R"({"error":{"code":"unauthorized","message":"the session or token has ended"}})"});
     }
     api::AdminService service(registry, &sessions_, settings, diagnostics_, {&people_->book(), platform_});
     return base::Result<api::AdminResponse>(service.handle(request.method, request.target, request.body, caller));

@@ -64,7 +64,8 @@ class ApiDoor {
                       http::Respond respond);
   // `who`: the name of an account; empty when there is none.
   http::Response wrong(const http::RequestSource& source, std::string_view who, std::string_view message);
-  void run(http::Request request, api::Caller caller, base::Executor& executor, http::Respond respond);
+  void run(http::Request request, api::Caller caller, std::function<bool()> may_go_on, base::Executor& executor,
+           http::Respond respond);
   api::AdminSettings settings() const;
 
   registry::RegistryService& registry_;

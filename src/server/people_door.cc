@@ -283,55 +283,59 @@ void PeopleDoor::wrong(Attempt& attempt) {
   attempt.respond(http::error_response(401, "unauthorized", "user name or password is wrong"));
 }
 
+// While the password waited to be compared the user may have been deleted, demoted or given another one. The thread that
+// makes such changes, and tells of them, looks again, and opens the session there: no change falls in between.
 void PeopleDoor::right(std::shared_ptr<Attempt> attempt, const registry::User& user) {
-  guard_.succeeded(attempt->who(), clock_.mono_ms());
-  if (attempt->new_password.empty()) {
-    registry_.run<std::monostate>(
-        [name = user.name, now = clock_.wall_ms()](registry::Registry& registry) -> base::Result<std::monostate> {
-          if (auto done = registry.note_sign_in(name, now); !done) return tl::unexpected(done.error());
-          return std::monostate();
-        },
-        *attempt->source.executor, [](const base::Result<std::monostate>&) {});
-    signed_in(*attempt, user);
-    return;
-  }
-  registry_.run<registry::User>(
-      [attempt, seen = user.password_hash](registry::Registry& registry) -> base::Result<registry::User> {
-        // Somebody else may have changed it while it was compared; this thread makes the changes.
-        const auto now = registry.find_user(attempt->user);
-        if (!now) return tl::unexpected(now.error());
-        if (!*now || (*now)->password_hash != seen) {
-          return base::fail(base::Errc::kConflict, "the password was changed meanwhile");
-        }
-        auto hash = crypto::hash_password(attempt->new_password);
-        if (!hash) return tl::unexpected(hash.error());
-        registry::UserChange change;
-        change.password_hash = std::move(*hash);
-        change.must_change_password = false;
-        return registry.update_user(attempt->user, change);
-      },
+  registry_.run<api::SessionBook::Opened>(
+      [this, attempt, seen = user.password_hash](registry::Registry& registry) { return open(registry, *attempt, seen); },
       *attempt->source.executor,
-      [this, attempt](const base::Result<registry::User>& changed) {
-        if (changed) {
-          signed_in(*attempt, *changed);
+      [this, attempt](const base::Result<api::SessionBook::Opened>& opened) {
+        if (opened) {
+          signed_in(*attempt, *opened);
+        } else if (opened.error().code != base::Errc::kConflict) {
+          attempt->respond(http::error_response(503, "unavailable", opened.error().message));
+        } else if (attempt->new_password.empty()) {
+          wrong(*attempt);
         } else {
-          const bool conflict = changed.error().code == base::Errc::kConflict;
-          attempt->respond(http::error_response(conflict ? 409 : 503, conflict ? "version_conflict" : "unavailable",
-                                                changed.error().message));
+          attempt->respond(http::error_response(409, "version_conflict", opened.error().message));
         }
       });
 }
 
-void PeopleDoor::signed_in(Attempt& attempt, const registry::User& user) {
+// On the registry's writer thread. kConflict: the password is no longer that of the user.
+base::Result<api::SessionBook::Opened> PeopleDoor::open(registry::Registry& registry, const Attempt& attempt,
+                                                        const std::string& seen_hash) {
+  auto user = registry.find_user(attempt.user);
+  if (!user) return tl::unexpected(user.error());
+  if (!*user || (*user)->password_hash != seen_hash) {
+    return base::fail(base::Errc::kConflict, "the password was changed meanwhile");
+  }
+  if (attempt.new_password.empty()) {
+    if (auto noted = registry.note_sign_in(attempt.user, clock_.wall_ms()); !noted) {
+      base::log_warn("api", "the time of a sign-in was not noted: {}", noted.error().message);
+    }
+    return book_.open(**user);
+  }
+  auto hash = crypto::hash_password(attempt.new_password);
+  if (!hash) return tl::unexpected(hash.error());
+  registry::UserChange change;
+  change.password_hash = std::move(*hash);
+  change.must_change_password = false;
+  const auto changed = registry.update_user(attempt.user, change);
+  if (!changed) return tl::unexpected(changed.error());
+  return book_.open(*changed);
+}
+
+void PeopleDoor::signed_in(Attempt& attempt, const api::SessionBook::Opened& opened) {
+  guard_.succeeded(attempt.who(), clock_.mono_ms());
   note(attempt, 200);
   if (!attempt.replaces.empty()) book_.close(attempt.replaces);
-  const api::SessionBook::Opened opened = book_.open(user);
-  api::Caller caller = api::Caller::of_user(user.name, user.role);
+  api::Caller caller = api::Caller::of_user(opened.view.user, opened.view.role);
   caller.address = attempt.source.address;
   http::Response response = json(shown(caller, &opened.view, book_.times().idle_s));
   response.fields.push_back(set_session(opened.secret, book_.times().max_s, attempt.source.tls));
   response.fields.push_back(set_cookie(
-      kBrowserCookie, api::make_known_browser(browser_key_, user.name, clock_.wall_ms(), crypto::system_random()),
+      kBrowserCookie, api::make_known_browser(browser_key_, attempt.user, clock_.wall_ms(), crypto::system_random()),
       kSessionPath, api::kKnownBrowserForS, attempt.source.tls));
   attempt.respond(response);
 }

@@ -1,8 +1,9 @@
 // PeopleDoor: signing in to the console, and what belongs to it: /api/v1/session and /api/v1/session/password.
 //
-//   POST   session           {user, password}: the session's cookie, and the session as it is shown; ends the one
-//   before GET    session           who is signed in DELETE session           signs out POST   session/password
-//   {current, new}: ends the user's other sessions
+//   POST   session            {user, password}: the cookie and the session as it is shown; ends the session before
+//   GET    session            who is signed in
+//   DELETE session            signs out
+//   POST   session/password   {current, new}: ends the user's other sessions
 //
 // Passwords are hashed and compared on the password thread; guessing is slowed down by SignInGuard, which knows the
 // browsers in which somebody signed in by a second cookie, mooring_browser. A page of another
@@ -56,7 +57,9 @@ class PeopleDoor {
   void compare(std::shared_ptr<Attempt> attempt, std::optional<registry::User> user);
   void right(std::shared_ptr<Attempt> attempt, const registry::User& user);
   void wrong(Attempt& attempt);
-  void signed_in(Attempt& attempt, const registry::User& user);
+  base::Result<api::SessionBook::Opened> open(registry::Registry& registry, const Attempt& attempt,
+                                              const std::string& seen_hash);
+  void signed_in(Attempt& attempt, const api::SessionBook::Opened& opened);
   std::string browser_of(const http::Request& request, std::string_view user) const;
   bool admit_failure(registry::AuditEntry& entry);
   void note(const Attempt& attempt, int status);

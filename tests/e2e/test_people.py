@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 import time
 
 import pytest
@@ -147,6 +148,46 @@ def test_the_only_administrator_stays_one(server):
     for method, body in (("DELETE", None), ("PATCH", {"role": "viewer"})):
         status, answer = server.admin.ask(method, "users/admin", body)
         assert (status, answer["error"]["code"]) == (400, "invalid") and "only administrator" in answer["error"]["message"]
+
+
+def test_what_changes_while_a_password_waits_counts_for_the_session(make_server):
+    server = make_server({"listener.trusted_proxies": '["127.0.0.1"]'}, devices=0)
+    server.admin = signed_in(server, PASSWORD)
+    make_user(server, "deleted", "admin")
+    make_user(server, "demoted", "admin")
+    make_user(server, "reset", "admin")
+
+    def guess(i):
+        server.http("/api/v1/session", "POST", body=json.dumps({"user": f"u{i}", "password": "x" * 12}).encode(),
+                    headers=[f"X-Forwarded-For: 198.51.100.{i}", "X-Forwarded-Proto: https"])
+
+        answered.set()
+
+    answered = threading.Event()
+    people = {name: Person(server) for name in ("deleted", "demoted", "reset")}
+    answers = {}
+
+    def sign_in(name):
+        answers[name] = people[name].sign_in(name, PASSWORD)
+
+    threads = [threading.Thread(target=guess, args=(i,)) for i in range(40)]
+    for thread in threads:
+        thread.start()
+    waiting = [threading.Thread(target=sign_in, args=(name,)) for name in people]
+    assert answered.wait(30)  # the others wait: passwords are compared one by one
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.2)  # nothing tells that they wait as well
+    assert server.admin.ask("DELETE", "users/deleted")[0] == 200
+    assert server.admin.ask("PATCH", "users/demoted", {"role": "viewer"})[0] == 200
+    assert server.admin.ask("PATCH", "users/reset", {"password": "quite another one"})[0] == 200
+    for thread in threads + waiting:
+        thread.join()
+    # Whoever was faster than the change has lost the session by it.
+    assert people["deleted"].ask("GET", "users")[0] == 401, answers
+    assert people["reset"].ask("GET", "users")[0] == 401, answers
+    assert people["demoted"].ask("GET", "users")[0] in (401, 403), answers
+    assert answers["demoted"][1].get("role") != "admin" or people["demoted"].ask("GET", "session")[0] == 401
 
 
 def test_guessing_is_slowed_down_and_does_not_tell_who_exists(make_server):
