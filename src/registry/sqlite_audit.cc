@@ -1,6 +1,8 @@
 // The record of who changed what, in the SQLite registry.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "registry/sqlite_registry_impl.h"
 
 namespace mooring::registry {
@@ -8,6 +10,7 @@ namespace {
 
 constexpr std::string_view kColumns = "id, at_ms, actor, role, address, action, target, status, before, after";
 constexpr std::int64_t kTrimAtOnce = 1000;  // so that a smaller bound does not make one change slow
+constexpr int kFirstRefusal = 400;          // of the statuses of HTTP
 
 AuditEntry entry_of(const Query& row) {
   AuditEntry entry;
@@ -33,12 +36,19 @@ base::Result<> check_entry(const AuditEntry& entry) {
   return {};
 }
 
-void trim(SqliteConnection& connection, const AuditBounds& bounds, base::WallMs now_ms) {
-  if (bounds.entries != 0) {
+std::uint64_t entries_max(const AuditBounds& bounds, bool refused) {
+  if (!refused) return bounds.entries;
+  return bounds.entries == 0 ? kAuditRefusalsMax : std::max<std::uint64_t>(bounds.entries / 10, 1);
+}
+
+// `number`: of the newest entry of its kind.
+void trim(SqliteConnection& connection, bool refused, std::int64_t number, const AuditBounds& bounds,
+          base::WallMs now_ms) {
+  if (const std::uint64_t most = entries_max(bounds, refused); most != 0) {
     Query(connection,
-          "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1 "
-          "ORDER BY id LIMIT ?2)",
-          bounds.entries, kTrimAtOnce)
+          "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE refused = ?1 AND number <= ?2 "
+          "ORDER BY number LIMIT ?3)",
+          refused, number - static_cast<std::int64_t>(most), kTrimAtOnce)
         .run();
   }
   if (bounds.age_s != 0) {
@@ -54,13 +64,17 @@ base::Result<> SqliteRegistry::record_audit(const AuditEntry& entry, const Audit
   if (auto ok = check_entry(entry); !ok) return ok;
   return change(true, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
     const base::WallMs now = clock_.wall_ms();
+    const bool refused = entry.status >= kFirstRefusal;
+    Query newest(connection, "SELECT coalesce(max(number), 0) FROM audit WHERE refused = ?", refused);
+    newest.step();
+    const std::int64_t number = newest.integer(0) + 1;
     Query(connection,
-          "INSERT INTO audit (at_ms, actor, role, address, action, target, status, before, after) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          "INSERT INTO audit (at_ms, actor, role, address, action, target, status, before, after, refused, number) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
           now, entry.actor, entry.role, entry.address, entry.action, entry.target, entry.status, entry.before,
-          entry.after)
+          entry.after, refused, number)
         .run();
-    trim(connection, bounds, now);
+    trim(connection, refused, number, bounds, now);
     return {};
   });
 }

@@ -227,6 +227,15 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_age ON audit (at_ms);
 )sql",
+    // What was refused counts apart, for strangers can make any number of it; `number` is the entry's among its kind.
+    R"sql(
+ALTER TABLE audit ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE audit ADD COLUMN number  INTEGER NOT NULL DEFAULT 0;
+UPDATE audit SET refused = status >= 400, number = kind.number
+  FROM (SELECT id, row_number() OVER (PARTITION BY status >= 400 ORDER BY id) AS number FROM audit) AS kind
+  WHERE audit.id = kind.id;
+CREATE INDEX audit_number ON audit (refused, number);
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

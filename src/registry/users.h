@@ -17,6 +17,7 @@ namespace mooring::registry {
 
 inline constexpr std::size_t kUsersMax = 1000;
 inline constexpr std::size_t kAuditRowsMax = 1000;           // of one list call
+inline constexpr std::uint64_t kAuditRefusalsMax = 10'000;   // that are kept when entries have no bound
 inline constexpr std::size_t kAuditTextBytesMax = 8 * 1024;  // of each text of an entry; longer ones are refused
 
 struct User {
@@ -70,6 +71,8 @@ struct AuditEntry {
   std::string after;
 };
 
+// What was refused (a status from 400 on) strangers can make any number of: a tenth of `entries` is kept of it, and it
+// pushes out nothing else.
 struct AuditBounds {
   std::uint64_t entries = 100'000;
   std::uint64_t age_s = 365ULL * 86'400;  // 0 = no limit, as the field above

@@ -241,7 +241,7 @@ void PeopleDoor::check(std::shared_ptr<Attempt> attempt) {
   }
   if (!registry::check_account_name(attempt->user) || attempt->password.empty() ||
       attempt->password.size() > api::kUserPasswordBytesMax) {
-    wrong(*attempt);
+    wrong(*attempt, Named::kImpossible);
     return;
   }
   registry_.run_read<std::optional<registry::User>>(
@@ -259,9 +259,10 @@ void PeopleDoor::check(std::shared_ptr<Attempt> attempt) {
 // Somebody who does not exist costs as much as a wrong password.
 void PeopleDoor::compare(std::shared_ptr<Attempt> attempt, std::optional<registry::User> user) {
   const std::string hash = user ? user->password_hash : std::string();
+  const Named named = user ? Named::kUser : Named::kNobody;
   const bool taken = passwords_.check(
       hash, attempt->password, {attempt->source.address, "user " + attempt->user}, *attempt->source.executor,
-      [this, attempt, user = std::move(user)](const gateway::PasswordChecker::Answer& answer) {
+      [this, attempt, named, user = std::move(user)](const gateway::PasswordChecker::Answer& answer) {
         using Verdict = gateway::PasswordChecker::Verdict;
         if (answer.verdict == Verdict::kRight) {
           right(attempt, *user);
@@ -270,16 +271,17 @@ void PeopleDoor::compare(std::shared_ptr<Attempt> attempt, std::optional<registr
         } else if (answer.verdict == Verdict::kTooLate) {
           attempt->respond(http::error_response(503, "unavailable", "too busy to check a password"));
         } else {
-          wrong(*attempt);
+          wrong(*attempt, named);
         }
       });
   if (!taken) attempt->respond(http::error_response(503, "unavailable", "too busy to check a password"));
 }
 
-void PeopleDoor::wrong(Attempt& attempt) {
-  base::log_info("api", "sign-in of '{}' from {} refused: wrong name or password", base::printable(attempt.user, 64),
-                 attempt.source.address);
-  note(attempt, 401);
+// People type their password where the name belongs, now and then: it is written down only if somebody has that name.
+void PeopleDoor::wrong(Attempt& attempt, Named named) {
+  base::log_info("api", "sign-in of {} from {} refused: wrong name or password",
+                 named == Named::kUser ? "'" + attempt.user + "'" : "an unknown user", attempt.source.address);
+  if (named != Named::kImpossible) note(attempt, named == Named::kUser ? "user " + attempt.user : "unknown user", 401);
   attempt.respond(http::error_response(401, "unauthorized", "user name or password is wrong"));
 }
 
@@ -295,7 +297,7 @@ void PeopleDoor::right(std::shared_ptr<Attempt> attempt, const registry::User& u
         } else if (opened.error().code != base::Errc::kConflict) {
           attempt->respond(http::error_response(503, "unavailable", opened.error().message));
         } else if (attempt->new_password.empty()) {
-          wrong(*attempt);
+          wrong(*attempt, Named::kUser);
         } else {
           attempt->respond(http::error_response(409, "version_conflict", opened.error().message));
         }
@@ -328,7 +330,7 @@ base::Result<api::SessionBook::Opened> PeopleDoor::open(registry::Registry& regi
 
 void PeopleDoor::signed_in(Attempt& attempt, const api::SessionBook::Opened& opened) {
   guard_.succeeded(attempt.who(), clock_.mono_ms());
-  note(attempt, 200);
+  note(attempt, "user " + attempt.user, 200);
   if (!attempt.replaces.empty()) book_.close(attempt.replaces);
   api::Caller caller = api::Caller::of_user(opened.view.user, opened.view.role);
   caller.address = attempt.source.address;
@@ -364,9 +366,9 @@ bool PeopleDoor::admit_failure(registry::AuditEntry& entry) {
 }
 
 // Into the audit log, without waiting for it.
-void PeopleDoor::note(const Attempt& attempt, int status) {
+void PeopleDoor::note(const Attempt& attempt, std::string actor, int status) {
   registry::AuditEntry entry;
-  entry.actor = "user " + base::printable(attempt.user, 64);
+  entry.actor = std::move(actor);
   entry.address = attempt.source.address;
   entry.action = attempt.new_password.empty() ? "POST session" : "POST session/password";
   entry.target = attempt.new_password.empty() ? "session" : "session/password";

@@ -56,13 +56,14 @@ class PeopleDoor {
   void check(std::shared_ptr<Attempt> attempt);
   void compare(std::shared_ptr<Attempt> attempt, std::optional<registry::User> user);
   void right(std::shared_ptr<Attempt> attempt, const registry::User& user);
-  void wrong(Attempt& attempt);
+  enum class Named { kUser, kNobody, kImpossible };  // by the name that was given
+  void wrong(Attempt& attempt, Named named);
   base::Result<api::SessionBook::Opened> open(registry::Registry& registry, const Attempt& attempt,
                                               const std::string& seen_hash);
   void signed_in(Attempt& attempt, const api::SessionBook::Opened& opened);
   std::string browser_of(const http::Request& request, std::string_view user) const;
   bool admit_failure(registry::AuditEntry& entry);
-  void note(const Attempt& attempt, int status);
+  void note(const Attempt& attempt, std::string actor, int status);
   registry::AuditBounds audit_bounds() const;
 
   registry::RegistryService& registry_;

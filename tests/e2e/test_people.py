@@ -239,14 +239,27 @@ def test_nobody_is_kept_out_of_a_browser_in_which_they_signed_in(make_server):
 def test_failed_sign_ins_do_not_fill_the_audit_log(make_server):
     server = make_server({"listener.trusted_proxies": '["127.0.0.1"]'}, devices=0)
     admin = signed_in(server, PASSWORD)
-    # As from everywhere: a proxy that is trusted says so. Such a name cannot be, so that no password is compared.
-    for i in range(80):
+
+    def refused(i, user):
+        # As from everywhere: a proxy that is trusted says so.
         answer = server.http("/api/v1/session", "POST",
                              headers=[f"X-Forwarded-For: 198.51.100.{i}", "X-Forwarded-Proto: https"],
-                             body=json.dumps({"user": f"?{i}", "password": "x" * 10}).encode())
+                             body=json.dumps({"user": user, "password": "x" * 10}).encode())
         assert answer.status == 401
-    found = admin.ask("GET", "audit?target=session&limit=500")[1]["items"]
-    assert 40 <= sum(entry["status"] == 401 for entry in found) <= 60
+
+    def entries():
+        found = admin.ask("GET", "audit?target=session&limit=500")[1]["items"]
+        return [entry for entry in found if entry["status"] == 401]
+
+    for i in range(20):  # such a name cannot be, so that no password is compared
+        refused(i, f"Typed?Secret{i}")
+    for i in range(70):
+        refused(100 + i, f"TypedSecret{i}")
+    refused(200, "admin")
+    server.wait_log("sign-in of 'admin'")
+    found = entries()
+    assert 40 <= len(found) <= 60 and {entry["actor"] for entry in found} == {"unknown user"}
+    assert "Secret" not in server.log() and "Secret" not in json.dumps(found)
 
 
 SECRETS = {"password": "Secret-Password-1", "deviceSecret": "SecretDevice0001", "productSecret": "SecretProduct001"}

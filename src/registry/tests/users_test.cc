@@ -90,5 +90,23 @@ TEST_F(UsersTest, the_audit_log_pages_from_the_newest_and_drops_the_oldest) {
   EXPECT_FALSE(registry->record_audit(large, {}));
 }
 
+TEST_F(UsersTest, refusals_push_no_change_out_of_the_audit_log) {
+  AuditEntry change, refusal;
+  change.target = "products/a";
+  change.status = 200;
+  refusal.target = "session";
+  refusal.status = 401;
+  const auto count = [&](std::string target) {
+    return registry->list_audit({.target_prefix = std::move(target), .limit = kAuditRowsMax})->size();
+  };
+  for (int i = 0; i < 15; ++i) ASSERT_TRUE(registry->record_audit(change, {20, 0}));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(registry->record_audit(refusal, {20, 0}));
+  EXPECT_EQ(count("products"), 15U);
+  EXPECT_EQ(count("session"), 2U);
+  for (int i = 0; i < 15; ++i) ASSERT_TRUE(registry->record_audit(change, {20, 0}));
+  EXPECT_EQ(count("products"), 20U);
+  EXPECT_EQ(count("session"), 2U);
+}
+
 }  // namespace
 }  // namespace mooring::registry
