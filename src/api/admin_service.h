@@ -1,6 +1,6 @@
 // AdminService: the admin API under /api/v1 as a function from request to response, without a socket.
 //
-// It blocks on the registry, so the server runs it on a registry thread (RegistryService::run for changes, run_read
+// It blocks on the registry, so the server runs it on a registry thread (RegistryService::run for changes, run_report
 // when reads_only() says so), and the command line runs it in its own process when no server is running; both give the
 // same answers. Thread-safe as long as the Registry is. Who calls is found out before it; what that caller may do is
 // decided here.

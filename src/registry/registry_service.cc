@@ -30,9 +30,21 @@ struct RegistryService::Impl {
 
   Impl(std::unique_ptr<Registry> owned, const ServiceOptions& chosen) : registry(std::move(owned)), options(chosen) {}
 
+  // What waits for one kind of thread.
+  struct Queue {
+    std::condition_variable wanted;
+    std::deque<Job> jobs;
+  };
+
+  Queue& queue_of(Lane lane) { return lane == Lane::kRead ? reads : lane == Lane::kReport ? reports : writes; }
+  std::size_t most_of(Lane lane) const {
+    return lane == Lane::kRead     ? options.lookups_max
+           : lane == Lane::kReport ? options.reports_max
+                                   : options.changes_max;
+  }
   bool enqueue(Lane lane, Job& job);
   bool add_presence(PresenceEvent event);
-  void read_loop();
+  void read_loop(Queue& queue);
   void write_loop();
   bool wait_for_writing(std::unique_lock<std::mutex>& lock);
   std::vector<PresenceEvent> take_presence();
@@ -44,10 +56,9 @@ struct RegistryService::Impl {
   std::vector<ChangeListener> listeners;
 
   std::mutex mutex;  // of everything up to `stopping`
-  std::condition_variable read_wanted;
-  std::condition_variable write_wanted;
-  std::deque<Job> reads;
-  std::deque<Job> writes;
+  Queue reads;
+  Queue reports;
+  Queue writes;  // and presence
   std::deque<PresenceEvent> presence;
   SteadyTime presence_since;
   bool started = false;
@@ -64,18 +75,17 @@ struct RegistryService::Impl {
 };
 
 bool RegistryService::Impl::enqueue(Lane lane, Job& job) {
-  const bool reading = lane == Lane::kRead;
   base::Error why;
   {
     const std::lock_guard lock(mutex);
-    auto& queue = reading ? reads : writes;
+    Queue& queue = queue_of(lane);
     if (stopping) {
       why = stopped();
-    } else if (queue.size() >= (reading ? options.lookups_max : options.changes_max)) {
+    } else if (queue.jobs.size() >= most_of(lane)) {
       why = busy();
     } else {
-      queue.push_back(std::move(job));
-      (reading ? read_wanted : write_wanted).notify_one();
+      queue.jobs.push_back(std::move(job));
+      queue.wanted.notify_one();
       return true;
     }
   }
@@ -93,18 +103,18 @@ bool RegistryService::Impl::add_presence(PresenceEvent event) {
   if (presence.empty()) presence_since = std::chrono::steady_clock::now();
   presence.push_back(std::move(event));
   // The writer has to know of the first, to begin its wait, and of a full batch, to end it.
-  if (presence.size() == 1 || presence.size() == kPresenceBatchMax) write_wanted.notify_one();
+  if (presence.size() == 1 || presence.size() == kPresenceBatchMax) writes.wanted.notify_one();
   ++presence_events;
   return true;
 }
 
-void RegistryService::Impl::read_loop() {
+void RegistryService::Impl::read_loop(Queue& queue) {
   std::unique_lock lock(mutex);
   for (;;) {
-    read_wanted.wait(lock, [this] { return stopping || !reads.empty(); });
-    if (reads.empty()) return;
-    Job job = std::move(reads.front());
-    reads.pop_front();
+    queue.wanted.wait(lock, [&] { return stopping || !queue.jobs.empty(); });
+    if (queue.jobs.empty()) return;
+    Job job = std::move(queue.jobs.front());
+    queue.jobs.pop_front();
     lock.unlock();
     job(registry.get(), {});
     job = nullptr;
@@ -114,12 +124,12 @@ void RegistryService::Impl::read_loop() {
 
 // Waits until there is something to write; false: nothing left and stopping.
 bool RegistryService::Impl::wait_for_writing(std::unique_lock<std::mutex>& lock) {
-  const auto due_at_once = [this] { return stopping || !writes.empty() || presence.size() >= kPresenceBatchMax; };
+  const auto due_at_once = [this] { return stopping || !writes.jobs.empty() || presence.size() >= kPresenceBatchMax; };
   for (;;) {
-    if (due_at_once()) return !(writes.empty() && presence.empty());
+    if (due_at_once()) return !(writes.jobs.empty() && presence.empty());
     if (presence.empty()) {
-      write_wanted.wait(lock, [&] { return due_at_once() || !presence.empty(); });
-    } else if (!write_wanted.wait_until(lock, presence_since + std::chrono::milliseconds(options.presence_gather_ms),
+      writes.wanted.wait(lock, [&] { return due_at_once() || !presence.empty(); });
+    } else if (!writes.wanted.wait_until(lock, presence_since + std::chrono::milliseconds(options.presence_gather_ms),
                                         due_at_once)) {
       return true;
     }
@@ -149,9 +159,9 @@ void RegistryService::Impl::write_loop() {
   while (wait_for_writing(lock)) {
     const std::vector<PresenceEvent> events = take_presence();
     Job job;
-    if (!writes.empty()) {
-      job = std::move(writes.front());
-      writes.pop_front();
+    if (!writes.jobs.empty()) {
+      job = std::move(writes.jobs.front());
+      writes.jobs.pop_front();
     }
     lock.unlock();
     write_presence(events);
@@ -169,13 +179,13 @@ void RegistryService::Impl::stop() {
     stopping = true;
     // Without threads nobody will run what was queued.
     if (!started) {
-      left.swap(reads);
-      for (Job& job : writes) left.push_back(std::move(job));
-      writes.clear();
+      for (Queue* queue : {&reads, &reports, &writes}) {
+        for (Job& job : queue->jobs) left.push_back(std::move(job));
+        queue->jobs.clear();
+      }
     }
   }
-  read_wanted.notify_all();
-  write_wanted.notify_all();
+  for (Queue* queue : {&reads, &reports, &writes}) queue->wanted.notify_all();
   for (std::thread& thread : threads) thread.join();
   threads.clear();
   for (Job& job : left) job(nullptr, stopped());
@@ -206,8 +216,9 @@ void RegistryService::start() {
   }
   impl_->threads.emplace_back([impl = impl_.get()] { impl->write_loop(); });
   for (std::size_t i = 0; i < std::max<std::size_t>(impl_->options.reader_threads, 1); ++i) {
-    impl_->threads.emplace_back([impl = impl_.get()] { impl->read_loop(); });
+    impl_->threads.emplace_back([impl = impl_.get()] { impl->read_loop(impl->reads); });
   }
+  impl_->threads.emplace_back([impl = impl_.get()] { impl->read_loop(impl->reports); });
 }
 
 void RegistryService::stop() {
@@ -246,8 +257,15 @@ Registry& RegistryService::registry() {
 
 ServiceCounters RegistryService::counters() const {
   const std::lock_guard lock(impl_->mutex);
-  return {impl_->lookups,          impl_->refused,      impl_->presence_events, impl_->presence_batches,
-          impl_->presence_dropped, impl_->reads.size(), impl_->writes.size(),   impl_->presence.size()};
+  return {impl_->lookups,
+          impl_->refused,
+          impl_->presence_events,
+          impl_->presence_batches,
+          impl_->presence_dropped,
+          impl_->reads.jobs.size(),
+          impl_->reports.jobs.size(),
+          impl_->writes.jobs.size(),
+          impl_->presence.size()};
 }
 
 }  // namespace mooring::registry

@@ -1,6 +1,7 @@
 // RegistryService: the registry for event loops. Asks never block; answers come back as tasks on the asker's executor.
 //
-// It owns the Registry and its threads: one writer, which does every change in the order asked, and some readers. All
+// It owns the Registry and its threads: one writer, which does every change in the order asked, some readers, and one
+// for reports: whoever reads lists, or searches, or has a loop asked, does not keep those waiting who sign in. All
 // member functions may be called from any thread. Presence is gathered for a moment and written in batches, so a storm
 // of reconnects costs a few transactions; it is written in the order of the calls.
 // Every queue is bounded: what does not fit is answered with kUnavailable (or false), never dropped silently.
@@ -22,6 +23,7 @@ namespace mooring::registry {
 struct ServiceOptions {
   std::size_t reader_threads = 2;
   std::size_t lookups_max = 50'000;    // find_credential, find_account and read operations waiting
+  std::size_t reports_max = 64;        // reports waiting: seconds of work, more would be answered too late
   std::size_t changes_max = 1'000;     // write operations waiting
   std::size_t presence_max = 200'000;  // record_online and record_offline events waiting
   int presence_gather_ms = 20;         // how long an event may wait for company
@@ -35,6 +37,7 @@ struct ServiceCounters {
   std::uint64_t presence_batches = 0;
   std::uint64_t presence_dropped = 0;  // full, or the write failed
   std::size_t reads_waiting = 0;
+  std::size_t reports_waiting = 0;
   std::size_t writes_waiting = 0;
   std::size_t presence_waiting = 0;
 };
@@ -66,8 +69,8 @@ class RegistryService {
                      SdkFacts facts, std::string browser_origin = {});
   bool record_offline(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection);
 
-  // Runs `operation` (Result<T>(Registry&)) on the writer thread, or on a reader thread for run_read, which must only
-  // read; then `done` (void(Result<T>)) on `reply_to`.
+  // Runs `operation` (Result<T>(Registry&)) on the writer thread; for run_read, a quick look-up, on a reader thread; for
+  // run_report, whatever may take longer, on the thread for it. The last two must only read. Then `done` (void(Result<T>)) on `reply_to`.
   template <class T>
   void run(base::UniqueFunction<base::Result<T>(Registry&)> operation, base::Executor& reply_to,
            base::UniqueFunction<void(base::Result<T>)> done) {
@@ -78,13 +81,18 @@ class RegistryService {
                 base::UniqueFunction<void(base::Result<T>)> done) {
     submit(Lane::kRead, wrap<T>(std::move(operation), reply_to, std::move(done)));
   }
+  template <class T>
+  void run_report(base::UniqueFunction<base::Result<T>(Registry&)> operation, base::Executor& reply_to,
+                  base::UniqueFunction<void(base::Result<T>)> done) {
+    submit(Lane::kReport, wrap<T>(std::move(operation), reply_to, std::move(done)));
+  }
 
   // For start-up and tests, before start() or after stop().
   Registry& registry();
   ServiceCounters counters() const;
 
  private:
-  enum class Lane : std::uint8_t { kRead, kWrite };
+  enum class Lane : std::uint8_t { kRead, kReport, kWrite };
   // Called exactly once: with the registry, or with null and the reason why it was not run.
   using Job = base::UniqueFunction<void(Registry*, base::Error)>;
   struct Impl;

@@ -200,7 +200,7 @@ void ApiDoor::read_log(const base::DeviceKey& device, std::int64_t after_revisio
   std::string target = "/api/v1/products/" + api::percent_encoded(device.product_key) + "/devices/" +
                        api::percent_encoded(device.device_name) + "/log?after=" + std::to_string(after_revision);
   if (after_revision == 0) target += "&limit=1";  // where it ends is all that is asked
-  registry_.run_read<api::AdminResponse>(
+  registry_.run_report<api::AdminResponse>(
       [this, target = std::move(target), settings = settings()](registry::Registry& registry) {
         api::AdminService service(registry, &sessions_, settings, diagnostics_);
         const api::Caller viewer{registry::Role::kViewer, {}, {}, "live events"};
@@ -303,7 +303,7 @@ void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool(
     respond(response);
   };
   if (reads_only) {
-    registry_.run_read<api::AdminResponse>(std::move(operation), executor, std::move(done));
+    registry_.run_report<api::AdminResponse>(std::move(operation), executor, std::move(done));
   } else {
     registry_.run<api::AdminResponse>(std::move(operation), executor, std::move(done));
   }

@@ -120,6 +120,36 @@ TEST_F(ServiceTest, full_queues_answer_clearly) {
   EXPECT_EQ(errors.size(), 2U);
 }
 
+TEST_F(ServiceTest, who_signs_in_does_not_wait_behind_reports) {
+  ServiceOptions options;
+  options.reports_max = 2;
+  open(options);
+  service_->start();
+  std::promise<void> begun, enough;
+  int answered = 0, refused = 0;
+  const auto done = [&](const base::Result<int>& result) { ++(result ? answered : refused); };
+  service_->run_report<int>(
+      [&](Registry&) -> base::Result<int> {
+        begun.set_value();
+        enough.get_future().wait();
+        return 1;
+      },
+      inbox_, done);
+  begun.get_future().wait();  // it has left the queue
+  for (int i = 0; i < 3; ++i) service_->run_report<int>([](Registry&) { return base::Result<int>(1); }, inbox_, done);
+  EXPECT_TRUE(inbox_.run(1));
+  EXPECT_EQ(refused, 1) << "the queue is short";
+  bool found = false;
+  service_->find_credential({"pk", "dev1"}, inbox_, [&](base::Result<Credential> result) { found = result.has_value(); });
+  EXPECT_TRUE(inbox_.run(1));
+  EXPECT_TRUE(found);
+  EXPECT_EQ(answered, 0);
+  EXPECT_EQ(service_->counters().reports_waiting, 2U);
+  enough.set_value();
+  EXPECT_TRUE(inbox_.run(3));
+  EXPECT_EQ(answered, 3);
+}
+
 TEST_F(ServiceTest, after_stop_everything_is_unavailable) {
   open();
   service_->start();
