@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <map>
 #include <utility>
 
 #include "server/time_text.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr std::int64_t kBeatMs = 250;
 constexpr std::uint32_t kBeatsPerCheck = 20;    // of who may go on
 constexpr std::uint32_t kBeatsPerComment = 60;  // so that proxies keep the connection, and a dead peer shows
+constexpr std::size_t kPieceBytes = 16 * 1024;  // of events that go together: what is left out is little at a time
 
 std::string event_text(std::string_view name, std::string_view data) {
   return fmt::format("event: {}\ndata: {}\n\n", name, data);
@@ -60,6 +62,12 @@ std::vector<std::pair<std::int64_t, std::string>> log_events(const boost::json::
 
 }  // namespace
 
+// What goes to readers at once, and how many events are in it.
+struct EventHub::Piece {
+  std::string text;
+  std::uint64_t events = 0;
+};
+
 // Belongs to the loop of its connection, but for what is marked.
 class EventHub::Reader final : public http::ResponseStream, public std::enable_shared_from_this<Reader> {
  public:
@@ -80,19 +88,20 @@ class EventHub::Reader final : public http::ResponseStream, public std::enable_s
     hub_.forget(*this);
   }
 
-  // Any thread, as the next three.
-  void send(std::shared_ptr<const std::string> text) {
+  // Any thread, as the next four.
+  void send(std::shared_ptr<const Piece> piece) {
     if (posted_.load(std::memory_order_relaxed) >= kPostedMax) {
-      missed_.fetch_add(1, std::memory_order_relaxed);
+      miss(piece->events);
       return;
     }
     posted_.fetch_add(1, std::memory_order_relaxed);
-    executor_.post([self = shared_from_this(), text = std::move(text)] {
+    executor_.post([self = shared_from_this(), piece = std::move(piece)] {
       self->posted_.fetch_sub(1, std::memory_order_relaxed);
-      self->write(*text);
+      self->write(*piece);
     });
   }
   void miss(std::uint64_t events) { missed_.fetch_add(events, std::memory_order_relaxed); }
+  bool has_missed() const { return missed_.load(std::memory_order_relaxed) > 0; }
   void finish() {
     executor_.post([self = shared_from_this()] {
       if (self->sink_ != nullptr) self->sink_->finish();
@@ -133,23 +142,23 @@ class EventHub::Reader final : public http::ResponseStream, public std::enable_s
     const std::int64_t seen = log_revision.exchange(revision);
     if (seen < 0) {
       // What was there before is for the reader to ask, and it may have asked before the latest came.
-      if (const std::uint64_t early = log_early.exchange(0); early > 0) write(gap_text(early));
+      if (const std::uint64_t early = log_early.exchange(0); early > 0) write({gap_text(early), early});
       return;
     }
     // More than a page, or the log began anew.
-    if (page.as_object().contains("nextCursor") || seen > revision) write(gap_text(1));
-    for (const auto& [number, text] : log_events(page)) write(text);
+    if (page.as_object().contains("nextCursor") || seen > revision) write({gap_text(1), 1});
+    for (auto& [number, text] : log_events(page)) write({std::move(text), 1});
   }
-  void write(const std::string& text) {
+  void write(const Piece& piece) {
     if (sink_ == nullptr) return;
-    if (sink_->unsent_bytes() + text.size() > kUnsentBytesMax) {
-      missed_.fetch_add(1, std::memory_order_relaxed);
+    if (sink_->unsent_bytes() + piece.text.size() >= kUnsentBytesMax) {
+      miss(piece.events);
       return;
     }
     if (const std::uint64_t missed = missed_.exchange(0, std::memory_order_relaxed); missed > 0) {
       sink_->write(gap_text(missed));
     }
-    sink_->write(text);
+    if (!piece.text.empty()) sink_->write(piece.text);
   }
 
   const std::function<bool()> may_go_on_;
@@ -189,11 +198,11 @@ std::vector<std::shared_ptr<EventHub::Reader>> EventHub::readers() {
 }
 
 void EventHub::tell_statistics(const std::string& sample) {
-  std::shared_ptr<const std::string> text;
+  std::shared_ptr<const Piece> piece;
   for (const auto& reader : readers()) {
     if (!reader->wanted.statistics) continue;
-    if (text == nullptr) text = std::make_shared<const std::string>(event_text("statistics", sample));
-    reader->send(text);
+    if (piece == nullptr) piece = std::make_shared<const Piece>(Piece{event_text("statistics", sample), 1});
+    reader->send(piece);
   }
 }
 
@@ -244,9 +253,10 @@ void EventHub::on_timer(base::MonoMs now) {
   const auto all = readers();
   ++beats_;
   tell_devices(all);
-  const auto comment = beats_ % kBeatsPerComment == 0 ? std::make_shared<const std::string>(":\n\n") : nullptr;
+  // Empty: only for the gap that goes before it.
+  const auto comment = std::make_shared<const Piece>(Piece{beats_ % kBeatsPerComment == 0 ? ":\n\n" : "", 0});
   for (const auto& reader : all) {
-    if (comment != nullptr) reader->send(comment);
+    if (!comment->text.empty() || reader->has_missed()) reader->send(comment);
     if (beats_ % kBeatsPerCheck == 0 && !reader->may_go_on()) {
       reader->finish();
       continue;
@@ -270,23 +280,36 @@ void EventHub::tell_devices(const std::vector<std::shared_ptr<Reader>>& readers)
     missed = std::exchange(device_events_missed_, 0);
   }
   if (events.empty() && missed == 0) return;
+  // Most readers want the same: the console asks for all devices on one page, and for one device on another.
+  std::map<std::pair<std::string_view, std::string_view>, std::vector<std::shared_ptr<const Piece>>> pieces;
   for (const auto& reader : readers) {
     if (!reader->wanted.devices) continue;
-    if (missed > 0) reader->miss(missed);
-    std::string text;
-    for (const DeviceEvent& event : events) {
-      if (!reader->wants(event.device)) continue;
-      boost::json::object json{{"productKey", event.device.product_key},
-                               {"deviceName", event.device.device_name},
-                               {"status", event.status},
-                               {"time", time_text(event.at_ms)}};
-      if (!event.change.empty()) json["change"] = event.change;
-      if (!event.address.empty()) json["address"] = event.address;
-      text += event_text("device", boost::json::serialize(json));
-    }
-    if (text.empty() && missed > 0) text = ":\n\n";  // something has to carry the gap
-    if (!text.empty()) reader->send(std::make_shared<const std::string>(std::move(text)));
+    const auto [made, is_new] = pieces.try_emplace({reader->wanted.product_key, reader->wanted.device_name});
+    if (is_new) made->second = pieces_for(*reader, events);
+    for (const auto& piece : made->second) reader->send(piece);
+    if (missed > 0) reader->miss(missed);  // the newest are missing
   }
+}
+
+std::vector<std::shared_ptr<const EventHub::Piece>> EventHub::pieces_for(const Reader& reader,
+                                                                         const std::vector<DeviceEvent>& events) {
+  std::vector<std::shared_ptr<const Piece>> pieces;
+  Piece piece;
+  const auto finish = [&] { pieces.push_back(std::make_shared<const Piece>(std::exchange(piece, {}))); };
+  for (const DeviceEvent& event : events) {
+    if (!reader.wants(event.device)) continue;
+    boost::json::object json{{"productKey", event.device.product_key},
+                             {"deviceName", event.device.device_name},
+                             {"status", event.status},
+                             {"time", time_text(event.at_ms)}};
+    if (!event.change.empty()) json["change"] = event.change;
+    if (!event.address.empty()) json["address"] = event.address;
+    piece.text += event_text("device", boost::json::serialize(json));
+    ++piece.events;
+    if (piece.text.size() >= kPieceBytes) finish();
+  }
+  if (piece.events > 0) finish();
+  return pieces;
 }
 
 void LiveLog::record(journal::Event event) {

@@ -6,7 +6,8 @@
 //   event: gap          so many events were left out for this reader
 //
 // Readers never slow anybody down: whoever tells something posts a shared text to the reader's loop and forgets it.
-// What a reader has not taken yet is bounded in tasks and bytes; beyond it is told that something is missing. While
+// What a reader has not taken yet is bounded in tasks and bytes; beyond it is told, as soon as it takes something, how
+// many events are missing. While
 // nobody listens, telling costs one load of an atomic. The log of a device goes on from the revision that a reader has
 // seen (Last-Event-ID), without loss and without repeating, as far as one page reaches; all else is not repeated: after
 // a gap or a reconnect the reader asks anew.
@@ -77,6 +78,7 @@ class EventHub final : private net::Timer {
 
  private:
   class Reader;
+  struct Piece;
   struct DeviceEvent {
     base::DeviceKey device;
     std::string_view status;
@@ -87,6 +89,8 @@ class EventHub final : private net::Timer {
   void add(DeviceEvent event);  // under mutex_
   void on_timer(base::MonoMs now) override;
   void tell_devices(const std::vector<std::shared_ptr<Reader>>& readers);
+  static std::vector<std::shared_ptr<const Piece>> pieces_for(const Reader& reader,
+                                                              const std::vector<DeviceEvent>& events);
   void forget(const Reader& reader);
   std::vector<std::shared_ptr<Reader>> readers();
 

@@ -121,6 +121,54 @@ TEST_F(EventHubTest, more_device_events_than_a_beat_holds_are_a_gap) {
   reader->ended();
 }
 
+TEST_F(EventHubTest, of_a_burst_all_events_are_told_or_counted) {
+  class SlowSink final : public http::EventSink {
+   public:
+    void write(std::string_view bytes) override { text += bytes; }
+    std::size_t unsent_bytes() const override { return text.size() - taken; }
+    void finish() override {}
+    std::string text;
+    std::size_t taken = 0;
+  } slow;
+  const auto reader = hub.open(devices(), "token t", loop, [] { return true; });
+  reader->start(slow);
+  for (std::size_t i = 0; i < EventHub::kDeviceEventsMax; ++i) {
+    hub.note_device(online("sensor-with-a-name-that-is-as-long-as-names-become-in-the-field-" + std::to_string(i)));
+  }
+  beat();
+  const auto count = [&](std::string_view word) {
+    std::size_t found = 0;
+    for (auto at = slow.text.find(word); at != std::string::npos; at = slow.text.find(word, at + 1)) ++found;
+    return found;
+  };
+  const std::size_t told = count("event: device");
+  EXPECT_GT(told, EventHub::kDeviceEventsMax / 2);
+  ASSERT_LT(told, EventHub::kDeviceEventsMax);
+  EXPECT_LE(slow.text.size(), EventHub::kUnsentBytesMax + 100);
+  slow.taken = slow.text.size();
+  beat();  // nothing happens, and what is missing is told all the same
+  constexpr std::string_view kDropped = "\"dropped\":";
+  std::size_t missing = 0;
+  for (auto at = slow.text.find(kDropped); at != std::string::npos; at = slow.text.find(kDropped, at + 1)) {
+    missing += std::stoul(slow.text.substr(at + kDropped.size()));
+  }
+  EXPECT_EQ(count("event: device"), told);
+  EXPECT_EQ(told + missing, EventHub::kDeviceEventsMax);
+  reader->ended();
+}
+
+TEST_F(EventHubTest, comments_are_no_events) {
+  Sink sink;
+  const auto reader = open(sink, {});
+  sink.unsent = EventHub::kUnsentBytesMax;
+  for (int i = 0; i < 120; ++i) beat();
+  sink.unsent = 0;
+  hub.tell_statistics("{}");
+  loop.run();
+  EXPECT_THAT(sink.text, Not(HasSubstr("gap")));
+  reader->ended();
+}
+
 TEST_F(EventHubTest, a_log_is_followed_from_where_it_was) {
   Sink sink;
   const auto reader = open(sink, {false, false, true, "pk", "dev1"});
