@@ -87,7 +87,8 @@ class RegistryService {
     submit(Lane::kReport, wrap<T>(std::move(operation), reply_to, std::move(done)));
   }
 
-  // For start-up and tests, before start() or after stop().
+  // For start-up and tests: it may be called on any thread (registry.h), but the caller waits. Listeners of a change are
+  // called on the caller's thread.
   Registry& registry();
   ServiceCounters counters() const;
 

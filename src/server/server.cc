@@ -203,6 +203,8 @@ base::Result<> Server::start(bool demo) {
   platform_->set_listeners(announcement_.listeners);
   if (auto watched = admin_->loop().watch(signals_.get(), *this, net::Loop::Watch::kLevelRead); !watched)
     return watched;
+  // Nothing fails any more between this and the announcement of its password.
+  if (auto made = ensure_first_user(registry_->registry()); !made) return made;
   admin_->loop().timers().schedule(*this, clock_.mono_ms() + kCertificateCheckMs);
   for (const auto& worker : workers_) worker->start();
   system_topics_->start();
@@ -249,7 +251,6 @@ base::Result<> Server::open_stores(bool demo) {
     if (!device) return tl::unexpected(device.error());
     announcement_.demo.push_back(std::move(*device));
   }
-  if (auto made = ensure_first_user(**opened); !made) return made;
   warn_of_missing_accounts(**opened);
   const auto authorities = (*opened)->list_authorities();
   if (!authorities) return tl::unexpected(authorities.error());

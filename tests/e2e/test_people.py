@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 import time
 
@@ -55,6 +56,16 @@ def test_the_first_password_is_printed_once_and_must_be_changed(tmp_path):
     assert person.sign_in("admin", PASSWORD)[0] == 200
     server.stop()
     assert PASSWORD not in server.log()
+
+
+def test_a_first_start_that_fails_does_not_lose_the_first_password(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        server = Server(tmp_path / "busy")
+        failed = server.cli("serve", "--listen", f"127.0.0.1:{busy.getsockname()[1]}", check=False)
+        assert failed.status != 0 and "Sign in as" not in failed.out + failed.err
+    server.start()
+    assert Person(server).sign_in("admin", first_password(server))[0] == 200
+    server.stop()
 
 
 def test_the_cookie_is_for_this_server_and_for_no_script(server):
