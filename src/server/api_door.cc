@@ -59,7 +59,7 @@ ApiDoor::ApiDoor(registry::RegistryService& registry, api::SessionControl& sessi
       tokens_(clock),
       limiter_({0, kWrongPerAddressPerMinute, 0}, crypto::system_random(), kLimiterSlots),
       passwords_(limiter_, clock),
-      people_(std::make_unique<PeopleDoor>(registry, passwords_, clock)) {}
+      people_(std::make_unique<PeopleDoor>(registry, passwords_, limiter_, clock)) {}
 
 base::Result<> ApiDoor::load(registry::Registry& registry) {
   const auto tokens = registry.list_api_tokens();

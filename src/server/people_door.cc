@@ -28,6 +28,7 @@ constexpr std::string_view kCookie = "mooring_session";
 constexpr std::string_view kCookieOfTls = "__Host-mooring_session";
 constexpr std::string_view kBrowserCookie = "mooring_browser";  // api/known_browser.h
 constexpr std::uint32_t kFailuresNotedPerMinute = 60;
+constexpr std::size_t kStrangersWaitingMax = gateway::PasswordChecker::kMaxWaiting / 2;
 
 std::string_view session_cookie(bool tls) {
   return tls ? kCookieOfTls : kCookie;
@@ -118,6 +119,7 @@ struct PeopleDoor::Attempt {
   http::RequestSource source;
   http::Respond respond;
 
+  std::string asker() const { return "user " + user; }  // in the words of the ConnectLimiter
   api::SignInGuard::Who who() const { return {user, source.address, browser}; }
   ~Attempt() {
     wipe(replaces);
@@ -235,12 +237,13 @@ void PeopleDoor::change_password(const http::Request& request, const api::Sessio
 }
 
 void PeopleDoor::check(std::shared_ptr<Attempt> attempt) {
+  const bool is_name = registry::check_account_name(attempt->user).has_value();
+  if (!is_name) attempt->user.clear();
   if (const base::MonoMs wait = guard_.begin(attempt->who(), clock_.mono_ms()); wait > 0) {
     attempt->respond(too_many(wait));
     return;
   }
-  if (!registry::check_account_name(attempt->user) || attempt->password.empty() ||
-      attempt->password.size() > api::kUserPasswordBytesMax) {
+  if (!is_name || attempt->password.empty() || attempt->password.size() > api::kUserPasswordBytesMax) {
     wrong(*attempt, Named::kImpossible);
     return;
   }
@@ -249,7 +252,7 @@ void PeopleDoor::check(std::shared_ptr<Attempt> attempt) {
       *attempt->source.executor,
       [this, attempt](base::Result<std::optional<registry::User>> found) {
         if (!found) {
-          attempt->respond(http::error_response(503, "unavailable", found.error().message));
+          not_judged(*attempt, http::error_response(503, "unavailable", found.error().message));
         } else {
           compare(attempt, std::move(*found));
         }
@@ -260,21 +263,28 @@ void PeopleDoor::check(std::shared_ptr<Attempt> attempt) {
 void PeopleDoor::compare(std::shared_ptr<Attempt> attempt, std::optional<registry::User> user) {
   const std::string hash = user ? user->password_hash : std::string();
   const Named named = user ? Named::kUser : Named::kNobody;
-  const bool taken = passwords_.check(
-      hash, attempt->password, {attempt->source.address, "user " + attempt->user}, *attempt->source.executor,
+  // Whoever signed in there before does not find the queue full of strangers.
+  const bool has_room = passwords_.waiting() < kStrangersWaitingMax || guard_.is_known(attempt->who(), clock_.mono_ms());
+  const bool taken = has_room && passwords_.check(
+      hash, attempt->password, {attempt->source.address, attempt->asker()}, *attempt->source.executor,
       [this, attempt, named, user = std::move(user)](const gateway::PasswordChecker::Answer& answer) {
         using Verdict = gateway::PasswordChecker::Verdict;
         if (answer.verdict == Verdict::kRight) {
           right(attempt, *user);
         } else if (answer.verdict == Verdict::kRateLimited) {
-          attempt->respond(too_many(60'000));
+          not_judged(*attempt, too_many(60'000));
         } else if (answer.verdict == Verdict::kTooLate) {
-          attempt->respond(http::error_response(503, "unavailable", "too busy to check a password"));
+          not_judged(*attempt, http::error_response(503, "unavailable", "too busy to check a password"));
         } else {
           wrong(*attempt, named);
         }
       });
-  if (!taken) attempt->respond(http::error_response(503, "unavailable", "too busy to check a password"));
+  if (!taken) not_judged(*attempt, http::error_response(503, "unavailable", "too busy to check a password"));
+}
+
+void PeopleDoor::not_judged(Attempt& attempt, const http::Response& response) {
+  guard_.not_judged(attempt.who());
+  attempt.respond(response);
 }
 
 // People type their password where the name belongs, now and then: it is written down only if somebody has that name.
@@ -295,7 +305,7 @@ void PeopleDoor::right(std::shared_ptr<Attempt> attempt, const registry::User& u
         if (opened) {
           signed_in(*attempt, *opened);
         } else if (opened.error().code != base::Errc::kConflict) {
-          attempt->respond(http::error_response(503, "unavailable", opened.error().message));
+          not_judged(*attempt, http::error_response(503, "unavailable", opened.error().message));
         } else if (attempt->new_password.empty()) {
           wrong(*attempt, Named::kUser);
         } else {
@@ -330,6 +340,7 @@ base::Result<api::SessionBook::Opened> PeopleDoor::open(registry::Registry& regi
 
 void PeopleDoor::signed_in(Attempt& attempt, const api::SessionBook::Opened& opened) {
   guard_.succeeded(attempt.who(), clock_.mono_ms());
+  limiter_.remember_accepted(attempt.source.address, attempt.asker(), clock_.mono_ms());
   note(attempt, "user " + attempt.user, 200);
   if (!attempt.replaces.empty()) book_.close(attempt.replaces);
   api::Caller caller = api::Caller::of_user(opened.view.user, opened.view.role);

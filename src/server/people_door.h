@@ -27,8 +27,10 @@ namespace mooring::server {
 
 class PeopleDoor {
  public:
-  PeopleDoor(registry::RegistryService& registry, gateway::PasswordChecker& passwords, const base::Clock& clock)
-      : registry_(registry), passwords_(passwords), clock_(clock), book_(clock) {}
+  // `limiter`: that of `passwords`.
+  PeopleDoor(registry::RegistryService& registry, gateway::PasswordChecker& passwords, auth::ConnectLimiter& limiter,
+             const base::Clock& clock)
+      : registry_(registry), passwords_(passwords), limiter_(limiter), clock_(clock), book_(clock) {}
 
   api::SessionBook& book() { return book_; }
   static bool is_for_people(std::string_view path);
@@ -56,6 +58,7 @@ class PeopleDoor {
   void check(std::shared_ptr<Attempt> attempt);
   void compare(std::shared_ptr<Attempt> attempt, std::optional<registry::User> user);
   void right(std::shared_ptr<Attempt> attempt, const registry::User& user);
+  void not_judged(Attempt& attempt, const http::Response& response);
   enum class Named { kUser, kNobody, kImpossible };  // by the name that was given
   void wrong(Attempt& attempt, Named named);
   base::Result<api::SessionBook::Opened> open(registry::Registry& registry, const Attempt& attempt,
@@ -68,6 +71,7 @@ class PeopleDoor {
 
   registry::RegistryService& registry_;
   gateway::PasswordChecker& passwords_;
+  auth::ConnectLimiter& limiter_;
   const base::Clock& clock_;
   api::SessionBook book_;
   api::SignInGuard guard_;

@@ -68,6 +68,63 @@ TEST(SignInGuard, a_browser_that_is_known_has_a_count_of_its_own) {
   EXPECT_EQ(guard.begin({"ada", "192.0.2.1", "another"}, 1000), 0);
 }
 
+TEST(SignInGuard, the_owner_at_a_new_address_gets_a_turn_among_those_who_guess) {
+  SignInGuard guard;
+  base::MonoMs now = 1'000'000;
+  int guesses = 0, tries = 0;
+  bool in = false;
+  for (int i = 0; i < 18 * 600 && !in; ++i, now += 55 + i % 3) {  // 18 a second, each from elsewhere
+    guesses += guard.begin({"ada", "192.0.2." + std::to_string(i)}, now) == 0 ? 1 : 0;
+    if (i < 18 * 30 || i % 17 != 0) continue;  // about each second
+    ++tries;
+    in = guard.begin({"ada", "203.0.113.1"}, now + 30 + i % 25) == 0;
+  }
+  EXPECT_TRUE(in) << tries;
+  EXPECT_LT(guesses, 50 + 10 + (now - 1'000'000) / 2000) << "guessing does not pay";
+}
+
+TEST(SignInGuard, invented_names_push_out_none_that_is_guessed) {
+  SignInGuard guard;
+  for (std::uint32_t i = 0; i < SignInGuard::kFreeOfUser; ++i) {
+    guard.begin({"ada", "192.0.2." + std::to_string(i)}, 1000);
+  }
+  EXPECT_GT(guard.begin({"ada", "203.0.113.1"}, 1000), 0);
+  for (std::size_t i = 0; i < 2 * BackOff::kKeysMax; ++i) {
+    guard.begin({"user" + std::to_string(i), "198.51.100." + std::to_string(i)}, 1000);
+  }
+  EXPECT_GT(guard.begin({"ada", "203.0.113.1"}, 1000), 0);
+}
+
+TEST(SignInGuard, addresses_of_one_ipv6_network_are_one) {
+  SignInGuard guard;
+  for (std::uint32_t i = 0; i < SignInGuard::kFreeOfPair; ++i) {
+    EXPECT_EQ(guard.begin({"ada", "2001:db8:0:1::" + std::to_string(i + 1)}, 1000), 0);
+  }
+  EXPECT_GT(guard.begin({"ada", "2001:db8:0:1:ffff::1"}, 1000), 0);
+  EXPECT_EQ(guard.begin({"ada", "2001:db8:0:2::1"}, 1000), 0);
+}
+
+TEST(SignInGuard, tries_that_nobody_judged_do_not_count) {
+  SignInGuard guard;
+  const SignInGuard::Who ada{"ada", "192.0.2.1"};
+  for (std::uint32_t i = 0; i < 2 * SignInGuard::kFreeOfUser; ++i) {
+    ASSERT_EQ(guard.begin(ada, 1000), 0) << i;
+    guard.not_judged(ada);
+  }
+  for (std::uint32_t i = 0; i < SignInGuard::kFreeOfPair; ++i) EXPECT_EQ(guard.begin(ada, 1000), 0);
+  EXPECT_GT(guard.begin(ada, 1000), 0);
+  EXPECT_FALSE(guard.is_known(ada, 1000));
+  guard.succeeded(ada, 1000);
+  EXPECT_TRUE(guard.is_known(ada, 1000));
+}
+
+TEST(SignInGuard, names_that_cannot_be_count_by_their_address_alone) {
+  SignInGuard guard;
+  for (std::uint32_t i = 0; i < SignInGuard::kFreeOfAddress; ++i) EXPECT_EQ(guard.begin({"", "192.0.2.1"}, 1000), 0);
+  EXPECT_GT(guard.begin({"", "192.0.2.1"}, 1000), 0);
+  EXPECT_EQ(guard.begin({"", "192.0.2.2"}, 1000), 0);
+}
+
 TEST(SignInGuard, what_is_long_ago_is_forgotten) {
   BackOff counts(1);
   counts.count("a", 1000);
