@@ -34,18 +34,38 @@ std::string_view session_cookie(bool tls) {
   return tls ? kCookieOfTls : kCookie;
 }
 
+// Empty: there is none, or several, of which one may be a neighbour's in the domain.
 std::string_view cookie_of(const http::Request& request, std::string_view name) {
   const auto header = request.field("Cookie");
   std::string_view rest = header.value_or(std::string_view());
+  std::string_view found;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(';'), rest.size());
     const std::string_view pair = base::trim(rest.substr(0, end));
     if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') {
-      return pair.substr(name.size() + 1);
+      if (!found.empty()) return {};
+      found = pair.substr(name.size() + 1);
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  return {};
+  return found;
+}
+
+// A page of another site could sign its visitor in as somebody else. Browsers say where a request comes from; those
+// that do not know Sec-Fetch-Site name the page's origin with every POST.
+bool is_of_other_site(const http::Request& request) {
+  if (const auto site = request.field("Sec-Fetch-Site")) return *site != "same-origin" && *site != "none";
+  const auto origin = request.field("Origin");
+  if (!origin) return false;
+  const std::size_t scheme = origin->find("://");
+  const auto host = request.field("Host");
+  return scheme == std::string_view::npos || !host || !base::iequals(origin->substr(scheme + 3), *host);
+}
+
+// A form cannot send it without asking first.
+bool is_json(const http::Request& request) {
+  const std::string_view type = request.field("Content-Type").value_or(std::string_view());
+  return base::iequals(base::trim(type.substr(0, type.find(';'))), "application/json");
 }
 
 // Not over the network without TLS, so only a browser on this machine gets one that is not Secure.
@@ -192,10 +212,12 @@ void PeopleDoor::handle(http::Request request, std::optional<api::Caller> caller
 }
 
 void PeopleDoor::sign_in(const http::Request& request, const http::RequestSource& source, http::Respond respond) {
-  // A page of another site could sign its visitor in as somebody else.
-  const auto site = request.field("Sec-Fetch-Site");
-  if (site && *site != "same-origin" && *site != "none") {
+  if (is_of_other_site(request)) {
     respond(http::error_response(403, "csrf", "only pages of this server may sign in"));
+    return;
+  }
+  if (!is_json(request)) {
+    respond(http::error_response(415, "unsupported_media_type", "a sign-in is of the type application/json"));
     return;
   }
   auto given = two_texts(request.body, "user", "password");

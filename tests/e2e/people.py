@@ -19,6 +19,8 @@ class Person:
 
     def ask(self, method, path, body=None, headers=(), csrf=True):
         lines = list(headers)
+        if body is not None and not any(line.lower().startswith("content-type:") for line in lines):
+            lines.append("Content-Type: application/json")
         kept = [f"{name}={value}" for name, value in ((self.name, self.cookie), ("mooring_browser", self.browser)) if value]
         if kept:
             lines.append("Cookie: other=1; " + "; ".join(kept))

@@ -12,6 +12,7 @@ from harness import PRODUCT_KEY, Server
 from people import Person, first_password, signed_in
 
 PASSWORD = "correct horse"
+JSON = "Content-Type: application/json"
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,27 @@ def test_a_change_needs_the_second_secret(server):
     assert (status, answer["error"]["code"]) == (403, "csrf")
 
 
+def test_pages_of_other_sites_sign_nobody_in(server):
+    foreign = ["Origin: https://evil.example"]
+    for headers in (["Sec-Fetch-Site: same-site"], foreign, ["Origin: null"], ["Origin: https://localhost.evil.example"]):
+        status, answer = Person(server).sign_in("admin", PASSWORD, headers)
+        assert (status, answer["error"]["code"]) == (403, "csrf"), headers
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        status, answer = Person(server).sign_in("admin", PASSWORD, [f"Content-Type: {kind}"])
+        assert (status, answer["error"]["code"]) == (415, "unsupported_media_type"), kind
+    for headers in (["Origin: https://localhost"], ["Origin: http://LOCALHOST", "Content-Type: Application/JSON; charset=utf-8"],
+                    ["Sec-Fetch-Site: same-origin", "Origin: https://behind.proxy.example"]):
+        assert Person(server).sign_in("admin", PASSWORD, headers)[0] == 200, headers
+
+
+def test_of_two_sessions_in_one_request_none_is_taken(server):
+    person = Person(server, tls=False)
+    person.sign_in("admin", PASSWORD)
+    assert person.ask("GET", "session")[0] == 200
+    person.cookie = f"{'A' * 40}; {person.name}={person.cookie}"
+    assert person.ask("GET", "session")[0] == 401
+
+
 def test_signing_out_and_changing_the_password_end_sessions(server):
     one, two = make_user(server, "ends", "viewer"), Person(server)
     two.sign_in("ends", PASSWORD)
@@ -170,7 +192,7 @@ def test_what_changes_while_a_password_waits_counts_for_the_session(make_server)
 
     def guess(i):
         server.http("/api/v1/session", "POST", body=json.dumps({"user": f"u{i}", "password": "x" * 12}).encode(),
-                    headers=[f"X-Forwarded-For: 198.51.100.{i}", "X-Forwarded-Proto: https"])
+                    headers=[f"X-Forwarded-For: 198.51.100.{i}", "X-Forwarded-Proto: https", JSON])
 
         answered.set()
 
@@ -254,7 +276,7 @@ def test_failed_sign_ins_do_not_fill_the_audit_log(make_server):
     def refused(i, user):
         # As from everywhere: a proxy that is trusted says so.
         answer = server.http("/api/v1/session", "POST",
-                             headers=[f"X-Forwarded-For: 198.51.100.{i}", "X-Forwarded-Proto: https"],
+                             headers=[f"X-Forwarded-For: 198.51.100.{i}", "X-Forwarded-Proto: https", JSON],
                              body=json.dumps({"user": user, "password": "x" * 10}).encode())
         assert answer.status == 401
 
@@ -405,5 +427,5 @@ def test_a_lost_password_is_replaced_while_no_server_runs(tmp_path):
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"user":"admin"}', b'{"user":1,"password":"x"}',
                                   b'{"user":"admin","password":"x","more":1}', b"\xff\xfe"])
 def test_broken_sign_ins_are_refused(server, body):
-    answer = server.http("/api/v1/session", "POST", tls=server.tls(), body=body)
+    answer = server.http("/api/v1/session", "POST", tls=server.tls(), body=body, headers=[JSON])
     assert answer.status == 400
