@@ -87,6 +87,7 @@ ApiResult<Reply> publish(AdminContext& context, const AdminRequest& request);
 // people, and what was changed by whom
 ApiResult<Reply> list_users(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> create_user(AdminContext& context, const AdminRequest& request);
+ApiResult<Reply> show_user(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> update_user(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> delete_user(AdminContext& context, const AdminRequest& request);
 ApiResult<Reply> list_audit(AdminContext& context, const AdminRequest& request);

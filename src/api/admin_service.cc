@@ -9,6 +9,7 @@
 #include "api/admin_audit.h"
 #include "api/admin_operations.h"
 #include "api/admin_request.h"
+#include "base/log.h"
 
 namespace mooring::embedded {
 std::string_view openapi_json();
@@ -96,6 +97,7 @@ constexpr std::array kRoutes{
     Route{"DELETE", "tokens/*", revoke_token, kAdmin},
     Route{"GET", "users", list_users, kAdmin},
     Route{"POST", "users", create_user, kAdmin},
+    Route{"GET", "users/*", show_user, kAdmin},
     Route{"PATCH", "users/*", update_user, kAdmin},
     Route{"DELETE", "users/*", delete_user, kAdmin},
     Route{"GET", "audit", list_audit, kAdmin},
@@ -160,12 +162,26 @@ ApiResult<Reply> change(AdminContext& context, const AdminRequest& request, cons
   return reply;
 }
 
+// Somebody who is signed in tried what is for others. That it could not be noted is no reason to answer anything else.
+void note_refusal(AdminContext& context, const AdminRequest& request, const Route& route, int status) {
+  if (AdminService::reads_only(request.method) || context.live.refusals == nullptr) return;
+  registry::AuditEntry entry = audit_entry(context.caller, request.method, route.path, request.path);
+  entry.status = status;
+  if (!context.live.refusals->admit(entry)) return;
+  if (auto ok = record_audit(context, std::move(entry)); !ok) {
+    base::log_error("api", "the audit log does not take a refusal: {}", ok.error().message);
+  }
+}
+
 ApiResult<Reply> dispatch(AdminContext& context, const AdminRequest& request) {
   bool path_exists = false;
   for (const Route& route : kRoutes) {
     if (!matches(route.path, request.path)) continue;
     if (route.method == request.method) {
-      if (auto ok = check_access(route.access, context.caller); !ok) return tl::unexpected(ok.error());
+      if (auto ok = check_access(route.access, context.caller); !ok) {
+        note_refusal(context, request, route, ok.error().status);
+        return tl::unexpected(ok.error());
+      }
       if (route.operation == nullptr) return refuse(503, "not_running", "only a running server answers this");
       return AdminService::reads_only(request.method) ? route.operation(context, request)
                                                       : change(context, request, route);

@@ -22,6 +22,7 @@
 #include "api/caller.h"
 #include "api/diagnostics.h"
 #include "api/platform.h"
+#include "api/audit_budget.h"
 #include "api/session_book.h"
 #include "base/ids.h"
 #include "base/result.h"
@@ -58,6 +59,7 @@ struct AdminSettings {
 struct LiveParts {
   SessionBook* book = nullptr;  // people who are signed in
   Platform* platform = nullptr;
+  AuditBudget* refusals = nullptr;  // of changes; null: they are not noted
 };
 
 struct AdminResponse {

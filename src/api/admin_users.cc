@@ -50,6 +50,13 @@ ApiResult<Reply> list_users(AdminContext& context, const AdminRequest& request) 
   return Reply{boost::json::object{{"items", std::move(items)}}};
 }
 
+ApiResult<Reply> show_user(AdminContext& context, const AdminRequest& request) {
+  const auto user = context.registry.find_user(request.path[1]);
+  if (!user) return refuse(user.error());
+  if (!*user) return refuse(404, "not_found", fmt::format("there is no user '{}'", base::printable(request.path[1], 80)));
+  return Reply{to_json(context, **user)};
+}
+
 ApiResult<Reply> create_user(AdminContext& context, const AdminRequest& request) {
   const auto object = parse_object(request.body, {"name", "role", "password"});
   if (!object) return tl::unexpected(object.error());

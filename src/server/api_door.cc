@@ -288,7 +288,7 @@ void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool(
       return base::Result<api::AdminResponse>(
           api::AdminResponse{401, R"({"error":{"code":"unauthorized","message":"the session or token has ended"}})"});
     }
-    api::AdminService service(registry, &sessions_, settings, diagnostics_, {&people_->book(), platform_});
+    api::AdminService service(registry, &sessions_, settings, diagnostics_, {&people_->book(), platform_, &refusals_});
     return base::Result<api::AdminResponse>(service.handle(request.method, request.target, request.body, caller));
   };
   auto done = [respond = std::move(respond)](base::Result<api::AdminResponse> result) mutable {

@@ -76,6 +76,7 @@ class ApiDoor {
   auth::ConnectLimiter limiter_;
   gateway::PasswordChecker passwords_;
   const std::unique_ptr<PeopleDoor> people_;
+  api::AuditBudget refusals_{clock_};  // of changes
   LiveDoor* live_ = nullptr;
   api::Platform* platform_ = nullptr;
   mutable std::mutex mutex_;  // of settings_

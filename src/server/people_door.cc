@@ -27,7 +27,6 @@ constexpr std::string_view kCookie = "mooring_session";
 // put a session of its own in the place of somebody's (RFC 6265bis section 4.1.3.2).
 constexpr std::string_view kCookieOfTls = "__Host-mooring_session";
 constexpr std::string_view kBrowserCookie = "mooring_browser";  // api/known_browser.h
-constexpr std::uint32_t kFailuresNotedPerMinute = 60;
 constexpr std::size_t kStrangersWaitingMax = gateway::PasswordChecker::kMaxWaiting / 2;
 
 std::string_view session_cookie(bool tls) {
@@ -379,25 +378,6 @@ std::string PeopleDoor::browser_of(const http::Request& request, std::string_vie
   return api::known_browser(browser_key_, user, cookie_of(request, kBrowserCookie), clock_.wall_ms());
 }
 
-// Strangers must not fill the audit log: of their failures some a minute are noted, and how many others there were.
-bool PeopleDoor::admit_failure(registry::AuditEntry& entry) {
-  const base::MonoMs now = clock_.mono_ms();
-  const std::lock_guard lock(mutex_);
-  if (failures_since_ms_ == 0 || now - failures_since_ms_ >= 60'000) {
-    failures_since_ms_ = now;
-    failures_noted_ = 0;
-  }
-  if (failures_noted_ >= kFailuresNotedPerMinute) {
-    ++failures_left_out_;
-    return false;
-  }
-  ++failures_noted_;
-  if (const std::uint64_t left_out = std::exchange(failures_left_out_, 0); left_out > 0) {
-    entry.after = fmt::format(R"({{"failuresLeftOut":{}}})", left_out);
-  }
-  return true;
-}
-
 // Into the audit log, without waiting for it.
 void PeopleDoor::note(const Attempt& attempt, std::string actor, int status) {
   registry::AuditEntry entry;
@@ -406,7 +386,7 @@ void PeopleDoor::note(const Attempt& attempt, std::string actor, int status) {
   entry.action = attempt.new_password.empty() ? "POST session" : "POST session/password";
   entry.target = attempt.new_password.empty() ? "session" : "session/password";
   entry.status = status;
-  if (status == 401 && !admit_failure(entry)) return;
+  if (status == 401 && !failures_.admit(entry)) return;
   registry_.run<std::monostate>(
       [entry = std::move(entry),
        bounds = audit_bounds()](registry::Registry& registry) -> base::Result<std::monostate> {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "api/audit_budget.h"
 #include "api/caller.h"
 #include "api/session_book.h"
 #include "api/sign_in_guard.h"
@@ -65,7 +66,6 @@ class PeopleDoor {
                                               const std::string& seen_hash);
   void signed_in(Attempt& attempt, const api::SessionBook::Opened& opened);
   std::string browser_of(const http::Request& request, std::string_view user) const;
-  bool admit_failure(registry::AuditEntry& entry);
   void note(const Attempt& attempt, std::string actor, int status);
   registry::AuditBounds audit_bounds() const;
 
@@ -76,11 +76,9 @@ class PeopleDoor {
   api::SessionBook book_;
   api::SignInGuard guard_;
   std::string browser_key_;
-  mutable std::mutex mutex_;  // of all below
+  api::AuditBudget failures_{clock_};  // to sign in
+  mutable std::mutex mutex_;           // of the next
   registry::AuditBounds audit_bounds_;
-  base::MonoMs failures_since_ms_ = 0;  // the minute in which failed sign-ins are counted
-  std::uint32_t failures_noted_ = 0;
-  std::uint64_t failures_left_out_ = 0;
 };
 
 }  // namespace mooring::server

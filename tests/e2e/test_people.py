@@ -177,6 +177,18 @@ def test_roles_bound_what_people_do(server):
         assert (status, answer["error"]["code"]) == (403, "forbidden"), path
 
 
+def test_the_audit_log_tells_what_was_refused_and_how_users_were_before(server):
+    viewer = make_user(server, "tries", "viewer")
+    assert viewer.ask("DELETE", "users/admin")[0] == 403
+    entry = server.admin.ask("GET", "audit?target=users/admin&limit=1")[1]["items"][0]
+    assert (entry["actor"], entry["role"], entry["action"], entry["status"]) == (
+        "user tries", "viewer", "DELETE users/*", 403)
+    assert server.admin.ask("PATCH", "users/tries", {"role": "operator"})[0] == 200
+    entry = server.admin.ask("GET", "audit?target=users/tries&limit=1")[1]["items"][0]
+    assert (entry["before"]["role"], entry["after"]["role"]) == ("viewer", "operator")
+    assert server.admin.ask("GET", "users/tries")[1]["role"] == "operator"
+
+
 def test_the_only_administrator_stays_one(server):
     for method, body in (("DELETE", None), ("PATCH", {"role": "viewer"})):
         status, answer = server.admin.ask(method, "users/admin", body)
