@@ -94,6 +94,10 @@ ApiResult<Reply> update_user(AdminContext& context, const AdminRequest& request)
   if (!given) return tl::unexpected(given.error());
   if (*given) {
     const Password password(std::move(**given));
+    // Whoever finds a session open must not be able to take it over for good.
+    if (context.caller.user == request.path[1]) {
+      return refuse(403, "forbidden", "one's own password is changed at session/password, with the current one");
+    }
     auto hash = hash_of_chosen(password);
     if (!hash) return tl::unexpected(hash.error());
     change.password_hash = std::move(*hash);

@@ -189,6 +189,13 @@ def test_the_audit_log_tells_what_was_refused_and_how_users_were_before(server):
     assert server.admin.ask("GET", "users/tries")[1]["role"] == "operator"
 
 
+def test_nobody_changes_their_own_password_without_the_current_one(server):
+    status, answer = server.admin.ask("PATCH", "users/admin", {"password": "without the current"})
+    assert (status, answer["error"]["code"]) == (403, "forbidden")
+    assert server.admin.ask("GET", "session")[0] == 200
+    assert Person(server).sign_in("admin", PASSWORD)[0] == 200
+
+
 def test_the_only_administrator_stays_one(server):
     for method, body in (("DELETE", None), ("PATCH", {"role": "viewer"})):
         status, answer = server.admin.ask(method, "users/admin", body)
