@@ -5,6 +5,8 @@
 #include <sstream>
 #include <utility>
 
+#include "base/text.h"
+
 namespace mooring::embedded {
 std::string_view console_bundle();
 }
@@ -47,6 +49,21 @@ std::string_view type_of(std::string_view name) {
 
 bool names(std::string_view list, std::string_view word) {
   return list.find(word) != std::string_view::npos;
+}
+
+// RFC 9110 section 12.5.3: a weight of 0 says no.
+bool takes_gzip(std::string_view accept) {
+  while (!accept.empty()) {
+    const std::size_t comma = std::min(accept.find(','), accept.size());
+    const std::string_view one = accept.substr(0, comma);
+    const std::size_t parameter = std::min(one.find(';'), one.size());
+    if (base::iequals(base::trim(one.substr(0, parameter)), "gzip")) {
+      const std::size_t weight = one.find("q=", parameter);
+      return weight == std::string_view::npos || one.find_first_of("123456789", weight) != std::string_view::npos;
+    }
+    accept.remove_prefix(std::min(comma + 1, accept.size()));
+  }
+  return false;
 }
 
 void add_security(http::Response& response) {
@@ -121,7 +138,7 @@ http::Response ConsoleFiles::answer(const http::Request& request) const {
   // The name of a hashed file changes with it.
   response.fields.push_back({"Cache-Control", hashed ? "public, max-age=31536000, immutable" : "no-cache"});
   response.fields.push_back({"Vary", "Accept-Encoding"});
-  const bool small = !file->compressed.empty() && names(request.field("Accept-Encoding").value_or(""), "gzip");
+  const bool small = !file->compressed.empty() && takes_gzip(request.field("Accept-Encoding").value_or(""));
   // Two forms of one file have two tags (RFC 9110 section 8.8.3).
   const std::string tag = small ? file->etag.substr(0, file->etag.size() - 1) + "-gz\"" : file->etag;
   response.fields.push_back({"ETag", tag});
