@@ -19,6 +19,7 @@ struct ApiError {
   int status = 500;
   std::string code;
   std::string message;
+  std::string allow = {};  // of a 405
 };
 ApiError to_api_error(const base::Error& error);
 

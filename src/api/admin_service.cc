@@ -174,7 +174,7 @@ void note_refusal(AdminContext& context, const AdminRequest& request, const Rout
 }
 
 ApiResult<Reply> dispatch(AdminContext& context, const AdminRequest& request) {
-  bool path_exists = false;
+  std::string allow;
   for (const Route& route : kRoutes) {
     if (!matches(route.path, request.path)) continue;
     if (route.method == request.method) {
@@ -186,15 +186,18 @@ ApiResult<Reply> dispatch(AdminContext& context, const AdminRequest& request) {
       return AdminService::reads_only(request.method) ? route.operation(context, request)
                                                       : change(context, request, route);
     }
-    path_exists = true;
+    allow += (allow.empty() ? "" : ", ") + std::string(route.method == "GET" ? "GET, HEAD" : route.method);
   }
-  if (path_exists) return refuse(405, "method_not_allowed", "this address does not take this method");
+  if (!allow.empty()) {
+    ApiError error{405, "method_not_allowed", "this address does not take this method", std::move(allow)};
+    return tl::unexpected<ApiError>(std::move(error));
+  }
   return refuse(404, "not_found", "there is nothing at this address");
 }
 
 AdminResponse to_response(const ApiError& error) {
   const boost::json::object body{{"error", {{"code", error.code}, {"message", error.message}}}};
-  return {error.status, boost::json::serialize(body)};
+  return {error.status, boost::json::serialize(body), error.allow};
 }
 
 AdminResponse handle_request(AdminContext& context, std::string_view method, std::string_view target,

@@ -65,6 +65,7 @@ struct LiveParts {
 struct AdminResponse {
   int status = 200;  // as in HTTP
   std::string body;  // JSON text, never empty
+  std::string allow = {};  // of a 405: the methods that the address takes, as in HTTP
 };
 
 class AdminService {

@@ -10,6 +10,7 @@
 #include "deviceapi/answers.h"
 #include "deviceapi/request_fields.h"
 #include "gateway/authorizers.h"
+#include "http/method_not_allowed.h"
 #include "mqtt/topic.h"
 
 namespace mooring::deviceapi {
@@ -102,9 +103,7 @@ void DeviceApi::handle(http::Request request, const http::RequestSource& source,
     return;
   }
   if (request.method != "POST") {
-    http::Response refused = http::error_response(405, "method_not_allowed", "only POST is served here");
-    refused.fields.push_back({"Allow", "POST"});
-    respond(std::move(refused));
+    respond(http::method_not_allowed("POST"));
     return;
   }
   Call call{{*service, source.tls, source.address}, std::move(respond)};

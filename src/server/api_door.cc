@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "crypto/hmac.h"
 #include "crypto/random.h"
+#include "http/method_not_allowed.h"
 #include "registry/names.h"
 
 namespace mooring::server {
@@ -36,7 +37,7 @@ http::Response too_many_attempts() {
 // For everybody: it holds nothing of this installation.
 http::Response document(const http::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
-    return http::error_response(405, "method_not_allowed", "this address does not take this method");
+    return http::method_not_allowed("GET, HEAD");
   }
   http::Response response;
   response.body = api::AdminService::openapi_document();
@@ -299,6 +300,7 @@ void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool(
     http::Response response;
     response.status = result->status;
     response.body = std::move(result->body);
+    if (!result->allow.empty()) response.fields.push_back({"Allow", std::move(result->allow)});
     response.fields.push_back({"Cache-Control", "no-store"});
     respond(response);
   };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "http/method_not_allowed.h"
 
 namespace mooring::embedded {
 std::string_view console_bundle();
@@ -111,9 +112,7 @@ const ConsoleFiles::File* ConsoleFiles::find(std::string_view name) const {
 
 http::Response ConsoleFiles::answer(const http::Request& request) const {
   if (request.method != "GET" && request.method != "HEAD") {
-    http::Response refused = http::error_response(405, "method_not_allowed", "only GET and HEAD are served here");
-    refused.fields.push_back({"Allow", "GET, HEAD"});
-    return refused;
+    return http::method_not_allowed("GET, HEAD");
   }
   if (!request.path().starts_with(kRoot)) {
     http::Response moved;

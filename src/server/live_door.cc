@@ -8,6 +8,7 @@
 
 #include "api/query.h"
 #include "base/text.h"
+#include "http/method_not_allowed.h"
 
 namespace mooring::server {
 namespace {
@@ -100,7 +101,7 @@ void LiveDoor::handle(const http::Request& request, const api::Caller& caller, s
   if (!caller.at_least(registry::Role::kViewer)) {
     respond(http::error_response(403, "forbidden", "this takes the role viewer"));
   } else if (request.method != "GET" && request.method != "HEAD") {
-    respond(http::error_response(405, "method_not_allowed", "this address does not take this method"));
+    respond(http::method_not_allowed("GET, HEAD"));
   } else if (request.path() == kStatisticsPath) {
     respond(statistics(request, statistics_));
   } else {

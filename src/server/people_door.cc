@@ -14,6 +14,7 @@
 #include "crypto/hmac.h"
 #include "crypto/password_hash.h"
 #include "crypto/random.h"
+#include "http/method_not_allowed.h"
 #include "registry/names.h"
 #include "server/time_text.h"
 
@@ -206,7 +207,7 @@ void PeopleDoor::handle(http::Request request, std::optional<api::Caller> caller
       change_password(request, *session, source, std::move(respond));
     }
   } else {
-    respond(http::error_response(405, "method_not_allowed", "this address does not take this method"));
+    respond(http::method_not_allowed(of_session ? "GET, HEAD, POST, DELETE" : "POST"));
   }
 }
 

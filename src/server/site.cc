@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "http/method_not_allowed.h"
+
 namespace mooring::server {
 namespace {
 
@@ -60,7 +62,7 @@ void Site::handle(http::Request request, const http::RequestSource& source, http
 
 http::Response Site::metrics(const http::Request& request, const http::RequestSource& source) const {
   if (request.method != "GET" && request.method != "HEAD") {
-    return http::error_response(405, "method_not_allowed", "only GET and HEAD are served here");
+    return http::method_not_allowed("GET, HEAD");
   }
   if (!door_.may_see_metrics(request, source)) {
     http::Response refused = http::error_response(
@@ -80,9 +82,7 @@ http::Response Site::page(const http::Request& request) const {
   const bool known = path == "/" || path == "/healthz" || path == "/readyz" || path == "/ca.crt";
   if (!known) return http::error_response(404, "not_found", "there is nothing at this path");
   if (request.method != "GET" && request.method != "HEAD") {
-    http::Response refused = http::error_response(405, "method_not_allowed", "only GET and HEAD are served here");
-    refused.fields.push_back({"Allow", "GET, HEAD"});
-    return refused;
+    return http::method_not_allowed("GET, HEAD");
   }
   if (path == "/") return landing_page();
   if (path == "/healthz") return text(200, "ok\n");

@@ -196,6 +196,16 @@ def test_nobody_changes_their_own_password_without_the_current_one(server):
     assert Person(server).sign_in("admin", PASSWORD)[0] == 200
 
 
+def test_who_uses_a_method_that_is_not_taken_is_told_which_are(server):
+    for path, wanted in (("", "GET, HEAD"), ("console/", "GET, HEAD"), ("metrics", "GET, HEAD"), ("auth", "POST"),
+                         ("api/v1/openapi.json", "GET, HEAD"), ("api/v1/events", "GET, HEAD"),
+                         ("api/v1/session", "GET, HEAD, POST, DELETE"), ("api/v1/session/password", "POST"),
+                         ("api/v1/products", "GET, HEAD, POST")):
+        answer = server.http(f"/{path}", "PUT", tls=server.tls(), headers=[
+            f"Cookie: {server.admin.name}={server.admin.cookie}", f"X-CSRF-Token: {server.admin.csrf}"])
+        assert (answer.status, answer.header("allow")) == (405, wanted), path
+
+
 def test_the_only_administrator_stays_one(server):
     for method, body in (("DELETE", None), ("PATCH", {"role": "viewer"})):
         status, answer = server.admin.ask(method, "users/admin", body)
