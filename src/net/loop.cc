@@ -96,6 +96,7 @@ void Loop::destroy_later(std::unique_ptr<LoopClient> client) {
 }
 
 void Loop::run() {
+  now_ms_ = clock_.mono_ms();  // what was done before, as restoring sessions, is not work of the loop
   while (running_) {
     wait_and_dispatch();
     run_again();

@@ -32,6 +32,26 @@ struct Countdown : Timer {
   void on_timer(base::MonoMs) override { loop->stop(); }
 };
 
+class SteppedClock final : public base::Clock {
+ public:
+  base::MonoMs mono_ms() const override { return now; }
+  base::WallMs wall_ms() const override { return now; }
+  base::MonoMs now = 1'000'000;
+};
+
+TEST(Loop, WhatWasDoneBeforeItRanIsNotItsWork) {
+  SteppedClock clock;
+  auto loop = Loop::create(clock);
+  ASSERT_TRUE(loop);
+  clock.now += 60'000;  // many sessions are restored
+  (*loop)->post([&] {
+    clock.now += 7;
+    (*loop)->post([&] { (*loop)->stop(); });
+  });
+  (*loop)->run();
+  EXPECT_LE((*loop)->busy_ms(), 7);
+}
+
 TEST(Loop, ATimerWakesAnIdleLoop) {
   auto loop = Loop::create();
   ASSERT_TRUE(loop);
