@@ -7,7 +7,8 @@ import pytest
 import test_readme
 from harness import BAD_LOG_WORDS, ROOT, find_program
 
-PAGES = ("api-tokens.md", "device-log.md", "doctor.md", "limits.md", "registration.md", "tickets.md", "tls-psk.md", "x509.md")
+PAGES = ("api-tokens.md", "console.md", "device-log.md", "doctor.md", "limits.md", "metrics.md", "people.md",
+         "registration.md", "tickets.md", "tls-psk.md", "x509.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
