@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kBacklog = 4096;
 constexpr base::MonoMs kTellEveryMs = 1000;
+constexpr base::MonoMs kPauseMs = 100;
 constexpr int kMaxAcceptsPerTurn = 64;  // handshakes of one loop turn; the rest waits in the kernel's queue
 
 base::Error bind_error(const SocketAddress& address) {
@@ -93,6 +94,7 @@ base::Result<> Listener::start() {
 }
 
 void Listener::stop() {
+  cancel();
   if (!fd_) return;
   loop_.unwatch(fd_.get());
   fd_.reset();
@@ -115,17 +117,32 @@ void Listener::on_ready(std::uint32_t) {
 }
 
 void Listener::shed_one() {
-  ++shed_;
-  if (loop_.now_ms() >= tell_from_ms_) {
-    base::log_error("net",
-                    "out of file descriptors: {} new connections were closed; raise the limit (LimitNOFILE, ulimit -n)",
-                    std::exchange(shed_, 0));
-    tell_from_ms_ = loop_.now_ms() + kTellEveryMs;
-  }
   reserve_.reset();
   UniqueFd refused(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  const bool still_without = !refused && (errno == EMFILE || errno == ENFILE);
+  if (refused) ++shed_;
+  tell_shed();
   refused.reset();
   reserve_ = open_reserve();
+  if (still_without) pause();
+}
+
+void Listener::tell_shed() {
+  if (loop_.now_ms() < tell_from_ms_) return;
+  base::log_error("net",
+                  "out of file descriptors: {} new connections were closed, others wait; raise the limit (LimitNOFILE, "
+                  "ulimit -n)",
+                  std::exchange(shed_, 0));
+  tell_from_ms_ = loop_.now_ms() + kTellEveryMs;
+}
+
+void Listener::pause() {
+  loop_.unwatch(fd_.get());
+  loop_.timers().schedule(*this, loop_.now_ms() + kPauseMs);
+}
+
+void Listener::on_timer(base::MonoMs now) {
+  if (!loop_.watch(fd_.get(), *this, Loop::Watch::kLevelRead)) loop_.timers().schedule(*this, now + kPauseMs);
 }
 
 }  // namespace mooring::net

@@ -9,6 +9,7 @@
 #include "base/unique_function.h"
 #include "net/loop.h"
 #include "net/socket_address.h"
+#include "net/timer_wheel.h"
 #include "net/unique_fd.h"
 
 namespace mooring::net {
@@ -20,7 +21,7 @@ base::Result<UniqueFd> open_listener(const SocketAddress& address, bool share);
 base::Result<UniqueFd> open_local_listener(const std::string& path);
 base::Result<SocketAddress> bound_address(const UniqueFd& fd);
 
-class Listener final : public LoopClient {
+class Listener final : public LoopClient, private Timer {
  public:
   // Called on the loop for each accepted connection: non-blocking, close-on-exec, TCP_NODELAY.
   using OnAccept = base::UniqueFunction<void(UniqueFd, const SocketAddress& peer)>;
@@ -33,8 +34,12 @@ class Listener final : public LoopClient {
 
  private:
   // When the process is out of descriptors: give up one kept in reserve, accept and close, so that the backlog does
-  // not keep the loop spinning.
+  // not keep the loop spinning. If another thread was quicker to take the reserve, those who wait have to go on
+  // waiting.
   void shed_one();
+  void tell_shed();
+  void pause();
+  void on_timer(base::MonoMs now) override;
 
   Loop& loop_;
   UniqueFd fd_;
