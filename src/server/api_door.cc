@@ -191,7 +191,7 @@ bool ApiDoor::may_see_metrics(const http::Request& request, const http::RequestS
   // Behind a proxy on this machine everybody comes from this machine.
   if (source.local_socket || (source.loopback && !request.field("X-Forwarded-For"))) return true;
   const auto header = request.field("Authorization");
-  const auto given = header && is_trusted_path(source) ? api::parse_authorization(*header) : std::nullopt;
+  const auto given = header && source.tls ? api::parse_authorization(*header) : std::nullopt;
   if (!given || given->scheme != api::Authorization::Scheme::kBearer) return false;
   return tokens_.find(given->token).has_value();
 }

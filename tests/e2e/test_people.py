@@ -112,14 +112,15 @@ def test_a_change_needs_the_second_secret(server):
 
 
 def test_pages_of_other_sites_sign_nobody_in(server):
-    foreign = ["Origin: https://evil.example"]
-    for headers in (["Sec-Fetch-Site: same-site"], foreign, ["Origin: null"], ["Origin: https://localhost.evil.example"]):
+    for headers in (["Sec-Fetch-Site: same-site"], ["Origin: https://evil.example"], ["Origin: null"],
+                    ["Origin: https://localhost.evil.example"]):
         status, answer = Person(server).sign_in("admin", PASSWORD, headers)
         assert (status, answer["error"]["code"]) == (403, "csrf"), headers
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
         status, answer = Person(server).sign_in("admin", PASSWORD, [f"Content-Type: {kind}"])
         assert (status, answer["error"]["code"]) == (415, "unsupported_media_type"), kind
-    for headers in (["Origin: https://localhost"], ["Origin: http://LOCALHOST", "Content-Type: Application/JSON; charset=utf-8"],
+    for headers in (["Origin: https://localhost"],
+                    ["Origin: http://LOCALHOST", "Content-Type: Application/JSON; charset=utf-8"],
                     ["Sec-Fetch-Site: same-origin", "Origin: https://behind.proxy.example"]):
         assert Person(server).sign_in("admin", PASSWORD, headers)[0] == 200, headers
 
