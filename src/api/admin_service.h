@@ -19,10 +19,10 @@
 #include <string_view>
 #include <vector>
 
+#include "api/audit_budget.h"
 #include "api/caller.h"
 #include "api/diagnostics.h"
 #include "api/platform.h"
-#include "api/audit_budget.h"
 #include "api/session_book.h"
 #include "base/ids.h"
 #include "base/result.h"
@@ -63,8 +63,8 @@ struct LiveParts {
 };
 
 struct AdminResponse {
-  int status = 200;  // as in HTTP
-  std::string body;  // JSON text, never empty
+  int status = 200;        // as in HTTP
+  std::string body;        // JSON text, never empty
   std::string allow = {};  // of a 405: the methods that the address takes, as in HTTP
 };
 

@@ -53,7 +53,8 @@ ApiResult<Reply> list_users(AdminContext& context, const AdminRequest& request) 
 ApiResult<Reply> show_user(AdminContext& context, const AdminRequest& request) {
   const auto user = context.registry.find_user(request.path[1]);
   if (!user) return refuse(user.error());
-  if (!*user) return refuse(404, "not_found", fmt::format("there is no user '{}'", base::printable(request.path[1], 80)));
+  if (!*user)
+    return refuse(404, "not_found", fmt::format("there is no user '{}'", base::printable(request.path[1], 80)));
   return Reply{to_json(context, **user)};
 }
 

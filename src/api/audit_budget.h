@@ -19,7 +19,7 @@ class AuditBudget {
 
  private:
   const base::Clock& clock_;
-  std::mutex mutex_;  // of all below
+  std::mutex mutex_;           // of all below
   base::MonoMs since_ms_ = 0;  // the minute that is counted; 0: none yet
   std::uint32_t admitted_ = 0;
   std::uint64_t left_out_ = 0;

@@ -2,13 +2,13 @@
 //
 // Three counts of wrong passwords in a row, each with some that are free and then a wait that doubles from one second
 // to five minutes: of a user name from one address; of an address, whatever the name; and of a user name from anywhere,
-// where the wait ends at two seconds, so that its owner at a new address gets a turn among those who guess. The last two
-// do not hold up an address from which that user signed in within a day, and none of them a browser in which they did
-// (known_browser.h), which has a count of its own: strangers cannot keep people out of their own console, not even
+// where the wait ends at two seconds, so that its owner at a new address gets a turn among those who guess. The last
+// two do not hold up an address from which that user signed in within a day, and none of them a browser in which they
+// did (known_browser.h), which has a count of its own: strangers cannot keep people out of their own console, not even
 // behind the same proxy. IPv6 addresses count by their first 64 bits. A try counts as wrong from its beginning, so that
 // many at once gain nothing; one that was not judged is taken back.
-// Bounded: the key that was idle longest is forgotten, but first those that have free tries left, so that invented names
-// push out none that is guessed. Thread-safe.
+// Bounded: the key that was idle longest is forgotten, but first those that have free tries left, so that invented
+// names push out none that is guessed. Thread-safe.
 #pragma once
 
 #include <list>
@@ -62,7 +62,8 @@ class SignInGuard {
   static constexpr base::MonoMs kLongestWaitOfUserMs = 2000;
   static constexpr base::MonoMs kKnownForMs = 86'400'000;
 
-  // Who tries. `user`: empty: a name that nobody can have. `browser` as known_browser() tells; empty: none that is known.
+  // Who tries. `user`: empty: a name that nobody can have. `browser` as known_browser() tells; empty: none that is
+  // known.
   struct Who {
     std::string_view user;
     std::string_view address;

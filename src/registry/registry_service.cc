@@ -130,7 +130,7 @@ bool RegistryService::Impl::wait_for_writing(std::unique_lock<std::mutex>& lock)
     if (presence.empty()) {
       writes.wanted.wait(lock, [&] { return due_at_once() || !presence.empty(); });
     } else if (!writes.wanted.wait_until(lock, presence_since + std::chrono::milliseconds(options.presence_gather_ms),
-                                        due_at_once)) {
+                                         due_at_once)) {
       return true;
     }
   }
@@ -257,14 +257,8 @@ Registry& RegistryService::registry() {
 
 ServiceCounters RegistryService::counters() const {
   const std::lock_guard lock(impl_->mutex);
-  return {impl_->lookups,
-          impl_->refused,
-          impl_->presence_events,
-          impl_->presence_batches,
-          impl_->presence_dropped,
-          impl_->reads.jobs.size(),
-          impl_->reports.jobs.size(),
-          impl_->writes.jobs.size(),
+  return {impl_->lookups,          impl_->refused,           impl_->presence_events,     impl_->presence_batches,
+          impl_->presence_dropped, impl_->reads.jobs.size(), impl_->reports.jobs.size(), impl_->writes.jobs.size(),
           impl_->presence.size()};
 }
 

@@ -69,8 +69,9 @@ class RegistryService {
                      SdkFacts facts, std::string browser_origin = {});
   bool record_offline(base::DeviceKey key, base::WallMs at_ms, std::uint64_t connection);
 
-  // Runs `operation` (Result<T>(Registry&)) on the writer thread; for run_read, a quick look-up, on a reader thread; for
-  // run_report, whatever may take longer, on the thread for it. The last two must only read. Then `done` (void(Result<T>)) on `reply_to`.
+  // Runs `operation` (Result<T>(Registry&)) on the writer thread; for run_read, a quick look-up, on a reader thread;
+  // for run_report, whatever may take longer, on the thread for it. The last two must only read. Then `done`
+  // (void(Result<T>)) on `reply_to`.
   template <class T>
   void run(base::UniqueFunction<base::Result<T>(Registry&)> operation, base::Executor& reply_to,
            base::UniqueFunction<void(base::Result<T>)> done) {
@@ -87,8 +88,8 @@ class RegistryService {
     submit(Lane::kReport, wrap<T>(std::move(operation), reply_to, std::move(done)));
   }
 
-  // For start-up and tests: it may be called on any thread (registry.h), but the caller waits. Listeners of a change are
-  // called on the caller's thread.
+  // For start-up and tests: it may be called on any thread (registry.h), but the caller waits. Listeners of a change
+  // are called on the caller's thread.
   Registry& registry();
   ServiceCounters counters() const;
 

@@ -272,11 +272,11 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
       });
 }
 
-void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool()> may_go_on,
-                  base::Executor& executor, http::Respond respond) {
+void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool()> may_go_on, base::Executor& executor,
+                  http::Respond respond) {
   const bool reads_only = api::AdminService::reads_only(request.method);
-  auto operation = [this, request = std::move(request), caller = std::move(caller),
-                    may_go_on = std::move(may_go_on), settings = settings()](registry::Registry& registry) {
+  auto operation = [this, request = std::move(request), caller = std::move(caller), may_go_on = std::move(may_go_on),
+                    settings = settings()](registry::Registry& registry) {
     // What let the caller in may have ended while the request waited; this thread makes the changes, so now it cannot.
     if (caller.is_account()) {
       const auto account = registry.find_account(caller.account);

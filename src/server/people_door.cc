@@ -286,21 +286,24 @@ void PeopleDoor::compare(std::shared_ptr<Attempt> attempt, std::optional<registr
   const std::string hash = user ? user->password_hash : std::string();
   const Named named = user ? Named::kUser : Named::kNobody;
   // Whoever signed in there before does not find the queue full of strangers.
-  const bool has_room = passwords_.waiting() < kStrangersWaitingMax || guard_.is_known(attempt->who(), clock_.mono_ms());
-  const bool taken = has_room && passwords_.check(
-      hash, attempt->password, {attempt->source.address, attempt->asker()}, *attempt->source.executor,
-      [this, attempt, named, user = std::move(user)](const gateway::PasswordChecker::Answer& answer) {
-        using Verdict = gateway::PasswordChecker::Verdict;
-        if (answer.verdict == Verdict::kRight) {
-          right(attempt, *user);
-        } else if (answer.verdict == Verdict::kRateLimited) {
-          not_judged(*attempt, too_many(60'000));
-        } else if (answer.verdict == Verdict::kTooLate) {
-          not_judged(*attempt, http::error_response(503, "unavailable", "too busy to check a password"));
-        } else {
-          wrong(*attempt, named);
-        }
-      });
+  const bool has_room =
+      passwords_.waiting() < kStrangersWaitingMax || guard_.is_known(attempt->who(), clock_.mono_ms());
+  const bool taken =
+      has_room &&
+      passwords_.check(hash, attempt->password, {attempt->source.address, attempt->asker()}, *attempt->source.executor,
+                       [this, attempt, named, user = std::move(user)](const gateway::PasswordChecker::Answer& answer) {
+                         using Verdict = gateway::PasswordChecker::Verdict;
+                         if (answer.verdict == Verdict::kRight) {
+                           right(attempt, *user);
+                         } else if (answer.verdict == Verdict::kRateLimited) {
+                           not_judged(*attempt, too_many(60'000));
+                         } else if (answer.verdict == Verdict::kTooLate) {
+                           not_judged(*attempt,
+                                      http::error_response(503, "unavailable", "too busy to check a password"));
+                         } else {
+                           wrong(*attempt, named);
+                         }
+                       });
   if (!taken) not_judged(*attempt, http::error_response(503, "unavailable", "too busy to check a password"));
 }
 
@@ -317,11 +320,13 @@ void PeopleDoor::wrong(Attempt& attempt, Named named) {
   attempt.respond(http::error_response(401, "unauthorized", "user name or password is wrong"));
 }
 
-// While the password waited to be compared the user may have been deleted, demoted or given another one. The thread that
-// makes such changes, and tells of them, looks again, and opens the session there: no change falls in between.
+// While the password waited to be compared the user may have been deleted, demoted or given another one. The thread
+// that makes such changes, and tells of them, looks again, and opens the session there: no change falls in between.
 void PeopleDoor::right(std::shared_ptr<Attempt> attempt, const registry::User& user) {
   registry_.run<api::SessionBook::Opened>(
-      [this, attempt, seen = user.password_hash](registry::Registry& registry) { return open(registry, *attempt, seen); },
+      [this, attempt, seen = user.password_hash](registry::Registry& registry) {
+        return open(registry, *attempt, seen);
+      },
       *attempt->source.executor,
       [this, attempt](const base::Result<api::SessionBook::Opened>& opened) {
         if (opened) {

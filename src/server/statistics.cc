@@ -230,11 +230,10 @@ void write_registry(metrics::Families& families, const registry::ServiceCounters
                    static_cast<double>(registry.presence_events));
   families.counter("mooring_registry_presence_dropped_total", "Those of them that could not be recorded.",
                    static_cast<double>(registry.presence_dropped));
-  const std::pair<const char*, std::size_t> queues[]{
-      {"reads", registry.reads_waiting},
-      {"reports", registry.reports_waiting},
-      {"changes", registry.writes_waiting},
-      {"presence", registry.presence_waiting}};
+  const std::pair<const char*, std::size_t> queues[]{{"reads", registry.reads_waiting},
+                                                     {"reports", registry.reports_waiting},
+                                                     {"changes", registry.writes_waiting},
+                                                     {"presence", registry.presence_waiting}};
   for (const auto& [name, waiting] : queues) {
     families.gauge("mooring_registry_queue_length", "What waits for the registry.", static_cast<double>(waiting),
                    {{"queue", name}});

@@ -274,7 +274,8 @@ TEST_F(AdminServiceTest, faults_have_stable_codes) {
   EXPECT_EQ(error_code(400, "GET", "products/pk/devices?status=asleep"), "invalid");
   EXPECT_EQ(error_code(400, "GET", "devices?prefix=d"), "bad_request");
   EXPECT_EQ(error_code(405, "PUT", "products/pk"), "method_not_allowed");
-  EXPECT_EQ(AdminService(*registry_, sessions_).handle("PUT", "/api/v1/products/pk", {}).allow, "GET, HEAD, PATCH, DELETE");
+  EXPECT_EQ(AdminService(*registry_, sessions_).handle("PUT", "/api/v1/products/pk", {}).allow,
+            "GET, HEAD, PATCH, DELETE");
   EXPECT_EQ(error_code(404, "GET", "products/pk/"), "not_found");
   EXPECT_EQ(error_code(404, "GET", "nothing"), "not_found");
   EXPECT_EQ(error_code(404, "GET", ""), "not_found");

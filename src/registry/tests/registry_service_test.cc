@@ -140,7 +140,8 @@ TEST_F(ServiceTest, who_signs_in_does_not_wait_behind_reports) {
   EXPECT_TRUE(inbox_.run(1));
   EXPECT_EQ(refused, 1) << "the queue is short";
   bool found = false;
-  service_->find_credential({"pk", "dev1"}, inbox_, [&](base::Result<Credential> result) { found = result.has_value(); });
+  service_->find_credential({"pk", "dev1"}, inbox_,
+                            [&](base::Result<Credential> result) { found = result.has_value(); });
   EXPECT_TRUE(inbox_.run(1));
   EXPECT_TRUE(found);
   EXPECT_EQ(answered, 0);

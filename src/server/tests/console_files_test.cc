@@ -45,10 +45,15 @@ TEST(ConsoleFiles, compressed_where_that_is_taken_and_worth_it) {
   EXPECT_EQ(script.body, "GZ!");
   EXPECT_EQ(field(script, "Content-Encoding"), "gzip");
   EXPECT_NE(field(script, "ETag"), field(files.answer(ask("/console/assets/app-1a2b.js")), "ETag"));
-  for (const auto& [accept, taken] : {std::pair{"gzip;q=0", false}, {"br;q=1, gzip ; q=0.000", false},
-                                      {"gzip;q=0.001", true}, {"GZIP", true}, {"x-gzip", false}, {"", false}}) {
+  for (const auto& [accept, taken] : {std::pair{"gzip;q=0", false},
+                                      {"br;q=1, gzip ; q=0.000", false},
+                                      {"gzip;q=0.001", true},
+                                      {"GZIP", true},
+                                      {"x-gzip", false},
+                                      {"", false}}) {
     EXPECT_EQ(files.answer(ask("/console/assets/app-1a2b.js", {{"Accept-Encoding", accept}})).body,
-              taken ? "GZ!" : "console()") << accept;
+              taken ? "GZ!" : "console()")
+        << accept;
   }
   const auto page = files.answer(ask("/console/", {{"Accept-Encoding", "gzip"}}));
   EXPECT_EQ(page.body, "<html>");
