@@ -53,10 +53,12 @@ boost::json::object to_json(const SessionFacts& session) {
           {"moreSubscriptions", session.more_subscriptions}};
 }
 
-boost::json::object to_json(const SessionsFacts& sessions) {
+ApiResult<Reply> reply_of(const SessionsFacts& sessions) {
+  // Who reads a part of them would take it for all.
+  if (!sessions.complete) return refuse(503, "unavailable", "an event loop is too busy to tell of its sessions");
   boost::json::array items;
   for (const SessionFacts& session : sessions.items) items.push_back(to_json(session));
-  return {{"items", std::move(items)}, {"more", sessions.more}};
+  return Reply{boost::json::object{{"items", std::move(items)}, {"more", sessions.more}}};
 }
 
 // RFC 4648 section 4, with padding.
@@ -165,7 +167,7 @@ ApiResult<Reply> device_session(AdminContext& context, const AdminRequest& reque
   if (const auto device = context.registry.get_device(key); !device) return refuse(device.error());
   const auto platform = running(context);
   if (!platform) return tl::unexpected(platform.error());
-  return Reply{to_json((*platform)->sessions_of_device(key))};
+  return reply_of((*platform)->sessions_of_device(key));
 }
 
 ApiResult<Reply> account_sessions(AdminContext& context, const AdminRequest& request) {
@@ -177,7 +179,7 @@ ApiResult<Reply> account_sessions(AdminContext& context, const AdminRequest& req
   }
   const auto platform = running(context);
   if (!platform) return tl::unexpected(platform.error());
-  return Reply{to_json((*platform)->sessions_of_account(request.path[1]))};
+  return reply_of((*platform)->sessions_of_account(request.path[1]));
 }
 
 ApiResult<Reply> publish(AdminContext& context, const AdminRequest& request) {

@@ -85,6 +85,7 @@ struct SessionFacts {
 struct SessionsFacts {
   std::vector<SessionFacts> items;
   std::uint64_t more = 0;
+  bool complete = true;  // false: a loop did not answer in time
 };
 
 class Platform {

@@ -173,9 +173,10 @@ api::SessionsFacts LivePlatform::ask_loops(Question question) {
       if (--round->open == 0) round->done.set_value();
     });
   }
-  done.wait_for(kAnswerWait);
+  const bool complete = done.wait_for(kAnswerWait) == std::future_status::ready;
   const std::lock_guard lock(round->mutex);
   api::SessionsFacts found = std::move(round->found);
+  found.complete = complete;
   if (found.items.size() > api::kSessionsShownMax) {
     found.more += found.items.size() - api::kSessionsShownMax;
     found.items.resize(api::kSessionsShownMax);

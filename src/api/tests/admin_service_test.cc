@@ -67,6 +67,30 @@ TEST_F(AdminServiceTest, product_life) {
   EXPECT_EQ(error_code(404, "GET", "products/pk"), "not_found");
 }
 
+// Of which a loop may be too busy to answer.
+class FakePlatform final : public Platform {
+ public:
+  ServerFacts server() override { return {}; }
+  CertificatesFacts certificates() override { return {}; }
+  std::vector<OptionFacts> configuration() override { return {}; }
+  std::string configuration_file() override { return {}; }
+  SessionsFacts sessions_of_device(const base::DeviceKey&) override { return sessions; }
+  SessionsFacts sessions_of_account(const std::string&) override { return sessions; }
+  base::Result<> publish(const std::string&, const std::string&, unsigned, bool) override { return {}; }
+  SessionsFacts sessions;
+};
+
+TEST_F(AdminServiceTest, a_part_of_the_sessions_is_no_answer) {
+  add_product_and_device();
+  FakePlatform platform;
+  platform.sessions.items.resize(1);
+  AdminService service(*registry_, nullptr, {}, {}, {nullptr, &platform});
+  const auto ask = [&] { return service.handle("GET", "/api/v1/products/pk/devices/device/session", {}); };
+  EXPECT_EQ(json::parse(ask().body).at("items").as_array().size(), 1U);
+  platform.sessions.complete = false;
+  EXPECT_EQ(ask().status, 503);
+}
+
 TEST_F(AdminServiceTest, product_with_devices_needs_with_devices) {
   add_product_and_device();
   EXPECT_EQ(error_code(409, "DELETE", "products/pk"), "has_devices");
