@@ -49,6 +49,7 @@ class ApiDoor {
   void set_session_times(const api::SessionTimes& times) { people_->book().set_times(times); }
   // Nobody waits for a password any more. Before the loops end.
   void stop() { passwords_.stop(); }
+  const gateway::PasswordChecker& passwords() const { return passwords_; }
 
   static bool is_for_api(std::string_view path);
   // How large a body may be that follows this head. Nothing: as for any stranger.

@@ -368,8 +368,9 @@ void Server::make_live_parts() {
       admin_->loop(), [this](const base::DeviceKey& device, std::int64_t after, base::Executor& executor,
                              EventHub::LogDone done) { door_->read_log(device, after, executor, std::move(done)); });
   live_log_->set_hub(hub_.get());
-  statistics_ = std::make_unique<Statistics>(Statistics::Parts{*admin_, all_workers(), *store_, *retained_, *registry_,
-                                                               budget_, *passwords_, *journal_, *live_log_, *hub_});
+  statistics_ =
+      std::make_unique<Statistics>(Statistics::Parts{*admin_, all_workers(), *store_, *retained_, *registry_, budget_,
+                                                     *passwords_, door_->passwords(), *journal_, *live_log_, *hub_});
   live_door_ = std::make_unique<LiveDoor>(*statistics_, *hub_);
   platform_ = std::make_unique<LivePlatform>(*statistics_, all_workers(), clock_);
   platform_->set_options(options_);

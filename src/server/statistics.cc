@@ -274,8 +274,10 @@ std::string Statistics::prometheus_text() const {
                      snapshot_.loop_delay_ms);
   write_store(families, parts_.store.stats());
   write_registry(families, parts_.registry.counters());
-  families.gauge("mooring_passwords_waiting", "Passwords that wait to be compared.",
-                 static_cast<double>(parts_.passwords.waiting()));
+  for (const auto& [name, checker] : {std::pair{"mqtt", &parts_.passwords}, std::pair{"api", &parts_.api_passwords}}) {
+    families.gauge("mooring_passwords_waiting", "Passwords that wait to be compared.",
+                   static_cast<double>(checker->waiting()), {{"for", name}});
+  }
   write_log(families, parts_.journal.counters());
   return families.text();
 }

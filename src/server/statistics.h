@@ -37,7 +37,8 @@ class Statistics final : private net::Timer {
     const routing::RetainedMessages& retained;
     const registry::RegistryService& registry;
     const gateway::ConnectionBudget& budget;
-    const gateway::PasswordChecker& passwords;
+    const gateway::PasswordChecker& passwords;      // of MQTT clients
+    const gateway::PasswordChecker& api_passwords;  // of the API and the console
     const journal::DeviceJournal& journal;
     const LiveLog& log;
     EventHub& hub;
