@@ -222,10 +222,7 @@ bool Connection::step_handshake() {
       return true;
     case net::Stream::Handshake::kAgain:
       readable_ = false;
-      if (peer_ended_) {
-        owner_->handshake_ended(stream_, false);
-        end(TransportEnd::kPeerClosed, "closed during the TLS handshake");
-      }
+      if (peer_ended_) end(TransportEnd::kPeerClosed, "closed during the TLS handshake");
       return false;
     case net::Stream::Handshake::kWantsPsk:
       look_up_psk();
