@@ -129,7 +129,7 @@ def test_of_two_sessions_in_one_request_none_is_taken(server):
     person = Person(server, tls=False)
     person.sign_in("admin", PASSWORD)
     assert person.ask("GET", "session")[0] == 200
-    person.cookie = f"{'A' * 40}; {person.name}={person.cookie}"
+    person.cookie = f"{person.cookie}; {person.name}={'A' * 40}"
     assert person.ask("GET", "session")[0] == 401
 
 
