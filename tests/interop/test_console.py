@@ -84,7 +84,11 @@ def paste(server, topic, place, name, line):
         if name == "mosquitto_sub":
             publish_until_printed(server, topic, program, greeting)
             return
-        assert operator.next(20) == (topic, "hello"), program.report()
+        try:
+            heard = operator.next(20)
+        except AssertionError as nothing:
+            raise AssertionError(f"{nothing}; the program: {program.report()}\n{server.log()[-3000:]}") from None
+        assert heard == (topic, "hello"), program.report()
         if name == "mosquitto_pub":
             assert program.process.wait(10 * server.slack) == 0, program.report()
         else:
