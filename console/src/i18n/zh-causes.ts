@@ -5,6 +5,7 @@ const useSecretAsIs = '请原样使用下发的设备密钥，区分大小写，
 const signOrder =
   '请按 clientId、deviceName、productKey 及（若发送）timestamp 的顺序签名，字段名后直接跟值，不加分隔符。';
 const sendHexCode = '请发送签名文本的 HMAC，以十六进制文本表示。';
+const pskForm = '格式是 devicename|签名方法|productKey&deviceName|时间戳。';
 const userNameForm = '用户名的格式是 deviceName&productKey。';
 
 export const zhCauses: Causes = {
@@ -150,4 +151,58 @@ export const zhCauses: Causes = {
   'too-many-filters': ['一次订阅的过滤器太多'],
   'too-many-subscriptions': ['订阅数量超过上限'],
   'shared-subscription': ['不支持共享订阅'],
+  'fields-not-signed': ['有字段已发送，但没有参与签名。', '除 sign、signmethod、version（以及 resources）外，所有字段都参与签名。'],
+  'fields-missing': ['请求缺少必需的字段，或字段为空。', '请补上这些字段，名称须完全一致。'],
+  'field-malformed': ['有字段过长或格式不正确。', '时间戳应为 1970 年以来的毫秒数，只含数字；请用主机名访问服务器，或设置 server.public_host。'],
+  'timestamp-of-sdk': [
+    '时间戳是固定值 2524608000000，只有 CONNECT 可以携带它。',
+    '请发送当前时间（1970 年以来的毫秒数），或不发送 timestamp。',
+  ],
+  'timestamp-in-seconds': ['时间戳似乎以秒为单位，应为毫秒。', '请乘以 1000，或不发送 timestamp。'],
+  'clock-is-off': [
+    '时间戳与服务器时钟相差超过 15 分钟。',
+    '请校准设备时钟（SNTP），或不发送 timestamp；也请检查本服务器的时钟。',
+  ],
+  'http-timestamp': ['时间戳与服务器时钟相差太大'],
+  'http-parameter': ['参数缺失或格式不正确'],
+  'http-token-missing': ['请求没有携带令牌。', '请把 /auth 返回的令牌放在请求头 password 中。'],
+  'http-token-unknown': [
+    '令牌不是本服务器签发的，或已失效：设备在此之后被禁用、删除、重置或更换了密钥。',
+    '请向 /auth 重新获取令牌，并原样发送。',
+  ],
+  'http-token-expired': ['令牌已过期（有效期七天）。', '收到 20001 时，请向 /auth 重新获取令牌。'],
+  'http-needs-tls': [
+    '请求没有加密。',
+    '请使用 https。若 TLS 在服务器之前终止，请设置 auth.require_tls = false。',
+  ],
+  'http-publish-failed': ['消息未能发布'],
+  'names-swapped': [
+    'ProductKey 和设备名的位置颠倒了。',
+    '请把 ProductKey 填入 productKey 字段，把设备名填入 deviceName 字段。',
+  ],
+  'psk-identity-form': ['TLS-PSK 标识不是本平台的格式'],
+  'psk-unknown-device': ['TLS-PSK 标识中的产品或设备不存在'],
+  'psk-identity-fields': ['TLS-PSK 标识中用竖线分隔的字段数不对，应为 4 个。', pskForm],
+  'psk-identity-kind': ['TLS-PSK 标识没有以 devicename 开头。', pskForm],
+  'psk-identity-method': [
+    'TLS-PSK 标识中的签名方法不正确。',
+    '请填写 hmacsha256、hmacsha1 或 hmacmd5，并用它计算密钥。',
+  ],
+  'psk-identity-names': [
+    'TLS-PSK 标识中的名称不是 productKey&deviceName。',
+    '请依次填写 ProductKey、一个“&”和设备名。',
+  ],
+  'psk-names-swapped': [
+    'TLS-PSK 标识中 ProductKey 和设备名的位置颠倒了。',
+    '此处 ProductKey 在前：productKey&deviceName；CONNECT 的用户名则相反。',
+  ],
+  'psk-wrong-key': [
+    '标识正确，但客户端的密钥不是由该设备的密钥得出的。握手不会暴露密钥，因此无法判断具体错误。',
+    '请核对设备密钥。PSK 密钥是用设备密钥对“id…timestamp…”文本计算的 HMAC，取其大写十六进制文本，而不是对应的字节。',
+  ],
+  'psk-no-secret': ['该设备还没有密钥，因此无法得出 PSK 密钥。', '请让它动态注册，或为它设置密钥。'],
+  'psk-broken-off': ['客户端在 TLS-PSK 握手中途断开'],
+  'topic-format': ['主题格式不正确'],
+  'packet-type': ['报文类型不合时宜'],
+  'write-failed': ['连接在发送完成前中断'],
 };
