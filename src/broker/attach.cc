@@ -179,8 +179,13 @@ void Broker::on_joined(LocalSession& home, const std::shared_ptr<Client>& client
     home.session->take_automatic();
     home.automatic_unsaved = false;
   }
-  client->session_expiry_s = client->info.session_expiry_s;
+  const session::Session& state = *home.session;
+  const session::SessionNumber number = state.number();
+  // It was never told that the session is its own to end: what the session holds, it keeps.
+  client->session_expiry_s = std::max(client->info.session_expiry_s, state.durable() ? state.expiry_s : 0);
   settle_offline(home, *client);
+  // It was noted as stored, and is not.
+  if (!saved && find(number) != nullptr) save_later(number);
   if (client->connected()) done(tl::unexpected(AttachError::kUnavailable));
 }
 

@@ -110,6 +110,32 @@ TEST(Automatic, AStoreThatFailsRefusesTheConnect) {
   });
 }
 
+session::SessionNumber stored_number(World& world) {
+  session::SessionNumber number = 0;
+  EXPECT_TRUE(
+      world.store.for_each_session([&](session::SessionRecord&& record, session::Epoch) { number = record.number; }));
+  return number;
+}
+
+// What is acknowledged under a number of which the store knows nothing would be lost with the next start.
+TEST(Automatic, ASessionThatBeganAnewWhileTheStoreFailedIsStoredAfterwards) {
+  in_many_worlds([](World& world) {
+    TestClient& first = world.connected("dev1");
+    world.subscribed(first, {{device_topic("dev1", "get"), 1}});
+    world.disconnect(first);
+    world.settle();
+    const session::SessionNumber before = stored_number(world);
+    ASSERT_NE(before, 0U);
+    world.store.memory.fail_writes(true);
+    TestClient& anew = world.connect("dev1", automatic(true));
+    world.settle();
+    EXPECT_EQ(anew.refused, broker::AttachError::kUnavailable);
+    world.store.memory.fail_writes(false);
+    world.pass(60);
+    EXPECT_NE(stored_number(world), before);
+  });
+}
+
 TEST(Automatic, ADeviceThatLeavesWhileItWaitsWasNeverOnline) {
   in_many_worlds([](World& world) {
     world.store.hold();
