@@ -39,7 +39,10 @@ class DeliveryTimes {
     for (current_ = 0; current_ < used_; ++current_) {
       if (gathered_[current_].published_ms == published_ms) return;
     }
-    if (used_ == kMoments) settle(loop_->now_ms());
+    if (used_ == kMoments) {
+      current_ = used_ - 1;
+      settle(loop_->now_ms());
+    }
     current_ = used_++;
     gathered_[current_] = {published_ms, 0};
   }
