@@ -30,6 +30,15 @@ constexpr std::string_view kCookieOfTls = "__Host-mooring_session";
 constexpr std::string_view kBrowserCookie = "mooring_browser";  // api/known_browser.h
 constexpr std::size_t kStrangersWaitingMax = gateway::PasswordChecker::kMaxWaiting / 2;
 
+// For the ConnectLimiter. No account is called like this, so that nobody else's refusals count as these.
+std::string asker_anywhere(std::string_view user) {
+  return "user|" + std::string(user);
+}
+// In a browser that signed in as this user before: the guesses of strangers do not count as its own.
+std::string asker_at_home(std::string_view user) {
+  return "browser|" + std::string(user);
+}
+
 std::string_view session_cookie(bool tls) {
   return tls ? kCookieOfTls : kCookie;
 }
@@ -139,7 +148,8 @@ struct PeopleDoor::Attempt {
   http::RequestSource source;
   http::Respond respond;
 
-  std::string asker() const { return "user " + user; }  // in the words of the ConnectLimiter
+  // In the words of the ConnectLimiter.
+  std::string asker() const { return browser.empty() ? asker_anywhere(user) : asker_at_home(user); }
   api::SignInGuard::Who who() const { return {user, source.address, browser}; }
   ~Attempt() {
     wipe(replaces);
@@ -367,7 +377,7 @@ base::Result<api::SessionBook::Opened> PeopleDoor::open(registry::Registry& regi
 
 void PeopleDoor::signed_in(Attempt& attempt, const api::SessionBook::Opened& opened) {
   guard_.succeeded(attempt.who(), clock_.mono_ms());
-  limiter_.remember_accepted(attempt.source.address, attempt.asker(), clock_.mono_ms());
+  limiter_.remember_accepted(attempt.source.address, asker_at_home(attempt.user), clock_.mono_ms());
   note(attempt, "user " + attempt.user, 200);
   if (!attempt.replaces.empty()) book_.close(attempt.replaces);
   api::Caller caller = api::Caller::of_user(opened.view.user, opened.view.role);

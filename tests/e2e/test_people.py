@@ -1,5 +1,6 @@
 """People who sign in to the console: first password, sessions, forged requests, guessing, roles, and what is noted."""
 
+import base64
 import contextlib
 import json
 import re
@@ -189,6 +190,18 @@ def test_the_audit_log_tells_what_was_refused_and_how_users_were_before(server):
     entry = server.admin.ask("GET", "audit?target=users/tries&limit=1")[1]["items"][0]
     assert (entry["before"]["role"], entry["after"]["role"]) == ("viewer", "operator")
     assert server.admin.ask("GET", "users/tries")[1]["role"] == "operator"
+
+
+def test_strangers_at_the_same_address_keep_nobody_out(make_server):
+    server = make_server(devices=0)
+    admin = signed_in(server, PASSWORD)
+    basic = "Basic " + base64.b64encode(b"user admin:not the password").decode()
+    for i in range(60):
+        header = basic if i % 2 else f"Bearer mooring_{'x' * 40}{i}"
+        status = server.http("/api/v1/products", tls=server.tls(), headers=[f"Authorization: {header}"]).status
+        assert status in (401, 403, 429)
+    assert status == 429
+    assert admin.sign_in("admin", PASSWORD)[0] == 200
 
 
 def test_nobody_changes_their_own_password_without_the_current_one(server):
