@@ -632,6 +632,7 @@ int run_server(const Options& options, bool demo) {
     if (options.log.format == base::LogFormat::kText) {
       fmt::print(stderr, "mooring: {}\n", started.error().message);
     } else {
+      base::set_log_level(base::LogLevel::kError);  // whoever reads text is told as well
       base::log_error("server", "{}", started.error().message);
     }
     return 1;
