@@ -74,7 +74,8 @@ TEST_F(UsersTest, the_audit_log_pages_from_the_newest_and_drops_the_oldest) {
   }
   const auto targets = [&](const AuditQuery& query) {
     std::vector<std::string> out;
-    for (const AuditEntry& entry : *registry->list_audit(query)) out.push_back(entry.target.substr(11));
+    const auto entries = registry->list_audit(query);
+    for (const AuditEntry& entry : *entries) out.push_back(entry.target.substr(11));
     return out;
   };
   EXPECT_EQ(targets({}), (std::vector<std::string>{"9", "8", "7", "6", "5", "4", "3"}));
