@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from timing import LEAK_S, is_sharp, measure, told_apart, with_delay
+from timing import LEAK_S, NOISY_LEAK_S, is_sharp, measure, told_apart, with_delay
 
 KINDS = ("reference", "the same again", "method", "unknown device")
 
@@ -56,5 +56,7 @@ def test_noise_is_not_taken_for_silence():
 
     few = {kind: [loud(0) for _ in range(50)] for kind in KINDS}
     assert not is_sharp(few, "reference")
+    louder = {kind: [10 * t for t in times] for kind, times in few.items()}
+    assert not is_sharp(louder, "reference", leak=NOISY_LEAK_S)
     many = measure({kind: loud for kind in KINDS}, "reference", rounds=200, rounds_max=20_000)
     assert is_sharp(many, "reference") and len(many["reference"]) > 200

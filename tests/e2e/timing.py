@@ -14,7 +14,8 @@ import time
 
 Z = 3.3  # standard deviations: 999 in 1,000
 TOLERANCE_S = 0.000_020
-LEAK_S = 0.000_050  # the least that must be seen: a fiftieth of what an inline search of the doctor would take
+LEAK_S = 0.000_050  # what is to be seen: a fiftieth of what an inline search of the doctor would take
+NOISY_LEAK_S = 0.000_300  # what must be seen, however noisy the machine is: a tenth of it
 
 
 def interval(differences):
@@ -67,9 +68,10 @@ def measure(kinds, reference, slack=1.0, rounds=100, rounds_max=1000, pause=0.0)
 
 
 def assert_alike(kinds, reference, slack=1.0, **rounds):
-    """Fails when a kind is told apart, and when the machine was so noisy that a leak would not have been seen."""
+    """Fails when a kind is told apart, and when the machine was so noisy that not even a large leak would have been
+    seen. Measures until a small one would be, as far as the rounds reach."""
     times = measure(kinds, reference, slack, **rounds)
     shown = {kind: tuple(round(s * 1e6) for s in both) for kind, both in against(times, reference).items()}
     print(f"{len(times[reference])} rounds, differences to '{reference}' in microseconds: {shown}")
     assert not told_apart(times, reference, TOLERANCE_S * slack), shown
-    assert is_sharp(times, reference, TOLERANCE_S * slack, LEAK_S * slack), f"too noisy to see a leak: {shown}"
+    assert is_sharp(times, reference, TOLERANCE_S * slack, NOISY_LEAK_S * slack), f"too noisy to see a leak: {shown}"
