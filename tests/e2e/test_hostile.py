@@ -428,6 +428,7 @@ def test_connection_limit(make_server):
             time.sleep(0.1)
 
 
+@pytest.mark.without_descriptors
 def test_a_server_without_descriptors_says_so_once_a_second(make_server):
     server = make_server()
     server.sign_in(server.device()).close()
