@@ -136,8 +136,12 @@ bool ConnectLimiter::device_over_limit(const base::DeviceKeyView& device, base::
   return limit != 0 && devices_.events({device.product_key, device.device_name}, now_ms) >= limit;
 }
 
-void ConnectLimiter::count_accepted(const base::DeviceKeyView& device, base::MonoMs now_ms) {
+void ConnectLimiter::count_child(const base::DeviceKeyView& device, base::MonoMs now_ms) {
   if (device_limit_ != 0) devices_.count({device.product_key, device.device_name}, now_ms);
+}
+
+void ConnectLimiter::count_accepted(const base::DeviceKeyView& device, base::MonoMs now_ms) {
+  count_child(device, now_ms);
   if (rate_limit_ == 0) return;
   const auto second = static_cast<std::uint64_t>(now_ms / 1000) << 32;
   std::uint64_t seen = this_second_.load(std::memory_order_relaxed);

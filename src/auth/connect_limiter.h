@@ -69,6 +69,8 @@ class ConnectLimiter {
   bool over_rate(base::MonoMs now_ms) const;  // true when this second has had its share of devices
   bool device_over_limit(const base::DeviceKeyView& device, base::MonoMs now_ms) const;
   void count_accepted(const base::DeviceKeyView& device, base::MonoMs now_ms);
+  // Of a child, which its gateway signs in: under its own limit, and the gateway's, but no CONNECT of this second.
+  void count_child(const base::DeviceKeyView& device, base::MonoMs now_ms);
 
   // Addresses as text without port. IPv6 counts by its first 64 bits, mapped IPv4 as IPv4.
   bool address_over_limit(std::string_view address, base::MonoMs now_ms) const;
