@@ -284,6 +284,7 @@ Outgoing* Session::next_to_send(bool only_stored) {
   // 65,535 messages ago, or before the server was restarted, one was sent that is not complete yet [MQTT-2.2.1-4].
   if (next.sequence - outgoing_.front().sequence >= 65'535 && is_in_flight(next.packet_id())) return nullptr;
   if (std::find(leaving_.begin(), leaving_.end(), next.packet_id()) != leaving_.end()) return nullptr;
+  if (lent_ != nullptr && lent_->has(next.packet_id())) return nullptr;
   if (next.progress == Outgoing::Progress::kReleased) return durable_ && !next.stored ? nullptr : &next;
   if (unsent_ >= limits_.max_in_flight || next.held) return nullptr;
   // A client that reads and never acknowledges: what it holds here has a bound in bytes as well.
@@ -380,6 +381,7 @@ void Session::connection_made() {
 
 void Session::connection_lost() {
   connected_ = false;
+  lent_.reset();
   unsent_ = 0;
   in_flight_bytes_ = 0;
   if (reading_) page_is_stale_ = true;
@@ -532,6 +534,28 @@ std::size_t Session::find_in_window(std::uint16_t packet_id) const {
     if (message.packet_id() == packet_id) return i;
   }
   return kNowhere;
+}
+
+// Far from those that the session uses next, so that it hardly ever has to wait for one.
+std::uint16_t Session::lend_packet_id() {
+  if (lent_ == nullptr) lent_ = std::make_unique<Lent>();
+  MOORING_ASSERT(lent_->ids.size() < kLentMax);
+  const auto is_used = [this](std::uint16_t id) {
+    return lent_->has(id) || std::find(leaving_.begin(), leaving_.end(), id) != leaving_.end() || is_in_flight(id);
+  };
+  const std::uint64_t first = next_sequence_ + 32'768 + lent_->before++ % 16'384;
+  std::uint64_t at = first;
+  while (is_used(packet_id_of(at))) {
+    ++at;
+    MOORING_ASSERT(at < first + 65'535);
+  }
+  const std::uint16_t id = packet_id_of(at);
+  lent_->ids.push_back(id);
+  return id;
+}
+
+void Session::return_packet_id(std::uint16_t packet_id) {
+  if (lent_ != nullptr) std::erase(lent_->ids, packet_id);
 }
 
 // On this connection.

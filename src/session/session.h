@@ -19,6 +19,7 @@
 // Bounds: SessionLimits; what does not fit is refused, never kept: the caller counts it.
 #pragma once
 
+#include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -205,6 +206,13 @@ class Session {
   bool forget_counts();
   void measured(const QueueSize& size);
 
+  // An identifier for a message that the client gets from somebody else on the present connection. The session does not
+  // use it before it is returned. At most kLentMax at a time, and the window leaves so many free.
+  std::uint16_t lend_packet_id();
+  void return_packet_id(std::uint16_t packet_id);
+  std::size_t lent_count() const { return lent_ == nullptr ? 0 : lent_->ids.size(); }
+  static constexpr std::size_t kLentMax = 1'000;
+
   std::size_t in_flight_count() const;
   std::uint64_t queued_count() const { return waiting_count_; }
   std::uint64_t queued_bytes() const { return waiting_bytes_; }
@@ -271,6 +279,13 @@ class Session {
   std::size_t subscription_bytes_ = 0;
   std::uint64_t automatic_left_ = 0;
 
+  // Identifiers that others use on this connection, where a gateway's children do.
+  struct Lent {
+    std::vector<std::uint16_t> ids;
+    std::uint64_t before = 0;
+    bool has(std::uint16_t id) const { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
+  };
+  std::unique_ptr<Lent> lent_;
   Ring<Outgoing> outgoing_;             // by sequence; the first unsent_ are in the window of this connection
   Ring<Uncommitted> uncommitted_;       // in the order given to the store
   std::vector<std::uint16_t> leaving_;  // identifiers of QoS 2 messages whose removal is being written

@@ -924,5 +924,58 @@ TEST(Session, RandomTraffic) {
   }
 }
 
+// A gateway's children get their messages on its connection.
+TEST(SessionIdentifiers, AreNotUsedWhileTheyAreLent) {
+  Session session("key", 1, 10, {});
+  session.connection_made();
+  std::set<std::uint16_t> lent;
+  for (int i = 0; i < 100; ++i) lent.insert(session.lend_packet_id());
+  EXPECT_EQ(lent.size(), 100U);
+  int waited = 0;
+  for (int i = 0; i < 70'000; ++i) {
+    ASSERT_TRUE(session.admit(delivery(message("x"))).accepted);
+    Outgoing* next = session.next_to_send();
+    while (next == nullptr) {  // it wants one that is lent
+      ++waited;
+      ASSERT_FALSE(lent.empty());
+      session.return_packet_id(*lent.begin());
+      lent.erase(lent.begin());
+      next = session.next_to_send();
+    }
+    ASSERT_FALSE(lent.contains(next->packet_id()));
+    const std::uint16_t id = next->packet_id();
+    session.sent_next();
+    ASSERT_TRUE(session.acknowledge(id).found);
+  }
+  EXPECT_EQ(waited, 100);
+}
+
+TEST(SessionIdentifiers, AreNotLentWhileTheyAreUsed) {
+  constexpr std::uint16_t kFirstUsed = 250, kLastUsed = 260;
+  SessionLimits limits;
+  limits.max_in_flight = 100;
+  Session session("key", 1, 10, limits);
+  session.connection_made();
+  const mqtt::MessageRef one = message("x");
+  for (int i = 0; i < 33'000; ++i) {  // half the way round: what is lent begins where these began
+    ASSERT_TRUE(session.admit(delivery(one)).accepted);
+    Outgoing* next = session.next_to_send();
+    ASSERT_NE(next, nullptr);
+    const std::uint16_t id = next->packet_id();
+    session.sent_next();
+    if (id >= kFirstUsed && id <= kLastUsed) continue;
+    ASSERT_TRUE(session.acknowledge(id).found);
+  }
+  EXPECT_EQ(session.in_flight_count(), 11U);
+  std::set<std::uint16_t> lent;
+  for (int i = 0; i < 100; ++i) lent.insert(session.lend_packet_id());
+  EXPECT_EQ(lent.size(), 100U);
+  EXPECT_TRUE(lent.contains(kFirstUsed - 1));
+  EXPECT_TRUE(lent.contains(kLastUsed + 1));
+  for (std::uint16_t id = kFirstUsed; id <= kLastUsed; ++id) EXPECT_FALSE(lent.contains(id));
+  session.connection_lost();
+  EXPECT_EQ(session.lent_count(), 0U);
+}
+
 }  // namespace
 }  // namespace mooring::session
