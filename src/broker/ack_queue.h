@@ -16,19 +16,24 @@ class AckQueue {
     mqtt::PacketType type = mqtt::PacketType::kPuback;
     std::uint16_t packet_id = 0;
     bool decided = false;
+    bool withdrawn = false;  // nothing is sent
     mqtt::ReasonCode reason = mqtt::ReasonCode::kSuccess;
   };
 
   std::uint64_t open(mqtt::PacketType type, std::uint16_t packet_id) {
-    acks_.push_back({next_, type, packet_id, false, mqtt::ReasonCode::kSuccess});
+    acks_.push_back({next_, type, packet_id, false, false, mqtt::ReasonCode::kSuccess});
     return next_++;
   }
 
   void decide(std::uint64_t number, mqtt::ReasonCode reason) {
-    if (acks_.empty() || number < acks_.front().number) return;
-    Ack& ack = acks_[static_cast<std::size_t>(number - acks_.front().number)];
-    ack.decided = true;
-    ack.reason = reason;
+    if (Ack* ack = find(number)) {
+      ack->decided = true;
+      ack->reason = reason;
+    }
+  }
+  // It will not be acknowledged, and those behind it need not wait.
+  void withdraw(std::uint64_t number) {
+    if (Ack* ack = find(number)) ack->decided = ack->withdrawn = true;
   }
 
   // Calls `send` for everything that may go now.
@@ -43,6 +48,11 @@ class AckQueue {
   bool empty() const { return acks_.empty(); }
 
  private:
+  Ack* find(std::uint64_t number) {
+    if (acks_.empty() || number < acks_.front().number) return nullptr;
+    return &acks_[static_cast<std::size_t>(number - acks_.front().number)];
+  }
+
   session::Ring<Ack> acks_;
   std::uint64_t next_ = 1;
 };

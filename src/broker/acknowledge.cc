@@ -84,8 +84,12 @@ void Broker::on_taken(const std::weak_ptr<Client>& weak, session::SessionNumber 
 
 void Broker::decide(Client& client, std::uint64_t ack, ReasonCode reason) {
   client.acks.decide(ack, reason);
+  send_ready_acks(client);
+}
+
+void Broker::send_ready_acks(Client& client) {
   client.acks.flush([&](const AckQueue::Ack& ready) {
-    client.sink->send_ack(ready.type, ready.packet_id, ready.reason);
+    if (!ready.withdrawn) client.sink->send_ack(ready.type, ready.packet_id, ready.reason);
     // A refused QoS 2 message is over; others go on until PUBCOMP (MQTT 5 section 4.9).
     if (ready.type == PacketType::kPuback || mqtt::is_error(ready.reason)) count_acknowledged(client);
   });
@@ -165,6 +169,7 @@ void Broker::erase_received(session::SessionNumber number, std::uint16_t packet_
 // PUBACK. An error in it is an acknowledgement all the same (MQTT 5 section 4.4).
 void Broker::acknowledged(Client& client, const mqtt::Ack& packet) {
   if (client.session == nullptr) return;
+  if (client.dependents != nullptr && client.dependents->acknowledged(packet)) return;
   LocalSession& home = *client.session;
   const auto removed = home.session->acknowledge(packet.packet_id);
   if (!removed.found) return;

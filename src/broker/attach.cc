@@ -24,6 +24,8 @@ OfflineReason reason_for(CloseCause cause) {
       return OfflineReason::kKicked;
     case CloseCause::kTooSlow:
       return OfflineReason::kTooSlow;
+    case CloseCause::kTopologyGone:
+      return OfflineReason::kTopologyGone;
     case CloseCause::kReceiveMaximum:
     case CloseCause::kProtocolError:
     case CloseCause::kStoreFailed:
@@ -125,6 +127,7 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   state.offline_since_ms = 0;
   state.standard_device = rules.standard_device;
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
+  home.max_qos = rules.max_qos;
   // Its permissions may have been others when it subscribed.
   const bool narrowed = client->info.kind != ClientKind::kOperator && drop_forbidden(home, *client->authorizer);
   const bool automatic = client->info.auto_subscribe && home.reached_unasked;
@@ -334,6 +337,10 @@ bool Broker::close_device(const base::DeviceKey& device, CloseCause cause) {
     if (const auto left = sessions_.find(key); left != sessions_.end()) leave_memory(*left->second);
   }
   return connected || turned_away;
+}
+
+void Broker::close_client(Client& client, CloseCause cause) {
+  if (client.connected() && client.session != nullptr) end_connection(*client.session, cause);
 }
 
 bool Broker::is_online(const base::DeviceKey& device) const {

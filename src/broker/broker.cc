@@ -38,6 +38,7 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   session::Session& session = *home.session;
   if (is_device) set_device(home, device_of_key(session.key()));
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
+  home.max_qos = rules.max_qos;
   home.device_scope = is_device && rules.subscriptions_outlive_clean_session;
   home.reached_unasked = is_device && rules.reached_unasked;
   home.rules = &rules;
@@ -111,6 +112,10 @@ std::string_view to_text(OfflineReason reason) {
       return "Device reads too slowly";
     case OfflineReason::kServerStopped:
       return "Server stopped";
+    case OfflineReason::kGatewayOffline:
+      return "gateway offline";
+    case OfflineReason::kTopologyGone:
+      return "Removed from the gateway";
   }
   return "";
 }

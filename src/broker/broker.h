@@ -49,11 +49,12 @@ struct AwaitedFilter {
 // A session that lives on this loop, with or without a connection.
 struct LocalSession {
   std::unique_ptr<session::Session> session;
-  std::shared_ptr<Client> client;  // null while offline
+  std::shared_ptr<Client> client;   // null while offline
   std::shared_ptr<Client> joining;  // will be the client when its automatic subscriptions are stored; null: nobody
-  base::DeviceKey device;          // empty names for everybody else's
+  base::DeviceKey device;           // empty names for everybody else's
   bool is_device = false;
   bool at_publishers_qos = true;
+  std::uint8_t max_qos = 2;            // a device of the dialect takes no QoS 2, whatever an account publishes
   bool device_scope = false;           // ClientRules::subscriptions_outlive_clean_session, of a device
   bool reached_unasked = false;        // ClientRules::reached_unasked, of a device
   routing::SubscriberId id = 0;        // in the trie
@@ -144,6 +145,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
     routing::RetainedMessages& retained;
     PresenceListener& presence;
     InstanceRates& rates;
+    RequestPort* requests = nullptr;  // null: nothing answers devices
   };
 
   explicit Broker(const Parts& parts);
@@ -180,11 +182,32 @@ class Broker final : public routing::BusListener, public session::AppendListener
   // The loop has ended, others have too, none is destroyed yet: lets go of everything that may tell another loop.
   void shut_down();
 
+  // A message of the server to this client alone, with QoS 0, whether it subscribed to it or not. False: it does not
+  // go, for the client does not read, or takes none so large.
+  bool push(Client& client, std::string_view topic, std::string_view payload);
+  // The other devices that speak over a client's connection from now on; once for a connection.
+  void set_dependents(Client& client, std::unique_ptr<Dependents> dependents);
+  // What they need of the connection. Answers a PUBLISH of one of them; nothing: it is not acknowledged.
+  void answer(Client& client, std::uint64_t ack, std::optional<mqtt::ReasonCode> reason);
+  // Packet identifiers for messages to them, until they are returned; nothing: all that there may be are lent.
+  std::size_t lendable_packet_ids(const Client& client) const;
+  std::optional<std::uint16_t> lend_packet_id(Client& client);
+  void return_packet_id(Client& client, std::uint16_t packet_id);
+  // Reading of the connection stops until as many calls of the second have come as of the first.
+  void hold_input(Client& client);
+  void release_input(Client& client);
+  // Ends this one, whoever else is signing in as the same device.
+  void close_client(Client& client, CloseCause cause);
+
+  // The device's connection on this loop, its home; null: it is away.
+  std::shared_ptr<Client> client_of(const base::DeviceKeyView& device) const;
+
   // A message of the server itself. Retained ones are kept in memory only: they are told anew by the next start.
   void publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain = false);
 
   // A device's message that came another way than over its connection, on the device's home loop; permission was asked
-  // for before. QoS 1: `done` comes later on this loop, true when the message is safe with everybody who keeps it.
+  // for before. Not for requests to services: those fail. QoS 1: `done` comes later on this loop, true when the message
+  // is safe with everybody who keeps it.
   struct DetachedPublish {
     base::DeviceKeyView device;
     std::string_view topic;
@@ -255,6 +278,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
     routing::ReceiptTotals totals;  // of this loop's sessions
   };
   struct PendingSuback;
+  struct PendingUnsuback;
   // A shared subscription; `index` is its SubscriberId in share_trie_.
   struct Share {
     routing::SharedGroup group;
@@ -315,10 +339,19 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void take_back(LocalSession& home, const AwaitedFilter& refused);
   static void forget_awaited(LocalSession& home, std::string_view filter);
   void finish_suback(const std::shared_ptr<PendingSuback>& pending);
+  void finish_unsuback(const std::shared_ptr<PendingUnsuback>& pending);
   bool add_route(LocalSession& home, const session::SubscriptionRecord& subscription);
   void drop_route(LocalSession& home, std::string_view filter);
   bool is_own_filter(const LocalSession& home, std::string_view filter) const;
   void save_then(Client& client, SavedDone done);
+
+  // dependents.cc
+  Dependents::Number dependent_of(const Client& client, std::string_view topic) const;
+  bool publish_for_dependent(Client& client, const mqtt::Publish& packet);
+  void subscribe_dependents(Client& client, const mqtt::Subscribe& packet,
+                            const std::shared_ptr<PendingSuback>& pending);
+  void unsubscribe_dependents(Client& client, const mqtt::Unsubscribe& packet,
+                              const std::shared_ptr<PendingUnsuback>& pending);
 
   // rates.cc
   bool over_rate(Client& client, const mqtt::Publish& packet);
@@ -345,6 +378,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
     bool platform = false;
   };
   bool find_route(Client& client, std::string_view topic);
+  RequestKind request_of(const Client& client, std::string_view topic) const;
   void find_remote_route(const mqtt::Message& message);
   std::uint64_t filters_version() const;
   bool recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp);
@@ -360,7 +394,9 @@ class Broker final : public routing::BusListener, public session::AppendListener
   // delivery.cc
   bool count_unacknowledged(Client& client);
   void accept_publish(Client& client, const mqtt::Publish& packet);
-  void refuse_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason);
+  void answer_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason);
+  void deny_publish(Client& client, const mqtt::Publish& packet);
+  void take_request(Client& client, const mqtt::Publish& packet);
   bool find_receivers(std::string_view topic);  // of a message of the server itself
   void send_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain);
   void route(Flow& flow);
@@ -390,8 +426,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void erase_received(session::SessionNumber number, std::uint16_t packet_id, std::weak_ptr<Client> asked);
   void count_acknowledged(Client& client);
   void regulate_input(Client& client);
-  void hold_input(Client& client);
-  void release_input(Client& client);
+  void send_ready_acks(Client& client);
   void retry_later(base::UniqueFunction<void()> call);
 
   Parts parts_;

@@ -53,7 +53,9 @@ struct ClientRules {
   bool under_instance_rates = false;  // counts in what all devices may send and get together
   std::uint32_t max_qos0_publishes_per_s = 0;
   std::uint32_t max_qos1_publishes_per_s = 0;
-  std::uint32_t max_deliveries_per_s = 0;  // messages of back ends to topics of the device
+  std::uint32_t max_deliveries_per_s = 0;          // messages of back ends to topics of the device
+  std::uint32_t max_session_requests_per_s = 200;  // to /ext/session/, beyond what it may publish: a gateway signs its
+                                                   // children in one by one (platform.md 13)
   session::SessionLimits session;
 };
 
@@ -76,8 +78,9 @@ struct CertificateTrail {
 struct ClientInfo {
   ClientKind kind = ClientKind::kDevice;
   mqtt::Version version = mqtt::Version::k311;
-  base::DeviceKey device;  // empty names for everybody else
-  std::string account;     // of an account
+  base::DeviceKey device;                               // empty names for everybody else
+  std::shared_ptr<const base::DeviceKey> gateway = {};  // of a child, whose connection it is; null: it is its own
+  std::string account;                                  // of an account
   std::string iot_id;
   std::string peer_address;         // without port
   std::string browser_origin = {};  // of the page that has the device's secret; empty: no browser
@@ -89,6 +92,7 @@ struct ClientInfo {
   bool clean_session = false;
   std::uint32_t session_expiry_s = 0;  // as granted. MQTT 3.x: 0 with clean session 1, else the maximum
   std::uint16_t receive_maximum = 0;   // the client's; 0: none
+  std::uint32_t max_packet_bytes = 0;  // likewise
   bool wants_notify = false;           // ext bit 2: the kick notice of connection.md 6.5
   bool custom_rrpc = false;            // ext bit 1: takes part in RRPC on custom topics (/ext/rrpc/...)
   bool auto_subscribe = false;         // _ss=1: connection.md 6.6
@@ -104,7 +108,7 @@ class Client {
         key(std::move(session_key)),
         sink(&client_sink),
         authorizer(&client_authorizer),
-        receive_maximum(info.rules->max_received_in_flight) {}
+        receive_maximum(info.gateway == nullptr ? info.rules->max_received_in_flight : kBoundedByGateway) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -116,13 +120,14 @@ class Client {
 
   const ClientInfo info;
   const session::SessionKey key;
-  ClientSink* sink;                   // null once the connection has ended
-  const Authorizer* authorizer;       // valid while connected
+  ClientSink* sink;                                           // null once the connection has ended
+  const Authorizer* authorizer;                               // valid while connected
+  static constexpr std::uint16_t kBoundedByGateway = 65'535;  // what a gateway sends is bounded on its own connection
   const std::uint16_t receive_maximum;  // the server's, as MQTT 5 announced it: a reload cannot take it back
-  LocalSession* session = nullptr;    // null before the session was claimed and after it left this loop
-  std::uint64_t number = 0;           // of the connection, on this loop; 0 until it has its session
-  session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger
-  base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
+  LocalSession* session = nullptr;      // null before the session was claimed and after it left this loop
+  std::uint64_t number = 0;             // of the connection, on this loop; 0 until it has its session
+  session::Epoch epoch = 0;             // of the claim; tells connections of one device apart, newer ones are larger
+  base::WallMs last_activity_ms = 0;    // of the last packet from the client; kept up by the gateway
   std::uint64_t refused_publishes = 0;
   std::uint64_t refused_filters = 0;
   std::uint64_t throttled_publishes = 0;
@@ -134,7 +139,18 @@ class Client {
   std::uint32_t session_expiry_s = 0;         // MQTT 5: DISCONNECT may change it
   std::unique_ptr<session::WillRecord> will;  // until its session has it
   AckQueue acks;                              // towards the client
-  ReplayQueue replays;                        // retained messages that its subscriptions still have to get
+  std::unique_ptr<Dependents> dependents;     // null: nobody else speaks over the connection
+  // Rates that few connections need; null before.
+  struct RareRates {
+    TokenBucket session;  // ClientRules::max_session_requests_per_s
+    TokenBucket foreign;  // of other devices' topics that are told to the RequestPort
+  };
+  std::unique_ptr<RareRates> rare_rates;
+  RareRates& rare() {
+    if (rare_rates == nullptr) rare_rates = std::make_unique<RareRates>();
+    return *rare_rates;
+  }
+  ReplayQueue replays;  // retained messages that its subscriptions still have to get
   // PUBLISH packets of this connection that are not acknowledged to the end; MQTT 5 section 4.9.
   std::uint32_t unacknowledged = 0;
   bool replay_posted = false;

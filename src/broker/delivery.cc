@@ -9,6 +9,7 @@
 #include "broker/publish_receipt.h"
 #include "mqtt/property_block.h"
 #include "mqtt/topic.h"
+#include "routing/device_topic.h"
 
 namespace mooring::broker {
 namespace {
@@ -16,11 +17,13 @@ namespace {
 constexpr std::size_t kPageMessages = 100;
 constexpr std::size_t kPageBytes = 512 << 10;
 constexpr base::WallMs kCountAgainMs = 60'000;
+constexpr std::uint32_t kForeignTopicsPerS = 1;
 
 }  // namespace
 
 void Broker::publish(Client& client, const mqtt::Publish& packet) {
   if (client.session == nullptr) return;
+  if (client.dependents != nullptr && publish_for_dependent(client, packet)) return;
   const bool too_fast = over_rate(client, packet);
   // Firmware of MQTT 3.x gets no answer (connection.md 7). In MQTT 5 that would cost it a place of its Receive Maximum
   // for as long as the connection lasts.
@@ -39,14 +42,29 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
     if (!count_unacknowledged(client)) return;
   }
   if (too_fast) {
-    refuse_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kQuotaExceeded);
+    answer_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kQuotaExceeded);
     return;
   }
-  if (find_route(client, packet.topic)) {
-    ++counters_.published;
+  if (!find_route(client, packet.topic)) {
+    deny_publish(client, packet);
+    return;
+  }
+  ++counters_.published;
+  if (route_.request == kNoRequest) {
     accept_publish(client, packet);
-    return;
+  } else {
+    take_request(client, packet);
   }
+}
+
+// A service answers by a message of its own, if at all; the PUBLISH itself is done with.
+void Broker::take_request(Client& client, const mqtt::Publish& packet) {
+  const RequestKind kind = route_.request;
+  if (packet.qos > 0) answer_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kSuccess);
+  parts_.requests->on_request(client, kind, packet);
+}
+
+void Broker::deny_publish(Client& client, const mqtt::Publish& packet) {
   ++counters_.refused_publishes;
   if (worth_a_line(++client.refused_publishes)) {
     base::log_info("broker", "{}: publish to '{}' refused: No authorization (9236), {} so far", client.label(),
@@ -55,7 +73,12 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
   report_repeat(client, client.refused_publishes,
                 {Incident::Kind::kPublishDenied, 9236, "not-permitted", "No authorization", packet.topic});
   // A refused publish is acknowledged as well: firmware would repeat it for ever (connection.md 13).
-  if (packet.qos > 0) refuse_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kNotAuthorized);
+  if (packet.qos > 0) answer_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kNotAuthorized);
+  if (parts_.requests == nullptr || !client.is_device()) return;
+  const auto owner = routing::device_of_topic(packet.topic);
+  if (!owner || *owner == base::DeviceKeyView(client.info.device)) return;
+  if (!client.rare().foreign.take(kForeignTopicsPerS, parts_.clock.mono_ms())) return;
+  parts_.requests->on_foreign_topic(client, *owner);
 }
 
 // One more that it has not been answered; false: the connection has ended for it (MQTT 5 section 4.9).
@@ -71,11 +94,11 @@ bool Broker::count_unacknowledged(Client& client) {
 // Firmware would repeat what is not acknowledged for ever (connection.md 13).
 void Broker::discard(Client& client, std::uint8_t qos, std::uint16_t packet_id) {
   if (client.session == nullptr || qos == 0 || !count_unacknowledged(client)) return;
-  refuse_publish(client, qos, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
+  answer_publish(client, qos, packet_id, mqtt::ReasonCode::kImplementationSpecificError);
 }
 
-// Of QoS 1 or 2. Its answer takes its place behind those of earlier messages.
-void Broker::refuse_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason) {
+// Of QoS 1 or 2: nothing of it has to be waited for, but its answer takes its place behind those of earlier messages.
+void Broker::answer_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason) {
   const auto type = qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;
   const std::uint64_t ack = client.acks.open(type, packet_id);
   if (qos == 2 && !client.speaks_v5()) {
@@ -134,6 +157,28 @@ mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client&
   return mqtt::Message::create(packet.topic, packet.payload, fields);
 }
 
+bool Broker::push(Client& client, std::string_view topic, std::string_view payload) {
+  if (!client.connected()) return false;
+  if (client.sink->congested()) {
+    ++counters_.dropped_congested;
+    return false;
+  }
+  const auto message = mqtt::Message::create(topic, base::as_bytes(payload), 0, false);
+  const PublishOut packet{message, 0, false, false, 0, {}};
+  if (!client.sink->fits(packet)) {
+    ++counters_.dropped_expired;
+    return false;
+  }
+  ++counters_.delivered;
+  client.sink->send_publish(packet);
+  return true;
+}
+
+std::shared_ptr<Client> Broker::client_of(const base::DeviceKeyView& device) const {
+  const auto found = devices_.find(device);
+  return found == devices_.end() ? nullptr : found->second->client;
+}
+
 void Broker::publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
   if (find_receivers(topic) || retain_it) send_internal(topic, payload, qos, retain_it);
 }
@@ -158,6 +203,11 @@ void Broker::send_internal(std::string_view topic, std::string_view payload, std
 }
 
 void Broker::publish_detached(const DetachedPublish& message, PublishedDone done) {
+  // Services answer connections only, and nobody else may see what is asked of them.
+  if (parts_.requests != nullptr && parts_.requests->kind_of(message.topic) != kNoRequest) {
+    parts_.executor.post([done = std::move(done)]() mutable { done(false); });
+    return;
+  }
   ++counters_.published;
   Flow flow;
   flow.receipt = routing::ReceiptRef(
@@ -219,7 +269,7 @@ void Broker::deliver_to_targets(Flow& flow) {
     }
     session::Delivery delivery;
     delivery.message = flow.message;
-    delivery.qos = target.session->at_publishers_qos ? message.qos() : std::min(message.qos(), target.qos);
+    delivery.qos = std::min(message.qos(), target.session->at_publishers_qos ? target.session->max_qos : target.qos);
     delivery.retain = message.retain() && target.retain_as_published;  // [MQTT-3.3.1-12, -13]
     if (target.first_id != Route::kNoId) {
       ids_.clear();
@@ -374,6 +424,7 @@ void Broker::resume_delivery(Client& client) {
   if (client.session == nullptr) return;
   send_waiting(*client.session);
   if (!client.replays.empty()) pump_replays(client);
+  if (client.dependents != nullptr) client.dependents->resume();
 }
 
 void Broker::send_waiting(LocalSession& home) {

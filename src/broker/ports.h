@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/unique_function.h"
 #include "mqtt/message.h"
 #include "mqtt/packet.h"
 
@@ -24,6 +25,7 @@ enum class CloseCause : std::uint8_t {
   kTooSlow,         // does not read what it subscribed to
   kReceiveMaximum,  // more unacknowledged PUBLISH packets than it was told (MQTT 5 0x93)
   kProtocolError,   // MQTT 5 0x82
+  kTopologyGone,    // a child: it is no more its gateway's
   kStoreFailed,     // MQTT 3.x cannot be told that its message was not stored: it repeats it when it comes back
 };
 
@@ -71,6 +73,47 @@ class ClientSink {
   virtual void close(CloseCause cause) = 0;
 };
 
+// Which built-in service a topic is a request to; the numbers are the port's own.
+using RequestKind = std::uint8_t;
+inline constexpr RequestKind kNoRequest = 0;
+
+// The services that answer devices. A request to one is a PUBLISH to a topic of the device's own; it is taken out of
+// the way of messages and reaches nobody else, for it may hold a proof that could be repeated (docs/adr/0018).
+class RequestPort {
+ public:
+  virtual ~RequestPort() = default;
+  // Of a topic that the device may publish to. The answer depends on the topic alone and is remembered with its route.
+  virtual RequestKind kind_of(std::string_view topic) const = 0;
+  // `client` is a device. It may be answered at once; `packet` is valid during the call.
+  virtual void on_request(Client& client, RequestKind kind, const mqtt::Publish& packet) = 0;
+  // The device was refused a topic of another device. Once a second at most.
+  virtual void on_foreign_topic(Client& client, const base::DeviceKeyView& owner) = 0;
+};
+
+// The devices that speak over a client's connection besides the client itself: children of a gateway (docs/adr/0018).
+// Belongs to its client and its loop. Views are valid during the call.
+class Dependents {
+ public:
+  using Number = std::uint32_t;  // of one of them
+  static constexpr Number kNobody = 0;
+  virtual ~Dependents() = default;
+  // Whose topic or filter it is; kNobody: none of theirs.
+  virtual Number owner_of(std::string_view topic) const = 0;
+  // Broker::answer() is to be called for `ack`, once, unless it is 0.
+  virtual void publish(Number child, const mqtt::Publish& packet, std::uint64_t ack) = 0;
+  // Later on this loop, once: a code for each filter. Not after end().
+  using Answered = base::UniqueFunction<void(std::span<const mqtt::ReasonCode> codes)>;
+  virtual void subscribe(Number child, std::span<const mqtt::SubscribeEntry> entries, std::uint32_t subscription_id,
+                         Answered answered) = 0;
+  virtual void unsubscribe(Number child, std::span<const std::string_view> filters, Answered answered) = 0;
+  // PUBACK. False: of no message of theirs.
+  virtual bool acknowledged(const mqtt::Ack& packet) = 0;
+  // The sink is no longer congested.
+  virtual void resume() = 0;
+  // The connection has ended; nothing is called any more.
+  virtual void end() = 0;
+};
+
 // Why a device went offline; the texts are those of the device log (connection.md 9.2).
 enum class OfflineReason : std::uint8_t {
   kDeviceDisconnect,  // DISCONNECT packet
@@ -83,6 +126,8 @@ enum class OfflineReason : std::uint8_t {
   kKicked,
   kTooSlow,
   kServerStopped,
+  kGatewayOffline,  // a child: its gateway's connection has ended
+  kTopologyGone,
 };
 std::string_view to_text(OfflineReason reason);
 

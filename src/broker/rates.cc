@@ -8,6 +8,11 @@
 #include "broker/log_lines.h"
 
 namespace mooring::broker {
+namespace {
+
+constexpr std::string_view kSessionPrefix = "/ext/session/";
+
+}  // namespace
 
 // Before anything else is done with a PUBLISH: what is dropped must cost nothing.
 bool Broker::over_rate(Client& client, const mqtt::Publish& packet) {
@@ -17,6 +22,10 @@ bool Broker::over_rate(Client& client, const mqtt::Publish& packet) {
   const base::MonoMs now = parts_.clock.mono_ms();
   TokenBucket& bucket = packet.qos == 0 ? client.qos0_rate : client.qos1_rate;
   if (bucket.take(limit, now)) {
+    if (!rules.under_instance_rates || up_rate_.take(now)) return false;
+    limit = up_rate_.limit();
+  } else if (packet.topic.starts_with(kSessionPrefix) && request_of(client, packet.topic) != kNoRequest &&
+             client.rare().session.take(rules.max_session_requests_per_s, now)) {
     if (!rules.under_instance_rates || up_rate_.take(now)) return false;
     limit = up_rate_.limit();
   }

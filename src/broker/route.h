@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "broker/ports.h"
 #include "routing/bus.h"
 
 namespace mooring::broker {
@@ -30,8 +31,10 @@ struct Route {
   std::vector<SubscriptionId> subscription_ids;
   std::vector<std::uint32_t> shares;  // shared subscriptions, by their index
   std::vector<routing::LoopId> loops;  // others that have receivers
+  RequestKind request = kNoRequest;    // it goes to a built-in service, and nowhere else
 
   void clear() {
+    request = kNoRequest;
     targets.clear();
     subscription_ids.clear();
     shares.clear();

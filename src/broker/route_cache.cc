@@ -73,6 +73,7 @@ void RouteCache::put(Publisher publisher, std::string_view topic, const Stamp& s
   entry->loop_count_ = static_cast<std::uint8_t>(route.loops.size());
   entry->has_share_ = !route.shares.empty();
   if (entry->has_share_) entry->share_ = route.shares.front();
+  entry->request_ = route.request;
   std::memcpy(entry->topic_.data(), topic.data(), topic.size());
   entry->topic_bytes_ = static_cast<std::uint8_t>(topic.size());
 }
@@ -87,6 +88,7 @@ void RouteCache::Entry::copy_to(Route& route) const {
   route.subscription_ids.assign(ids_.begin(), ids_.begin() + id_count_);
   route.loops.assign(loops_.begin(), loops_.begin() + loop_count_);
   route.shares.assign(&share_, &share_ + (has_share_ ? 1 : 0));
+  route.request = request_;
 }
 
 }  // namespace mooring::broker

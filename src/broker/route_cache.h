@@ -82,6 +82,7 @@ class alignas(64) RouteCache::Entry {
   std::uint8_t id_count_ = 0;
   std::uint8_t loop_count_ = 0;
   bool has_share_ = false;
+  RequestKind request_ = kNoRequest;
   std::array<char, kMaxTopicBytes> topic_;
 };
 

@@ -13,6 +13,12 @@ bool Broker::find_route(Client& client, std::string_view topic) {
   const RouteCache::Stamp stamp{filters_version(), client.authorizer->revision()};
   if (recall_route(client.number, topic, stamp)) return true;
   if (client.authorizer->may_publish(topic) != Authorizer::Verdict::kAllowed) return false;
+  if (const RequestKind request = request_of(client, topic); request != kNoRequest) {
+    route_.clear();
+    route_.request = request;
+    route_cache_.put(client.number, topic, stamp, {}, route_);
+    return true;
+  }
   const Origin origin{client.session->session->number(), client.info.kind == ClientKind::kOperator};
   const RouteCache::Home home = match(topic, origin);
   if (client.session->routed == route_number_ && !may_hear_itself(client, topic)) {
@@ -20,6 +26,12 @@ bool Broker::find_route(Client& client, std::string_view topic) {
   }
   route_cache_.put(client.number, topic, stamp, home, route_);
   return true;
+}
+
+// Products of profile `mqtt` are plain MQTT: nothing answers their devices.
+RequestKind Broker::request_of(const Client& client, std::string_view topic) const {
+  if (parts_.requests == nullptr || !client.is_device() || client.info.rules->standard_device) return kNoRequest;
+  return parts_.requests->kind_of(topic);
 }
 
 // Of a message that another loop sent here.

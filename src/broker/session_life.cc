@@ -34,6 +34,7 @@ void Broker::go_offline(Client& client, OfflineReason reason) {
   client.replays.clear();
   if (reason == OfflineReason::kDeviceDisconnect && !client.wants_will) state.will = nullptr;  // [MQTT-3.14.4-3]
   announce(client, false, reason);
+  if (client.dependents != nullptr) client.dependents->end();
   settle_offline(home, client);
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/broker.h"
+#include "broker/pending_answers.h"
 #include "mqtt/topic.h"
 #include "routing/device_topic.h"
 #include "session/automatic_topics.h"
@@ -20,17 +21,6 @@ ReasonCode granted(std::uint8_t qos) {
 
 }  // namespace
 
-// The answer to a SUBSCRIBE waits for two things: the subscriptions are stored, and every loop knows of them.
-struct Broker::PendingSuback {
-  std::weak_ptr<Client> client;
-  std::uint16_t packet_id = 0;
-  std::vector<ReasonCode> codes;
-  std::vector<RetainedReplay> replays;
-  unsigned waits = 1;  // the caller's own
-  bool stored = true;
-  bool holds_input = false;
-};
-
 void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
   if (client.session == nullptr) return;
   LocalSession& home = *client.session;
@@ -39,6 +29,7 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
   pending->packet_id = packet.packet_id;
   bool changed = false;
   bool new_interest = false;
+  bool of_dependents = false;
   std::size_t index = 0;
   const std::uint64_t request = ++subscribe_number_;
   const std::size_t earlier = home.awaited.size();
@@ -57,8 +48,15 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
     if (differs && recorded) home.awaited.push_back(std::move(filter));
   };
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
-    const ReasonCode code = admit_filter(client, entry, packet.subscription_id, index++);
+    // What one packet may ask for counts for all together.
+    const std::size_t most = client.info.rules->max_filters_per_subscribe;
+    const bool of_dependent = (most == 0 || index < most) && dependent_of(client, entry.filter) != Dependents::kNobody;
+    of_dependents |= of_dependent;
+    const ReasonCode code =
+        of_dependent ? ReasonCode::kUnspecifiedError : admit_filter(client, entry, packet.subscription_id, index);
+    ++index;
     pending->codes.push_back(code);
+    pending->of_dependent.push_back(of_dependent);
     if (mqtt::is_error(code)) continue;
     if (const auto automatic = automatic_number(home, entry, packet.subscription_id)) {
       const bool joined = home.session->join_automatic(*automatic);  // false: it was there all along
@@ -82,6 +80,7 @@ void Broker::subscribe(Client& client, const mqtt::Subscribe& packet) {
     changed = true;
     new_interest |= add_route(home, wanted);
   }
+  if (of_dependents) subscribe_dependents(client, packet, pending);
   if (new_interest) {
     ++pending->waits;
     parts_.bus.sync([this, pending] { finish_suback(pending); });
@@ -111,8 +110,8 @@ void Broker::finish_suback(const std::shared_ptr<PendingSuback>& pending) {
   const std::shared_ptr<Client> client = pending->client.lock();
   if (client == nullptr || !client->connected() || client->session == nullptr) return;
   if (pending->holds_input) release_input(*client);
-  if (!pending->stored) {
-    std::fill(pending->codes.begin(), pending->codes.end(), ReasonCode::kUnspecifiedError);
+  for (std::size_t i = 0; i < pending->codes.size() && !pending->stored; ++i) {
+    if (!pending->of_dependent[i]) pending->codes[i] = ReasonCode::kUnspecifiedError;
   }
   client->sink->send_suback(pending->packet_id, pending->codes);
   if (!pending->stored || pending->replays.empty()) return;
@@ -240,34 +239,49 @@ ReasonCode Broker::admit_filter(Client& client, const mqtt::SubscribeEntry& entr
 void Broker::unsubscribe(Client& client, const mqtt::Unsubscribe& packet) {
   if (client.session == nullptr) return;
   LocalSession& home = *client.session;
-  std::vector<ReasonCode> codes;
+  auto pending = std::make_shared<PendingUnsuback>();
+  pending->client = home.client;
+  pending->packet_id = packet.packet_id;
   bool changed = false;
+  bool of_dependents = false;
   ReplayQueue::Filters ended;
   for (const std::string_view filter : packet.filters) {
+    if (dependent_of(client, filter) != Dependents::kNobody) {
+      pending->codes.push_back(ReasonCode::kUnspecifiedError);
+      of_dependents = true;
+      continue;
+    }
     const bool own = home.session->unsubscribe(filter);
     const bool automatic = leave_automatic(home, filter);
     if (!home.awaited.empty()) forget_awaited(home, filter);
-    codes.push_back(own || automatic ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted);
+    pending->codes.push_back(own || automatic ? ReasonCode::kSuccess : ReasonCode::kNoSubscriptionExisted);
     changed |= own || automatic;
     if (!own) continue;
     drop_route(home, filter);
     if (!client.replays.empty()) ended.insert(filter);
   }
   if (!ended.empty()) client.replays.drop(ended);
+  if (of_dependents) unsubscribe_dependents(client, packet, pending);
   const bool recorded = home.recorded.any || wants_record(home);
-  if (!recorded || (!changed && client.saves_under_way == 0)) {
-    client.sink->send_unsuback(packet.packet_id, codes);
-    return;
+  if (recorded && (changed || client.saves_under_way > 0)) {
+    // Even if the store fails: the subscription ends now, and the record is stored as soon as that is possible.
+    ++pending->waits;
+    save_then(client, [this, pending](LocalSession* still, Client* waiting, bool saved) {
+      if (!saved && still != nullptr) save_later(still->session->number());
+      if (waiting != nullptr) finish_unsuback(pending);
+    });
   }
-  // Even if the store fails: the subscription ends now, and the record is stored as soon as that is possible.
-  hold_input(client);
-  save_then(client,
-            [this, id = packet.packet_id, codes = std::move(codes)](LocalSession* still, Client* waiting, bool saved) {
-              if (!saved && still != nullptr) save_later(still->session->number());
-              if (waiting == nullptr) return;
-              waiting->sink->send_unsuback(id, codes);
-              release_input(*waiting);
-            });
+  pending->holds_input = pending->waits > 1;
+  if (pending->holds_input) hold_input(client);
+  finish_unsuback(pending);
+}
+
+void Broker::finish_unsuback(const std::shared_ptr<PendingUnsuback>& pending) {
+  if (--pending->waits > 0) return;
+  const std::shared_ptr<Client> client = pending->client.lock();
+  if (client == nullptr || !client->connected() || client->session == nullptr) return;
+  client->sink->send_unsuback(pending->packet_id, pending->codes);
+  if (pending->holds_input) release_input(*client);
 }
 
 bool Broker::leave_automatic(LocalSession& home, std::string_view filter) {

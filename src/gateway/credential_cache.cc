@@ -55,6 +55,9 @@ const CachedCredential* CredentialCache::put(const base::DeviceKey& key, const r
     for (const registry::DeviceToken& token : credential.device->tokens) {
       cached.record.tokens.push_back({token.client_id, token.token_hash, token.used});
     }
+    if (!credential.device->gateway.device_name.empty()) {
+      cached.gateway = std::make_shared<const base::DeviceKey>(credential.device->gateway);
+    }
     cached.used_in_browser = credential.device->used_in_browser;
     cached.record.kind = kind_of(*credential.product);
     cached.product = rules_of(*credential.product, asked.products == generation_.products);

@@ -31,6 +31,11 @@ struct CachedCredential {
   auth::CredentialRecord record;
   bool used_in_browser = false;
   std::shared_ptr<ProductRules> product;
+  std::shared_ptr<const base::DeviceKey> gateway{};  // whose child it is; null: nobody's
+
+  bool is_child_of(const base::DeviceKeyView& device) const {
+    return gateway != nullptr && device == base::DeviceKeyView(*gateway);
+  }
 };
 
 class CredentialCache {

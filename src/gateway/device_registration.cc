@@ -24,6 +24,8 @@ auth::RefusalReason reason_of(registry::RegistrationOutcome outcome) {
     case Outcome::kTokensFull:
       return Reason::kRegistrationTokensFull;
     case Outcome::kSwitchedOff:
+    case Outcome::kNoSuchProduct:
+    case Outcome::kOtherGateway:
     case Outcome::kIssued:
       break;
   }

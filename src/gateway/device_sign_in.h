@@ -43,6 +43,7 @@ class DeviceSignIn {
   void remember_accepted(std::string_view address, std::string_view who) {
     limiter_.remember_accepted(address, who, clock_.mono_ms());
   }
+  void count_child(const base::DeviceKeyView& device) { limiter_.count_child(device, clock_.mono_ms()); }
   bool device_over_limit(const base::DeviceKeyView& device) const {
     return limiter_.device_over_limit(device, clock_.mono_ms());
   }

@@ -325,6 +325,8 @@ Farewell farewell(broker::CloseCause cause) {
       return {mqtt::ReasonCode::kReceiveMaximumExceeded, "more unacknowledged PUBLISH packets than allowed"};
     case broker::CloseCause::kProtocolError:
       return {mqtt::ReasonCode::kProtocolError, "protocol error"};
+    case broker::CloseCause::kTopologyGone:  // of children alone
+      return {mqtt::ReasonCode::kAdministrativeAction, "the device is no child of the gateway any more"};
     case broker::CloseCause::kStoreFailed:
       return {mqtt::ReasonCode::kQuotaExceeded, "its message could not be stored; the client will repeat it"};
   }

@@ -408,6 +408,7 @@ void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, 
   info.clean_session = connect_->clean_session;
   info.session_expiry_s = connect_->session_expiry_s(standing.rules);
   info.receive_maximum = connect_->receive_maximum;
+  info.max_packet_bytes = client_max_packet_bytes_;
   info.arrival = arrival_;
   info.rules = &standing.rules;
   machine_.set_limits(standing.packets);

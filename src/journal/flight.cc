@@ -138,7 +138,8 @@ std::vector<FlightEntry> Flight::read(base::WallMs wall_offset_ms) const {
 base::ByteView FlightRecorder::beginning_of(std::string_view topic, base::ByteView payload) const {
   if (topic.starts_with("/ext/reg") || topic.starts_with("/ext/session/") || topic.ends_with("/thing/lifecycle") ||
       topic.find("/thing/sub/register") != std::string_view::npos ||
-      topic.find("/thing/topo/") != std::string_view::npos) {
+      topic.find("/thing/topo/") != std::string_view::npos ||
+      topic.find("/thing/proxy/provisioning/") != std::string_view::npos) {
     return {};
   }
   return payload.first(std::min<std::size_t>(payload.size(), limits_.payload_bytes));

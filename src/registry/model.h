@@ -142,6 +142,7 @@ struct DeviceCredential {
   // Part of every token that the server signs for the device: a disabled device's tokens are void for good.
   std::uint32_t token_generation = 0;
   std::vector<DeviceToken> tokens = {};  // only of a device without a secret
+  base::DeviceKey gateway = {};          // whose child it is; empty names: nobody's
 };
 // A device that is gone, until all that was kept for it elsewhere is gone too.
 struct DeletedDevice {

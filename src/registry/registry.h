@@ -19,6 +19,7 @@
 #include "registry/certificates.h"
 #include "registry/model.h"
 #include "registry/tickets.h"
+#include "registry/topology.h"
 #include "registry/users.h"
 
 namespace mooring::registry {
@@ -137,7 +138,9 @@ enum class RegistrationOutcome : std::uint8_t {
   kDisabled,
   kNameRefused,  // breaks the rules for device names
   kProductFull,
-  kTokensFull,  // kTokensPerDeviceMax pairs, all in use
+  kTokensFull,     // kTokensPerDeviceMax pairs, all in use
+  kNoSuchProduct,  // of register_children() only, as the next one
+  kOtherGateway,   // it is the child of another one
 };
 struct Registration {
   RegistrationOutcome outcome = RegistrationOutcome::kSwitchedOff;
@@ -158,7 +161,8 @@ struct PresenceEvent {
   std::string browser_origin = {};  // online only: of a page that used the device's secret; kept if it is the first
 };
 
-// What changed, told after the commit. The devices of a deleted product come before it, in the same call.
+// What changed, told after the commit. The devices of a deleted product come before it, in the same call, and the
+// children that a deleted gateway leaves behind before that one.
 struct Change {
   enum class Kind : std::uint8_t {
     kProductCreated,
@@ -182,6 +186,7 @@ struct Change {
     kAuthoritiesChanged,     // added or removed; key is empty
     kUserChanged,            // password or role of somebody who signs in to the console
     kUserDeleted,
+    kTopologyChanged,  // of the child `key`: it is `gateway`'s now, or nobody's, and no more former_gateway's
   };
   Kind kind;
   base::DeviceKey key;
@@ -193,12 +198,14 @@ struct Change {
   std::string device_secret = {};  // kDeviceCreated only
   // Of the device, as it was stored, where it was loaded: enabled, disabled, changed, reset.
   std::optional<DeviceStatus> status = {};
+  base::DeviceKey gateway = {};  // whose child the device is or was: also when it is enabled, disabled and deleted
+  base::DeviceKey former_gateway = {};
 };
 // Runs on the thread that made the change, before the changing call returns and before any later change; it must be
 // quick and must not call the registry.
 using ChangeListener = std::function<void(std::span<const Change>)>;
 
-class Registry : public Tickets, public ApiTokens, public Users, public AuditLog {
+class Registry : public Tickets, public ApiTokens, public Users, public AuditLog, public Topology {
  public:
   virtual base::Result<Product> create_product(const NewProduct& product) = 0;
   virtual base::Result<Product> get_product(std::string_view product_key) = 0;

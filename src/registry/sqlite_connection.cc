@@ -236,6 +236,20 @@ UPDATE audit SET refused = status >= 400, number = kind.number
   WHERE audit.id = kind.id;
 CREATE INDEX audit_number ON audit (refused, number);
 )sql",
+    // Which gateway a child device belongs to.
+    R"sql(
+CREATE TABLE topology (
+  product_key         TEXT    NOT NULL,
+  device_name         TEXT    NOT NULL,
+  gateway_product_key TEXT    NOT NULL,
+  gateway_device_name TEXT    NOT NULL,
+  added_ms            INTEGER NOT NULL,
+  PRIMARY KEY (product_key, device_name),
+  FOREIGN KEY (product_key, device_name) REFERENCES device (product_key, device_name) ON DELETE CASCADE,
+  FOREIGN KEY (gateway_product_key, gateway_device_name) REFERENCES device (product_key, device_name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX topology_gateway ON topology (gateway_product_key, gateway_device_name, product_key, device_name);
+)sql",
 };
 
 std::int64_t read_integer(SqliteConnection& connection, const char* sql) {

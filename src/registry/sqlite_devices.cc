@@ -353,7 +353,8 @@ base::Result<Device> SqliteRegistry::update_device(const base::DeviceKey& key, c
       changes.push_back({.kind = device->enabled ? Change::Kind::kDeviceEnabled : Change::Kind::kDeviceDisabled,
                          .key = key,
                          .iot_id = device->iot_id,
-                         .status = device->status()});
+                         .status = device->status(),
+                         .gateway = load_gateway(connection, key).value_or(base::DeviceKey{})});
     }
     if (device->device_secret != before.device_secret || device->nickname != before.nickname) {
       changes.push_back({.kind = Change::Kind::kDeviceChanged, .key = key, .status = device->status()});
@@ -368,16 +369,18 @@ base::Result<> SqliteRegistry::delete_device(const base::DeviceKey& key) {
                 key.device_name);
     if (!known.step()) return tl::unexpected(no_such_device(key));
     const std::string iot_id = known.text(0);
+    const base::DeviceKey gateway = load_gateway(connection, key).value_or(base::DeviceKey{});
     Query(connection,
           "INSERT OR IGNORE INTO deleted_device SELECT product_key, device_name, life FROM device "
           "WHERE product_key = ? AND device_name = ?",
           key.product_key, key.device_name)
         .run();
     tell_of_tickets(connection, key.product_key, key.device_name, clock_.wall_ms(), changes);
+    tell_of_children(connection, key.product_key, key.device_name, changes);
     Query(connection, "DELETE FROM device WHERE product_key = ? AND device_name = ?", key.product_key, key.device_name)
         .run();
     add_to_device_count(connection, key.product_key, -1);
-    changes.push_back({.kind = Change::Kind::kDeviceDeleted, .key = key, .iot_id = iot_id});
+    changes.push_back({.kind = Change::Kind::kDeviceDeleted, .key = key, .iot_id = iot_id, .gateway = gateway});
     return {};
   });
 }
@@ -386,8 +389,10 @@ Credential load_credential(SqliteConnection& connection, ProductCache& products,
   Query query(connection,
               "SELECT p.revision, d.iot_id, d.device_secret, d.enabled, d.activated_ms, p.product_secret, p.name, "
               "p.profile, p.dynamic_registration, p.topic_classes, p.created_ms, d.life, d.browser_origin <> '', "
-              "d.token_generation, p.auth_type, p.first_use "
+              "d.token_generation, p.auth_type, p.first_use, coalesce(t.gateway_product_key, ''), "
+              "coalesce(t.gateway_device_name, '') "
               "FROM product p LEFT JOIN device d ON d.product_key = p.product_key AND d.device_name = ?2 "
+              "LEFT JOIN topology t ON t.product_key = ?1 AND t.device_name = ?2 "
               "WHERE p.product_key = ?1",
               key.product_key, key.device_name);
   Credential credential;
@@ -400,6 +405,7 @@ Credential load_credential(SqliteConnection& connection, ProductCache& products,
                                          static_cast<std::uint32_t>(query.integer(11)),
                                          query.integer(12) != 0,
                                          static_cast<std::uint32_t>(query.integer(13))};
+    credential.device->gateway = {query.text(16), query.text(17)};
     if (credential.device->device_secret.empty()) credential.device->tokens = load_tokens(connection, key);
   }
   const std::int64_t revision = query.integer(0);

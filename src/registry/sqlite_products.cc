@@ -189,11 +189,17 @@ base::Result<> SqliteRegistry::delete_product(std::string_view product_key, bool
       return base::fail(base::Errc::kInvalidArgument,
                         fmt::format("product '{}' still has {} devices", product_key, product->device_count));
     }
-    Query devices(connection, "SELECT device_name, iot_id FROM device WHERE product_key = ?", product_key);
+    tell_of_children(connection, product_key, {}, changes);
+    Query devices(connection,
+                  "SELECT d.device_name, d.iot_id, coalesce(t.gateway_product_key, ''), "
+                  "coalesce(t.gateway_device_name, '') FROM device d LEFT JOIN topology t "
+                  "ON t.product_key = d.product_key AND t.device_name = d.device_name WHERE d.product_key = ?",
+                  product_key);
     while (devices.step()) {
       changes.push_back({.kind = Change::Kind::kDeviceDeleted,
                          .key = {std::string(product_key), devices.text(0)},
-                         .iot_id = devices.text(1)});
+                         .iot_id = devices.text(1),
+                         .gateway = {devices.text(2), devices.text(3)}});
     }
     Query(connection,
           "INSERT OR IGNORE INTO deleted_device SELECT product_key, device_name, life FROM device "

@@ -10,10 +10,6 @@
 namespace mooring::registry {
 namespace {
 
-// device.registration
-constexpr int kReset = 1;
-constexpr int kRegisteredAgain = 2;
-
 constexpr std::size_t kClientIdCharacters = 32;
 
 Registration refused(RegistrationOutcome outcome) {
@@ -122,18 +118,21 @@ base::Result<Registration> SqliteRegistry::register_device(const RegistrationWan
                             ? issue_token(connection, wanted, device->has_secret || device->registration == kReset)
                             : issue_secret(connection, key);
     if (!registration || registration->outcome != Outcome::kIssued) return registration;
-    if (device->registration == kReset) set_registration(connection, key, wanted.with_token ? 0 : kRegisteredAgain);
+    if (device->registration == kReset && wanted.with_token) set_registration(connection, key, 0);
     changes.push_back({Change::Kind::kDeviceChanged, key});
     return registration;
   });
 }
 
+// A reset is used up with it.
 base::Result<Registration> SqliteRegistry::issue_secret(SqliteConnection& connection, const base::DeviceKey& key) {
   Registration registration;
   registration.outcome = RegistrationOutcome::kIssued;
   registration.device_secret = crypto::make_device_secret(random_);
-  Query(connection, "UPDATE device SET device_secret = ? WHERE product_key = ? AND device_name = ?",
-        registration.device_secret, key.product_key, key.device_name)
+  Query(connection,
+        "UPDATE device SET device_secret = ?, registration = CASE registration WHEN ? THEN ? ELSE registration END "
+        "WHERE product_key = ? AND device_name = ?",
+        registration.device_secret, kReset, kRegisteredAgain, key.product_key, key.device_name)
       .run();
   delete_tokens(connection, key);
   return registration;

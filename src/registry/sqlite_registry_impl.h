@@ -127,6 +127,15 @@ class SqliteRegistry final : public Registry {
   base::Result<CertificateStanding> bind_at_first_use(const PresentedChain& shown) override;
   base::Result<> describe_certificate(const PresentedChain& shown) override;
   base::Result<ExpiringCertificates> expiring_certificates(base::WallMs until_ms) override;
+  base::Result<> add_children(const base::DeviceKey& gateway, std::span<const base::DeviceKey> children,
+                              std::size_t children_max) override;
+  base::Result<> remove_children(const base::DeviceKey& gateway, std::span<const base::DeviceKey> children) override;
+  base::Result<std::vector<base::DeviceKey>> list_children(const base::DeviceKey& gateway, const base::DeviceKey& after,
+                                                           std::size_t limit) override;
+  base::Result<std::optional<base::DeviceKey>> find_gateway(const base::DeviceKey& child) override;
+  base::Result<ChildrenRegistration> register_children(const base::DeviceKey& gateway,
+                                                       std::span<const base::DeviceKey> children,
+                                                       std::size_t children_max) override;
   void set_change_listener(ChangeListener listener) override { listener_ = std::move(listener); }
 
  private:
@@ -192,6 +201,15 @@ std::size_t revoke_account_tickets(SqliteConnection& connection, std::string_vie
 // Likewise, before a device goes, or a whole product (no device name): its live tickets go with it.
 void tell_of_tickets(SqliteConnection& connection, std::string_view product_key, std::string_view device_name,
                      base::WallMs now_ms, std::vector<Change>& changes);
+// Nothing: it is nobody's child.
+// device.registration
+inline constexpr int kReset = 1;
+inline constexpr int kRegisteredAgain = 2;  // and not online since
+
+std::optional<base::DeviceKey> load_gateway(SqliteConnection& connection, const base::DeviceKey& child);
+// Before a device goes, or a whole product (no device name): children that lose their gateway with it.
+void tell_of_children(SqliteConnection& connection, std::string_view product_key, std::string_view device_name,
+                      std::vector<Change>& changes);
 std::vector<DeviceToken> load_tokens(SqliteConnection& connection, const base::DeviceKey& key);
 void delete_tokens(SqliteConnection& connection, const base::DeviceKey& key);
 base::Result<> check_page(const PageRequest& page);

@@ -77,12 +77,46 @@ void LiveSessions::on_changes(std::span<const registry::Change> changes) {
   for (const registry::Change& change : changes) {
     // Devices that go with their product are closed with it, all in one go.
     if (!whole_product || change.kind != Kind::kDeviceDeleted) on_change(change);
+    tell_gateways(change);
     if (change.kind == Kind::kTicketRevoked) revoked.insert(change.ticket);
     deleted = deleted || change.kind == Kind::kDeviceDeleted || change.kind == Kind::kProductDeleted;
   }
   if (!revoked.empty()) close_tickets(revoked);
   tell_life_cycles(changes);
   if (deleted) deleted_->drain();
+}
+
+LoopWorker& LiveSessions::home_of(const base::DeviceKey& device) const {
+  const auto loops = static_cast<session::LoopId>(workers_.size() - 1);  // the last one is the administration's
+  return *workers_[session::device_home_loop(device.product_key, device.device_name, loops)];
+}
+
+// What a change of a child means for its gateway (platform.md 7.2, 7.6), behind what it meant for the child.
+void LiveSessions::tell_gateways(const registry::Change& change) {
+  using Kind = registry::Change::Kind;
+  using ChildChange = things::Services::ChildChange;
+  if (workers_.empty()) return;
+  if (change.kind == Kind::kTopologyChanged && !change.former_gateway.device_name.empty()) {
+    LoopWorker* const of_gateway = &home_of(change.former_gateway);
+    LoopWorker* const of_child = &home_of(change.key);
+    for (LoopWorker* worker : {of_child, of_gateway}) {
+      worker->loop().post([worker, child = change.key, former = change.former_gateway] {
+        worker->things().topology_gone(child, former);
+      });
+      if (of_child == of_gateway) return;
+    }
+    return;
+  }
+  if (change.gateway.device_name.empty()) return;
+  std::optional<ChildChange> what;
+  if (change.kind == Kind::kDeviceEnabled) what = ChildChange::kEnabled;
+  if (change.kind == Kind::kDeviceDisabled) what = ChildChange::kDisabled;
+  if (change.kind == Kind::kDeviceDeleted) what = ChildChange::kDeleted;
+  if (!what) return;
+  LoopWorker* const worker = &home_of(change.gateway);
+  worker->loop().post([worker, gateway = change.gateway, child = change.key, change = *what] {
+    worker->things().child_changed(gateway, child, change);
+  });
 }
 
 void LiveSessions::close_tickets(const std::unordered_set<std::string>& ids) {
@@ -195,6 +229,7 @@ void LiveSessions::on_change(const registry::Change& change) {
     case Kind::kDeviceDisabled:
     case Kind::kDeviceDeleted:
     case Kind::kDeviceCertificateGone:
+    case Kind::kTopologyChanged:  // part of what is known of the child
       break;
     case Kind::kCertificatesRevoked:
       for (LoopWorker* worker : workers_) {

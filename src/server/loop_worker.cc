@@ -78,7 +78,7 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
       presence_(shared.registry, shared.log),
       bus_(*loop_, shared.cluster.bus(id)),
       broker_({id, shared.device_loops, *loop_, clock_, shared.directory, shared.store, bus_, shared.retained,
-               presence_, shared.rates}),
+               presence_, shared.rates, &services_}),
       life_cycles_(*loop_, kLifeCyclesAtOnce,
                    [this](broker::LifeCycleEvent& event) { broker_.tell_life_cycle(event); }),
       narrowed_(*loop_, kNarrowedAtOnce, [this](Narrowed& one) { narrow(one); }),
@@ -88,6 +88,15 @@ LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const 
                       shared.clock),
       flights_(flight_limits(options, shared.device_loops)),
       mqtt_(mqtt_services(broker_, sign_in_, account_sign_in_, ticket_sign_in_, flights_, *loop_, shared, id)),
+      services_({id,
+                 broker_,
+                 sign_in_,
+                 {mqtt_.device.rules, mqtt_.standard_device.rules, mqtt_.topic_limits},
+                 shared.registry,
+                 *loop_,
+                 clock_,
+                 shared.log,
+                 shared.child_hosts}),
       device_api_({sign_in_, shared.publisher, shared.clock, shared.http_handler, shared.log, id}),
       gateway_(*loop_, mqtt_, http_, shared.budget, shared.loop_switch) {
   http_.handler = &device_api_;
@@ -135,6 +144,7 @@ gateway::Standing device_standing(const Options& options) {
   rules.max_qos0_publishes_per_s = options.limits.qos0_publishes_per_device_per_second;
   rules.max_qos1_publishes_per_s = options.limits.qos1_publishes_per_device_per_second;
   rules.max_deliveries_per_s = options.limits.deliveries_per_device_per_second;
+  rules.max_session_requests_per_s = options.limits.child_logins_per_gateway_per_second;
   standing.max_input_bytes_per_s = options.limits.bytes_per_second_per_connection;
   rules.subscriptions_outlive_clean_session = options.session.subscription_scope == SubscriptionScope::kDevice;
   const auto in_flight = static_cast<std::uint16_t>(std::min(options.mqtt.max_in_flight, 65'535U));
@@ -199,6 +209,7 @@ void LoopWorker::apply(const Options& options) {
   mqtt_.local_operator.rules.max_subscriptions = 0;
   mqtt_.max_frame_bytes = std::max({options.mqtt.max_packet_bytes, options.mqtt.max_connect_bytes,
                                     options.mqtt.account_payload_bytes + static_cast<std::uint32_t>(128 * 1024)});
+  services_.set_limits({options.limits.children_per_gateway, options.limits.child_logins_per_gateway_per_second});
   mqtt_.topic_limits = {options.limits.topic_bytes, options.limits.topic_slashes};
 
   http_.allowed_origins = options.connect.allowed_origins;

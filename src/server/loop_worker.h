@@ -22,6 +22,7 @@
 #include "server/reloader.h"
 #include "server/turn_end_bus.h"
 #include "session/ports.h"
+#include "things/services.h"
 
 namespace mooring::server {
 
@@ -43,6 +44,7 @@ struct SharedParts {
   session::LoopId device_loops;  // loops 0 .. device_loops-1 are homes of sessions
   std::string token_key;         // auth/server_token.h; a secret
   deviceapi::PublishPort& publisher;
+  const things::ChildHosts& child_hosts;
 };
 
 // What a loop tells of itself.
@@ -81,6 +83,7 @@ class LoopWorker final : private net::Timer {
   broker::Broker& broker() { return broker_; }
   gateway::Gateway& gateway() { return gateway_; }
   gateway::DeviceSignIn& sign_in() { return sign_in_; }
+  things::Services& things() { return services_; }
   const journal::FlightRecorder& flights() const { return flights_; }  // on the loop's thread
 
   // On the loop's thread: permissions of an account, or a product, have changed; the registry is asked for them.
@@ -156,6 +159,7 @@ class LoopWorker final : private net::Timer {
   gateway::TicketSignIn ticket_sign_in_;
   journal::FlightRecorder flights_;
   gateway::MqttServices mqtt_;
+  things::Services services_;
   deviceapi::DeviceApi device_api_;
   gateway::HttpServices http_;
   gateway::Gateway gateway_;

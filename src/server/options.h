@@ -91,6 +91,8 @@ struct LimitsOptions {
   std::uint32_t deliveries_per_second = 2'000;  // to all devices; 0 with profile `open`
   std::uint32_t bytes_per_second_per_connection = 1'048'576;
   std::uint32_t subscriptions_per_device = 100;
+  std::uint32_t children_per_gateway = 1'500;  // online on its connection, and in its topology
+  std::uint32_t child_logins_per_gateway_per_second = 200;
   std::uint32_t sessions_per_account = 100'000;  // that outlive their connection
   std::uint32_t subscriptions_per_account_session = 10'000;
   std::uint32_t filters_per_subscribe = 8;

@@ -24,6 +24,9 @@ std::string facts_of(const broker::ClientInfo& info) {
   for (const std::string* fact : {&info.facts.sdk_version, &info.facts.language, &info.facts.system}) {
     if (!fact->empty()) facts.append(", ").append(*fact);
   }
+  if (info.gateway != nullptr) {
+    facts.append(", through ").append(info.gateway->product_key).append("/").append(info.gateway->device_name);
+  }
   return facts;
 }
 

@@ -177,6 +177,7 @@ class Server final : private net::LoopClient, private net::Timer {
   broker::InstanceRates rates_;
   WorkerSwitch switch_;
   HomePublisher publisher_;
+  things::ChildHosts child_hosts_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
   std::unique_ptr<SystemTopics> system_topics_;       // likewise
@@ -330,9 +331,9 @@ base::Result<> Server::make_loops() {
   retained_ = std::make_unique<routing::RetainedMessages>(retained_limits(options_));
   set_rates();
   const auto device_loops = static_cast<session::LoopId>(threads);
-  const SharedParts shared{*registry_,  *directory_,  *store_,    *retained_, *cluster_, *limiter_,
-                           *passwords_, budget_,      *site_,     clock_,     switch_,   rates_,
-                           *live_log_,  device_loops, token_key_, publisher_};
+  const SharedParts shared{*registry_,  *directory_,  *store_,    *retained_, *cluster_,   *limiter_,
+                           *passwords_, budget_,      *site_,     clock_,     switch_,     rates_,
+                           *live_log_,  device_loops, token_key_, publisher_, child_hosts_};
   for (std::uint32_t id = 0; id <= threads; ++id) {
     auto loop = net::Loop::create(clock_);
     if (!loop) return tl::unexpected(loop.error());
@@ -347,6 +348,9 @@ base::Result<> Server::make_loops() {
   std::vector<LoopWorker*> homes;
   for (const auto& worker : workers_) homes.push_back(worker.get());
   publisher_.set_homes(std::move(homes));
+  std::vector<things::ChildHosts::Place> places;
+  for (const auto& worker : workers_) places.push_back({&worker->loop(), &worker->things().host()});
+  child_hosts_.set_homes(std::move(places));
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
   system_topics_ = std::make_unique<SystemTopics>(*admin_, all_workers(), *store_, *retained_);
   live_->set_parts(all_workers(), *deleted_);
@@ -599,7 +603,8 @@ void Server::begin_stop() {
 
 void Server::end() {
   cancel();
-  for (const auto& worker : workers_) worker->loop().stop();
+  // Behind what the loops had to tell each other when their connections ended.
+  for (const auto& worker : workers_) worker->loop().post([loop = &worker->loop()] { loop->stop(); });
   for (const auto& worker : workers_) worker->join();
   if (passwords_ != nullptr) passwords_->stop();
   if (door_ != nullptr) door_->stop();

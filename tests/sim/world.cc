@@ -268,7 +268,7 @@ void World::start() {
     process.loops.push_back(std::make_unique<SimLoop>());
     process.brokers.push_back(std::make_unique<broker::Broker>(
         broker::Broker::Parts{id, loops, *process.loops[i], clock, process.directory, store, process.cluster.bus(id),
-                              process.retained, presence, rates}));
+                              process.retained, presence, rates, &requests}));
     process.cluster.attach(id, *process.loops[i], *process.brokers[i]);
   }
   for (const auto& broker : process.brokers) broker->start();
@@ -395,6 +395,7 @@ TestClient& World::connect(const std::string& name, const DeviceOptions& options
   info.wants_notify = options.wants_notify;
   info.auto_subscribe = options.auto_subscribe;
   info.custom_rrpc = options.custom_rrpc;
+  info.receive_maximum = options.receive_maximum;
   info.arrival = options.arrival != 0 ? options.arrival : broker(home_of(name)).arrival();
   info.rules = options.rules != nullptr ? options.rules : &rules;
   return attach(home_of(name), std::move(info), session_key(name));
@@ -534,6 +535,10 @@ void World::subscribed(TestClient& who, const Filters& filters) {
 broker::Broker& World::broker(std::size_t loop) {
   process_->loops[loop]->in_turn = true;
   return *process_->brokers[loop];
+}
+
+base::Executor& World::executor(std::size_t loop) {
+  return *process_->loops[loop];
 }
 
 std::size_t World::home_of(const std::string& device) const {

@@ -182,12 +182,31 @@ class PresenceLog final : public broker::PresenceListener {
   std::map<std::string, bool> is_online;
 };
 
+// A built-in service: takes what devices publish to topics that end in "/ask".
+class RequestLog final : public broker::RequestPort {
+ public:
+  broker::RequestKind kind_of(std::string_view topic) const override {
+    return topic.ends_with("/ask") ? 7 : broker::kNoRequest;
+  }
+  void on_request(broker::Client& client, broker::RequestKind kind, const mqtt::Publish& packet) override {
+    requests.push_back(client.info.device.device_name + " " + std::to_string(kind) + " " +
+                       std::string(base::as_text(packet.payload)));
+  }
+  void on_foreign_topic(broker::Client& client, const base::DeviceKeyView& owner) override {
+    foreign.push_back(client.info.device.device_name + " " + std::string(owner.device_name));
+  }
+
+  std::vector<std::string> requests;  // "dev1 7 payload"
+  std::vector<std::string> foreign;   // "dev1 dev2": who used whose topic
+};
+
 struct DeviceOptions {
   mqtt::Version version = mqtt::Version::k311;
   bool clean_session = false;
   bool wants_notify = false;
   bool auto_subscribe = false;
   bool custom_rrpc = false;
+  std::uint16_t receive_maximum = 0;
   std::uint64_t arrival = 0;                   // 0: now
   const broker::ClientRules* rules = nullptr;  // null: those of the world
 };
@@ -250,7 +269,8 @@ class World {
   TestClient& connected_operator(std::size_t loop, const Filters& filters = {});
   void subscribed(TestClient& who, const Filters& filters);
 
-  broker::Broker& broker(std::size_t loop);                         // for a call on that loop: its turn begins
+  broker::Broker& broker(std::size_t loop);  // for a call on that loop: its turn begins
+  base::Executor& executor(std::size_t loop);
   std::size_t home_of(const std::string& device) const;             // the loop on which this device's session lives
   std::string name_at_home_on(std::size_t loop, int number) const;  // of the number'th device, from 0, whose home it is
   broker::Broker& home_broker(const std::string& device) { return broker(home_of(device)); }
@@ -272,6 +292,7 @@ class World {
   broker::ClientRules standard_device_rules;  // likewise, of devices of profile `mqtt`
   HeldStore store{clock};
   PresenceLog presence;
+  RequestLog requests;
   broker::InstanceRates rates;
 
  private:

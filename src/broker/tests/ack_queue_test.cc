@@ -34,6 +34,22 @@ TEST(AckQueue, KeepsTheOrderOfThePublishPackets) {
   EXPECT_TRUE(queue.empty());
 }
 
+TEST(AckQueue, WhatIsWithdrawnHoldsUpNobody) {
+  AckQueue queue;
+  const auto first = queue.open(PacketType::kPuback, 11);
+  const auto second = queue.open(PacketType::kPuback, 12);
+  queue.decide(second, ReasonCode::kSuccess);
+  queue.withdraw(first);
+  std::vector<int> sent;
+  queue.flush([&](const AckQueue::Ack& ack) {
+    if (!ack.withdrawn) sent.push_back(ack.packet_id);
+  });
+  EXPECT_THAT(sent, ElementsAre(12));
+  EXPECT_TRUE(queue.empty());
+  queue.withdraw(second);
+  EXPECT_TRUE(queue.empty()) << "too late";
+}
+
 TEST(AckQueue, CarriesTypeAndReason) {
   AckQueue queue;
   queue.decide(queue.open(PacketType::kPubrec, 7), ReasonCode::kQuotaExceeded);

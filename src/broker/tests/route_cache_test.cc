@@ -50,6 +50,20 @@ TEST(RouteCache, GivesBackWhatItWasGiven) {
   EXPECT_EQ(out.loops, (std::vector<routing::LoopId>{2, 9}));
 }
 
+TEST(RouteCache, RemembersThatATopicIsARequest) {
+  RouteCache cache;
+  Route request;
+  request.request = 7;
+  cache.put(1, "/pk/dn/ask", kStamp, {}, request);
+  cache.put(1, "/pk/dn/say", kStamp, {}, route_to(1));
+  Route out = route_to(2);
+  cache.find(1, "/pk/dn/ask", kStamp)->copy_to(out);
+  EXPECT_EQ(out.request, 7);
+  EXPECT_TRUE(out.is_empty());
+  cache.find(1, "/pk/dn/say", kStamp)->copy_to(out);
+  EXPECT_EQ(out.request, kNoRequest);
+}
+
 TEST(RouteCache, KnowsOnlyTheSamePublisherTopicAndStamp) {
   RouteCache cache;
   cache.put(1, "/pk/dn/a", kStamp, {}, route_to(1));

@@ -41,6 +41,18 @@ TEST(CredentialCache, RemembersThatADeviceDoesNotExistUntilItDoes) {
   EXPECT_EQ(cache.find({"pk", "ghost"}), nullptr);
 }
 
+TEST(CredentialCache, KnowsWhoseChildADeviceIs) {
+  CredentialCache cache(10);
+  registry::Credential child = credential("1");
+  child.device->gateway = {"gw", "gate"};
+  cache.put({"pk", "a"}, child, cache.generation());
+  cache.put({"pk", "b"}, credential("2"), cache.generation());
+  EXPECT_TRUE(cache.find({"pk", "a"})->is_child_of({"gw", "gate"}));
+  EXPECT_FALSE(cache.find({"pk", "a"})->is_child_of({"gw", "another"}));
+  EXPECT_FALSE(cache.find({"pk", "b"})->is_child_of({"gw", "gate"}));
+  EXPECT_FALSE(cache.find({"pk", "b"})->is_child_of({"", ""}));
+}
+
 TEST(CredentialCache, TellsOnceThatASecretIsUsedInABrowser) {
   CredentialCache cache(10);
   cache.put({"pk", "a"}, credential("1"), cache.generation());

@@ -110,10 +110,12 @@ TEST(FlightTest, PayloadsThatHoldSecretsAreNeverKept) {
   note("/pk/dn/user/update", "0123456789abcdefghij");
   note("/ext/register", R"({"deviceSecret":"x"})");
   note("/pk/dn/thing/lifecycle", R"({"deviceSecret":"x"})");
+  note("/sys/pk/dn/thing/proxy/provisioning/product_register_reply", R"({"deviceSecret":"x"})");
   const auto entries = flight->read(0);
   EXPECT_EQ(entries[0].payload, "0123456789abcdef");
   EXPECT_TRUE(entries[1].payload.empty());
   EXPECT_TRUE(entries[2].payload.empty());
+  EXPECT_TRUE(entries[3].payload.empty());
   recorder.close(*flight);
 }
 

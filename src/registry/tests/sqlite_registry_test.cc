@@ -85,10 +85,10 @@ constexpr char kUndoRegistration[] =
     "DROP TABLE device_token; DROP TABLE server_key; ALTER TABLE device DROP COLUMN token_generation; "
     "ALTER TABLE device DROP COLUMN registration;";
 
-// And versions, users and the audit log at the end.
+// And versions, users, the audit log and the topology at the end.
 constexpr char kUndoVersions[] =
     "ALTER TABLE product DROP COLUMN version; ALTER TABLE device DROP COLUMN version; "
-    "ALTER TABLE account DROP COLUMN version; DROP TABLE console_user; DROP TABLE audit;";
+    "ALTER TABLE account DROP COLUMN version; DROP TABLE console_user; DROP TABLE audit; DROP TABLE topology;";
 
 // And X.509 after that.
 constexpr char kUndoCertificates[] =
@@ -201,6 +201,11 @@ TEST(SqliteRegistry, lists_and_look_ups_walk_an_index) {
       "SELECT device_name FROM device INDEXED BY device_online WHERE (product_key, device_name) > ('p', 'd') AND "
       "online = 1 AND enabled = 1 ORDER BY product_key, device_name LIMIT 10");
   EXPECT_NE(all.find("USING INDEX device_online"), std::string::npos) << all;
+  const std::string children = plan(
+      "SELECT product_key, device_name FROM topology WHERE gateway_product_key = 'p' AND gateway_device_name = 'd' AND "
+      "(product_key, device_name) > ('p', 'd') ORDER BY product_key, device_name LIMIT 10");
+  EXPECT_NE(children.find("USING COVERING INDEX topology_gateway"), std::string::npos) << children;
+  EXPECT_EQ(children.find("TEMP B-TREE"), std::string::npos) << children;
   EXPECT_EQ(page.find("TEMP B-TREE") + all.find("TEMP B-TREE"), 2 * std::string::npos) << page << all;
 }
 
