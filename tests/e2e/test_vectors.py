@@ -13,6 +13,8 @@ import sqlite3
 
 import pytest
 
+from gateway import Gateway
+from harness import Device
 from rawclient import CONNACK, Silence, connect_packet
 
 VECTORS = json.loads((pathlib.Path(__file__).parents[1] / "data" / "sign_vectors.json").read_text())
@@ -21,6 +23,7 @@ WITH_CERTIFICATE = {"p40-x509"}
 # Its iotToken stands for one that the server issues: tests/e2e/test_device_http.py puts such a one in its place.
 ISSUED = {"p41-preauth"}
 CONNECTS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_connect" and v["id"] not in WITH_CERTIFICATE | ISSUED]
+GATEWAYS = [v for v in VECTORS["vectors"] if v["kind"] in ("topo_add", "subdevice_login", "subdevice_register")]
 REGISTRATIONS = [v for v in VECTORS["vectors"] if v["kind"] == "mqtt_register"]
 SETTINGS = {
     "": {},
@@ -188,6 +191,50 @@ def test_register(registering, vector, level):
                                      device["deviceName"])
             assert shown["status"] == "UNACTIVE" and shown["activated"] is None
             assert shown["deviceSecret"] == content.get("deviceSecret", "")
+
+
+@pytest.fixture(scope="module")
+def gateway_device(tmp_path_factory):
+    """A server with the registry of the vector file, and the gateway that the vectors are about."""
+    from harness import Server
+
+    server = Server(tmp_path_factory.mktemp("gateways"), arguments=("--threads", "3"))
+    try:
+        for product in VECTORS["registry"]["products"]:
+            server.create_product(product["productKey"], product["productSecret"], (),
+                                  ("--dynamic-registration", product["dynamicRegistration"]))
+        known = {}
+        for entry in VECTORS["registry"]["devices"]:
+            key = (entry["productKey"], entry["deviceName"])
+            if entry["deviceSecret"] is None:
+                server.cli("device", "create", "--product-key", key[0], "--device-name", key[1], "--without-secret")
+            else:
+                known[key] = server.create_device(entry["deviceName"], entry["deviceSecret"], entry["productKey"])
+        server.start()
+        yield server, known[("a1ExampleK1", "dev001")]
+        server.stop()
+    finally:
+        server.discard()
+
+
+@pytest.mark.parametrize("transport", ["tls", "wss"])
+def test_gateway(gateway_device, transport):
+    server, device = gateway_device
+    assert len(GATEWAYS) == 6
+    # The topology comes first: without it no login is admitted.
+    for vector in sorted(GATEWAYS, key=lambda v: v["kind"] != "topo_add"):
+        fields, expect = vector["request"]["fields"], vector["expect"]
+        child = Device(fields["productKey"], fields["deviceName"], "")
+        params = {"topo_add": [fields], "subdevice_login": fields, "subdevice_register": {"proxieds": [fields]}}
+        with Gateway(server, device, transport) as gateway:
+            answer = gateway.ask(vector["request"]["topic"], params[vector["kind"]])
+            assert answer["code"] == expect["code"], (vector["id"], answer)
+            if vector["kind"] == "subdevice_login":
+                assert gateway.log_out(child) == (200 if expect["accept"] else 520), vector["id"]
+            if vector["kind"] == "subdevice_register":
+                (made,) = answer["data"]["successes"]
+                assert made["deviceName"] == child.device_name and len(made["deviceSecret"]) == 32
+                assert answer["data"]["failures"] == []
 
 
 def test_first_connect_of_a_device_finds_no_session(server):
