@@ -85,6 +85,7 @@ class FrameDecoder {
     void operator()(ControlPayload* payload) const;
   };
 
+  std::size_t take_whole_message(base::MutableBytes in, Events& events);
   void read_header_byte(std::uint8_t byte, Events& events);
   void read_first_byte(std::uint8_t byte, Events& events);
   void read_second_byte(std::uint8_t byte, Events& events);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "base/assert.h"
@@ -38,7 +39,7 @@ std::string_view cut_before_character(std::string_view text, std::size_t max_byt
 
 }  // namespace
 
-std::size_t encode_header(std::uint8_t* out, Opcode opcode, std::uint64_t payload_bytes, bool fin) {
+std::size_t encode_any_header(std::uint8_t* out, Opcode opcode, std::uint64_t payload_bytes, bool fin) {
   return put_header(out, opcode, payload_bytes, fin, 0);
 }
 
@@ -50,26 +51,31 @@ std::size_t encode_masked_header(std::uint8_t* out, Opcode opcode, std::uint64_t
 }
 
 void apply_mask(base::MutableBytes payload, const MaskKey& key, std::uint64_t offset_bytes) {
-  MaskKey turned = key;
-  std::rotate(turned.begin(), turned.begin() + static_cast<std::ptrdiff_t>(offset_bytes % key.size()), turned.end());
-  std::uint32_t half = 0;
-  std::memcpy(&half, turned.data(), sizeof half);
-  const std::uint64_t pattern = std::uint64_t{half} << 32 | half;
+  constexpr bool kLittleEndian = std::endian::native == std::endian::little;
+  std::uint32_t word = 0;  // masks four bytes as they lie in memory
+  std::memcpy(&word, key.data(), sizeof word);
+  const int turn = static_cast<int>(8 * (offset_bytes % key.size()));
+  word = kLittleEndian ? std::rotr(word, turn) : std::rotl(word, turn);
 
   std::uint8_t* at = payload.data();
   std::size_t left = payload.size();
   // memcpy, because the payload of a frame starts at any address; it compiles to one load and one store.
-  const auto mask_words = [&](auto... places) {
-    std::uint64_t words[sizeof...(places)];
-    std::memcpy(words, at, sizeof words);
-    ((words[places] ^= pattern), ...);
-    std::memcpy(at, words, sizeof words);
-    at += sizeof words;
-    left -= sizeof words;
+  const auto mask_piece = [&](auto pattern) {
+    decltype(pattern) piece;
+    std::memcpy(&piece, at, sizeof piece);
+    piece ^= pattern;
+    std::memcpy(at, &piece, sizeof piece);
+    at += sizeof piece;
+    left -= sizeof piece;
   };
-  while (left >= 4 * sizeof pattern) mask_words(0, 1, 2, 3);
-  while (left >= sizeof pattern) mask_words(0);
-  for (std::size_t i = 0; i < left; ++i) at[i] ^= turned[i % turned.size()];
+  using Words4 [[gnu::vector_size(16)]] = std::uint32_t;
+  while (left >= sizeof(Words4)) mask_piece(Words4{word, word, word, word});
+  if (left >= sizeof(std::uint64_t)) mask_piece(std::uint64_t{word} << 32 | word);
+  if (left >= sizeof word) mask_piece(word);
+  for (; left > 0; --left) {
+    *at++ ^= static_cast<std::uint8_t>(kLittleEndian ? word : word >> 24);
+    word = kLittleEndian ? word >> 8 : word << 8;
+  }
 }
 
 std::size_t encode_control(std::uint8_t* out, Opcode opcode, base::ByteView payload,

@@ -23,16 +23,24 @@ constexpr std::size_t header_bytes(std::uint64_t payload_bytes, bool masked = fa
   return (payload_bytes < 126 ? 2U : payload_bytes <= 0xFFFF ? 4U : 10U) + (masked ? 4U : 0U);
 }
 
+// For encode_header() alone: of any frame.
+std::size_t encode_any_header(std::uint8_t* out, Opcode opcode, std::uint64_t payload_bytes, bool fin);
+
 // The header of a frame from a server. `out` has room for kMaxServerHeaderBytes; returns the bytes written.
 // A control frame must be final and carry at most kMaxControlPayloadBytes; any payload is under 2^63 bytes.
-std::size_t encode_header(std::uint8_t* out, Opcode opcode, std::uint64_t payload_bytes, bool fin = true);
+inline std::size_t encode_header(std::uint8_t* out, Opcode opcode, std::uint64_t payload_bytes, bool fin = true) {
+  if (payload_bytes >= 126 || !fin || is_control(opcode)) return encode_any_header(out, opcode, payload_bytes, fin);
+  out[0] = static_cast<std::uint8_t>(0x80 | static_cast<unsigned>(opcode));
+  out[1] = static_cast<std::uint8_t>(payload_bytes);
+  return 2;
+}
 
 // The header of a frame from a client; the payload has to go through apply_mask with the same key. `out` has room for
 // kMaxClientHeaderBytes. A fresh unpredictable key belongs to every frame (section 10.3).
 std::size_t encode_masked_header(std::uint8_t* out, Opcode opcode, std::uint64_t payload_bytes, const MaskKey& key,
                                  bool fin = true);
 
-// Masks or unmasks in place, eight bytes at a time; `offset_bytes` is the place of `payload` in its frame.
+// Masks or unmasks in place, sixteen bytes at a time; `offset_bytes` is the place of `payload` in its frame.
 void apply_mask(base::MutableBytes payload, const MaskKey& key, std::uint64_t offset_bytes = 0);
 
 // A whole ping or pong. `payload` is at most kMaxControlPayloadBytes, `out` has room for kMaxControlFrameBytes;

@@ -331,6 +331,28 @@ TEST(FrameDecoderLimits, FrameCheckedAtItsHeader) {
       options);
 }
 
+// Whole messages of one frame are taken in one go; next to one that is not, and at the limits, they are nothing else.
+TEST(FrameDecoderLimits, WholeMessagesAmongOthers) {
+  for (const std::size_t size : {1U, 124U, 125U, 126U, 127U, 300U}) {
+    const std::string payload(size, '\x7F');
+    const std::string line = "binary " + payload;
+    FrameDecoder::Options options = text_options(Role::kServer);
+    options.max_frame_bytes = size;
+    run({{"whole", {{kBinary, payload}, {kBinary, payload}}, {line, "end binary", line, "end binary"}},
+         {"one byte too many", {{kBinary, payload}, {kBinary, payload + "x"}}, {line, "end binary", "error 1009"}},
+         {"a message begun before", {{kBinaryStart, "a"}, {kBinary, payload}}, {"binary a", "error 1002"}},
+         {"behind fragments",
+          {{kBinaryStart, payload}, {kPing, "p"}, {kLast, payload}, {kBinary, payload}},
+          {line, "ping p", line, "end binary", line, "end binary"}},
+         {"a length too long", {{kBinary, payload, size < 126 ? 16 : 64}}, {"error 1002"}},
+         {"unmasked", {{kBinary, payload, 0, {}, true}}, {"error 1002"}}},
+        options);
+    options.max_frame_bytes = 1000;
+    options.max_message_bytes = size - 1;
+    run({{"message limit", {{kBinary, payload}}, {"error 1009"}}}, options);
+  }
+}
+
 TEST(FrameDecoderLimits, MessageCountsItsFragments) {
   FrameDecoder::Options options;
   options.max_message_bytes = 10;
@@ -475,12 +497,12 @@ class StoppingRecorder : public Recorder {
 };
 
 TEST(FrameDecoder, NothingFollowsStop) {
-  for (const std::string payload : {"ok", "ok\xFF"}) {
-    base::Bytes wire = bytes_of(to_wire({{kText, payload}, {kPing, "x"}}, Role::kServer));
+  for (const auto& [first_byte, payload] : {std::pair(kText, "ok"), {kText, "ok\xFF"}, {kBinary, "ok"}}) {
+    base::Bytes wire = bytes_of(to_wire({{first_byte, payload}, {kPing, "x"}}, Role::kServer));
     FrameDecoder decoder(text_options(Role::kServer));
     StoppingRecorder recorder(decoder);
     EXPECT_EQ(decoder.receive(wire, recorder), wire.size());
-    EXPECT_EQ(recorder.lines(), (std::vector<std::string>{"text ok"}));
+    EXPECT_EQ(recorder.lines(), (std::vector<std::string>{first_byte == kText ? "text ok" : "binary ok"}));
     EXPECT_TRUE(decoder.finished());
   }
 }
