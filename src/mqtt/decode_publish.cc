@@ -1,8 +1,5 @@
 // PUBLISH: MQTT 3.1.1 section 3.3, MQTT 3.1 section 3.3, MQTT 5 section 3.3.
-#include "mqtt/byte_reader.h"
-#include "mqtt/decode.h"
-#include "mqtt/protocol_errors.h"
-#include "mqtt/topic.h"
+#include "mqtt/decode_publish.h"
 
 namespace mooring::mqtt {
 namespace {
@@ -39,29 +36,10 @@ const ProtocolError* read_properties(ByteReader& reader, Sender sender, Publish&
 
 const ProtocolError* decode_publish(Version version, Sender sender, std::uint8_t flags, base::ByteView body,
                                     Publish& out, std::uint16_t& topic_alias) {
-  out.retain = (flags & 1) != 0;
-  out.qos = flags >> 1 & 3;
-  out.dup = (flags & 8) != 0;
-  if (out.qos > kMaxQos) return &errors::kQos3;
-  // MQTT 3.1 gives DUP no meaning with QoS 0.
-  if (out.dup && out.qos == 0) {
-    if (version != Version::k31) return &errors::kDupQos0;
-    out.dup = false;
-  }
-
+  if (version != Version::k5) return decode_publish3(version, flags, body, out);
   ByteReader reader(body);
-  if (!reader.read_string(out.topic)) return &errors::kTruncated;
-  const bool may_be_empty = version == Version::k5;
-  if (!is_valid_topic_name(out.topic) && !(may_be_empty && out.topic.empty())) {
-    return is_valid_string(out.topic) ? &errors::kTopic : &errors::kString;
-  }
-  if (out.qos > 0) {
-    if (!reader.read_u16(out.packet_id)) return &errors::kTruncated;
-    if (out.packet_id == 0) return &errors::kPacketId;
-  }
-  if (version == Version::k5) {
-    if (const ProtocolError* error = read_properties(reader, sender, out, topic_alias)) return error;
-  }
+  if (const ProtocolError* error = decode_publish_head(version, flags, reader, out)) return error;
+  if (const ProtocolError* error = read_properties(reader, sender, out, topic_alias)) return error;
   out.payload = reader.rest();
   return nullptr;
 }

@@ -3,16 +3,10 @@
 #include <algorithm>
 #include <array>
 
-#include "mqtt/variable_integer.h"
-
 namespace mooring::mqtt {
 
-HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out) {
+HeaderState read_any_fixed_header(base::ByteView bytes, FixedHeader& out) {
   if (bytes.empty()) return HeaderState::kIncomplete;
-  if (bytes.size() > 1 && bytes[1] < 0x80) {  // nearly all of them
-    out = {packet_type(bytes[0]), packet_flags(bytes[0]), true, bytes[1], 2};
-    return HeaderState::kComplete;
-  }
   std::size_t length = 0;
   for (std::size_t i = 1; i < kMaxFixedHeaderBytes; ++i) {
     if (i == bytes.size()) return HeaderState::kIncomplete;
@@ -23,11 +17,6 @@ HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out) {
     }
   }
   return HeaderState::kMalformed;
-}
-
-std::size_t write_fixed_header(std::uint8_t* out, PacketType type, std::uint8_t flags, std::size_t remaining_length) {
-  out[0] = static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags);
-  return 1 + write_variable_integer(out + 1, remaining_length);
 }
 
 void append_fixed_header(base::Bytes& out, PacketType type, std::uint8_t flags, std::size_t remaining_length) {

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "mqtt/packet.h"
+#include "mqtt/variable_integer.h"
 
 namespace mooring::mqtt {
 
@@ -21,11 +22,6 @@ struct FixedHeader {
 
 enum class HeaderState : std::uint8_t { kIncomplete, kComplete, kMalformed };
 
-// Reads the header at the start of `bytes`. kMalformed when the remaining length does not end within four bytes; the
-// type is not judged here. Lengths written with more bytes than they need are read and marked: only MQTT 5 forbids them
-// [MQTT-1.5.5-1].
-HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out);
-
 inline PacketType packet_type(std::uint8_t first_byte) {
   return static_cast<PacketType>(first_byte >> 4);
 }
@@ -33,8 +29,24 @@ inline std::uint8_t packet_flags(std::uint8_t first_byte) {
   return first_byte & 0x0F;
 }
 
+// For read_fixed_header() alone: of any length.
+HeaderState read_any_fixed_header(base::ByteView bytes, FixedHeader& out);
+
+// Reads the header at the start of `bytes`. kMalformed when the remaining length does not end within four bytes; the
+// type is not judged here. Lengths written with more bytes than they need are read and marked: only MQTT 5 forbids them
+// [MQTT-1.5.5-1].
+inline HeaderState read_fixed_header(base::ByteView bytes, FixedHeader& out) {
+  if (bytes.size() < 2 || bytes[1] >= 0x80) return read_any_fixed_header(bytes, out);
+  out = {packet_type(bytes[0]), packet_flags(bytes[0]), true, bytes[1], 2};  // nearly all of them
+  return HeaderState::kComplete;
+}
+
 // Writes first byte and remaining length to `out`, which has room for kMaxFixedHeaderBytes; returns how many bytes.
-std::size_t write_fixed_header(std::uint8_t* out, PacketType type, std::uint8_t flags, std::size_t remaining_length);
+inline std::size_t write_fixed_header(std::uint8_t* out, PacketType type, std::uint8_t flags,
+                                      std::size_t remaining_length) {
+  out[0] = static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags);
+  return 1 + write_variable_integer(out + 1, remaining_length);
+}
 void append_fixed_header(base::Bytes& out, PacketType type, std::uint8_t flags, std::size_t remaining_length);
 
 }  // namespace mooring::mqtt

@@ -19,11 +19,11 @@ const ProtocolError* resolve(std::uint16_t alias, std::uint16_t alias_maximum, s
 
 }  // namespace
 
-const ProtocolError* receive_publish(Version version, Sender sender, std::uint8_t flags, base::ByteView body,
-                                     std::uint16_t alias_maximum, std::unique_ptr<TopicAliases>& aliases,
-                                     Publish& out) {
+const ProtocolError* receive_publish5(Sender sender, std::uint8_t flags, base::ByteView body,
+                                      std::uint16_t alias_maximum, std::unique_ptr<TopicAliases>& aliases,
+                                      Publish& out) {
   std::uint16_t alias = 0;
-  if (const ProtocolError* error = decode_publish(version, sender, flags, body, out, alias)) return error;
+  if (const ProtocolError* error = decode_publish(Version::k5, sender, flags, body, out, alias)) return error;
   return alias == 0 ? nullptr : resolve(alias, alias_maximum, aliases, out.topic);
 }
 

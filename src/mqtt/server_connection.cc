@@ -117,6 +117,8 @@ std::size_t ServerConnection::receive(base::ByteView in, ServerConnectionEvents&
       used += skip_payload(rest, events);
     } else if (!partial_.empty()) {
       used += take_into_partial(rest, events);
+    } else if (const std::size_t frequent_bytes = take_frequent(rest, events); frequent_bytes != 0) {
+      used += frequent_bytes;
     } else {
       used += take(rest, events);
     }
@@ -188,11 +190,14 @@ ServerConnection::Step ServerConnection::examine(base::ByteView have) const {
   return Step::packet(header.packet_bytes(), have.size());
 }
 
+// Of this remaining length a PUBLISH is within all limits, whatever is in it.
+std::size_t ServerConnection::harmless_publish_bytes() const {
+  return version_ == Version::k5 ? std::min(limits_->max_payload_bytes, limits_->max_packet_bytes)
+                                 : limits_->max_payload_bytes;
+}
+
 ServerConnection::Step ServerConnection::examine_publish(base::ByteView have, const FixedHeader& header) const {
-  const std::size_t harmless_bytes = version_ == Version::k5
-                                         ? std::min(limits_->max_payload_bytes, limits_->max_packet_bytes)
-                                         : limits_->max_payload_bytes;
-  if (header.remaining_length <= harmless_bytes) return Step::packet(header.packet_bytes(), have.size());
+  if (header.remaining_length <= harmless_publish_bytes()) return Step::packet(header.packet_bytes(), have.size());
   return examine_large_publish(have, header);
 }
 
@@ -236,6 +241,28 @@ std::optional<ServerConnection::Step> ServerConnection::pass_properties(base::By
   if (property_bytes > limits_->max_packet_bytes) return Step::failed(errors::kPropertiesTooLarge);
   head_bytes += property_bytes;
   return std::nullopt;
+}
+
+// PUBLISH and PUBACK that lie whole in `in` and have nothing that needs a closer look, which is nearly all that comes:
+// what take() does, in one go. Returns its bytes; 0: it is something else, or wrong, and nothing has been done.
+std::size_t ServerConnection::take_frequent(base::ByteView in, ServerConnectionEvents& events) {
+  FixedHeader header;
+  if (state_ != State::kOpen || read_fixed_header(in, header) != HeaderState::kComplete) return 0;
+  if (header.packet_bytes() > in.size() || !header.shortest) return 0;
+  const base::ByteView body = in.subspan(header.header_bytes, header.remaining_length);
+  if (header.type == PacketType::kPublish) {
+    const bool may_be_wrong = check_publish_flags(version_, header.flags, *limits_) != nullptr;
+    if (may_be_wrong || body.size() > harmless_publish_bytes()) return 0;
+    count_packet(body.size());
+    handle_publish(header.flags, body, events);
+    return header.packet_bytes();
+  }
+  if (header.type != PacketType::kPuback || header.flags != 0 || body.size() != 2) return 0;
+  const auto packet_id = static_cast<std::uint16_t>(body[0] << 8 | body[1]);
+  if (packet_id == 0 || header.packet_bytes() > limits_->max_packet_bytes) return 0;
+  count_packet(body.size());
+  events.on_puback({packet_id, ReasonCode::kSuccess});
+  return header.packet_bytes();
 }
 
 // A packet begins at the first byte of `in`.
@@ -305,8 +332,7 @@ std::size_t ServerConnection::skip_payload(base::ByteView in, ServerConnectionEv
   read_fixed_header(head.view(), header);
   Publish publish;
   const ProtocolError* error = read_publish(header.flags, head.view().subspan(header.header_bytes), publish);
-  ++packets_received_;
-  body_bytes_ = static_cast<std::uint32_t>(header.remaining_length);
+  count_packet(header.remaining_length);
   if (error == nullptr) {
     events.on_oversized_publish({publish.topic, publish.qos, publish.packet_id, skip_total_bytes_});
   } else {
@@ -315,12 +341,16 @@ std::size_t ServerConnection::skip_payload(base::ByteView in, ServerConnectionEv
   return skipped;
 }
 
-void ServerConnection::dispatch(base::ByteView packet, ServerConnectionEvents& events) {
+void ServerConnection::count_packet(std::size_t body_bytes) {
   ++packets_received_;
+  body_bytes_ = static_cast<std::uint32_t>(body_bytes);
+}
+
+void ServerConnection::dispatch(base::ByteView packet, ServerConnectionEvents& events) {
   FixedHeader header;
   read_fixed_header(packet, header);
   const base::ByteView body = packet.subspan(header.header_bytes);
-  body_bytes_ = static_cast<std::uint32_t>(body.size());
+  count_packet(body.size());
   const auto deliver = [&](const auto& decoded, auto on_packet) {
     if (!decoded) return fail(*decoded.error(), events);
     (events.*on_packet)(*decoded);

@@ -148,10 +148,13 @@ class ServerConnection {
   Step examine_large_publish(base::ByteView have, const FixedHeader& header) const;
   std::optional<Step> pass_properties(base::ByteView have, std::size_t end, std::size_t& head_bytes) const;
   const ProtocolError* check_first_byte(std::uint8_t first_byte) const;
+  std::size_t harmless_publish_bytes() const;
+  std::size_t take_frequent(base::ByteView in, ServerConnectionEvents& events);
   std::size_t take(base::ByteView in, ServerConnectionEvents& events);
   std::size_t take_into_partial(base::ByteView in, ServerConnectionEvents& events);
   std::size_t skip_payload(base::ByteView in, ServerConnectionEvents& events);
   void start_skipping(const Step& step, ServerConnectionEvents& events);
+  void count_packet(std::size_t body_bytes);
   void dispatch(base::ByteView packet, ServerConnectionEvents& events);
   void handle_connect(const FixedHeader& header, base::ByteView body, ServerConnectionEvents& events);
   const ProtocolError* read_publish(std::uint8_t flags, base::ByteView body, Publish& out);

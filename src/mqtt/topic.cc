@@ -57,6 +57,24 @@ Scan scan(std::string_view text) {
   return {fits && (found.ascii() || base::is_utf8(text)), found.wildcard()};
 }
 
+// What nearly every topic is: not short, all of it ASCII, neither U+0000 nor a wildcard. False: look closer.
+bool is_plain_name(std::string_view topic) {
+  Bytes16 bytes;
+  if (topic.size() < sizeof bytes || topic.size() > kMaxStringBytes) return false;
+  Bytes16 special{};
+  const auto add = [&](const char* at) {
+    std::memcpy(&bytes, at, sizeof bytes);
+    special |= (bytes == 0) | (bytes == '+') | (bytes == '#');
+    special |= bytes & 0x80;
+  };
+  const char* const last = topic.data() + topic.size() - sizeof bytes;
+  for (const char* at = topic.data(); at < last; at += sizeof bytes) add(at);
+  add(last);  // some bytes a second time, unless all pieces are whole
+  std::uint64_t words[2];
+  std::memcpy(words, &special, sizeof words);
+  return (words[0] | words[1]) == 0;
+}
+
 // A filter beginning with a wildcard selects no topic beginning with $ (MQTT-4.7.2-1).
 bool starts_with_wildcard(std::string_view filter) {
   return filter.starts_with('+') || filter.starts_with('#');
@@ -86,6 +104,7 @@ class Pattern {
 }  // namespace
 
 bool is_valid_topic_name(std::string_view topic) {
+  if (is_plain_name(topic)) return true;
   const Scan result = scan(topic);
   return result.valid && !result.wildcard;
 }

@@ -114,8 +114,7 @@ void try_everything(const Bytes& whole, Run run) {
 }
 
 // One input of exact size and one in single bytes: cheaper than serve().
-std::vector<std::string> serve_twice(const Bytes& in) {
-  const Limits limits = all_limits();
+std::vector<std::string> serve_twice(const Bytes& in, const Limits& limits = all_limits()) {
   const auto run = [&](std::size_t step) {
     ServerConnection connection(limits);
     ServerRecorder events(connection);
@@ -145,6 +144,35 @@ TEST(Truncation, PacketsOfClients) {
   for (const Version version : kAll) {
     for (const Bytes& each : packets_of_clients(version)) {
       try_everything(each, [&](const Bytes& in) { return serve_twice(cat({connect(version), in})); });
+    }
+  }
+}
+
+// What comes most is read in one go when it is whole: that must make no difference, least of all at the limits.
+TEST(Truncation, PublishAndPubackWholeOrInPieces) {
+  Limits limits;
+  limits.max_payload_bytes = 200;
+  limits.max_discarded_payload_bytes = 300;
+  limits.topic_alias_maximum = 1;
+  for (const Version version : kAll) {
+    const Bytes none = version == Version::k5 ? props() : Bytes();
+    for (int flags = 0; flags < 16; ++flags) {
+      const Bytes id = (flags & 6) == 0 ? Bytes() : u16(7);
+      for (const std::size_t payload_bytes : {0U, 100U, 126U, 190U, 199U, 200U, 201U, 300U, 301U}) {
+        for (const std::string topic : {"", "t", "a/topic/of/16-ch", "a/topic/of/17-cha", "a/wildcard/behind/16/#",
+                                        "a/topic/that/is\xC3\xA4/not/ASCII", "a/topic/that/is\xFF/not/UTF-8"}) {
+          const Bytes publish = packet(0x30 | flags, {str(topic), id, none, Bytes(payload_bytes, 'p')});
+          serve_twice(cat({connect(version), publish, publish, packet(0xC0, {})}), limits);
+        }
+      }
+      for (const int value : {0, 1, 0x100, 0xFFFF}) {
+        const Bytes puback = packet(0x40 | flags, {u16(static_cast<std::size_t>(value))});
+        serve_twice(cat({connect(version), puback, puback, packet(0xC0, {})}), limits);
+      }
+      // Lengths written longer than necessary, and one that says more than there is.
+      serve_twice(cat({connect(version), bytes({0x40 | flags, 0x82, 0, 0, 1, 0xC0, 0})}), limits);
+      serve_twice(cat({connect(version), bytes({0x30 | flags, 0x85, 0, 0, 1, 't', 'p', 'p', 0xC0, 0})}), limits);
+      serve_twice(cat({connect(version), bytes({0x30 | flags, 2, 0, 1, 't', 0xC0, 0})}), limits);
     }
   }
 }
