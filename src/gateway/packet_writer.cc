@@ -15,6 +15,13 @@ void PacketWriter::begin(std::size_t packet_bytes) {
 }
 
 void PacketWriter::packet(base::ByteView whole) {
+  if (whole.size() + ws::kMaxServerHeaderBytes <= net::WriteQueue::kMaxReserve) {  // nearly all
+    std::uint8_t* const out = transport_.reserve(ws::kMaxServerHeaderBytes + whole.size());
+    const std::size_t frame = websocket_ ? ws::encode_header(out, ws::Opcode::kBinary, whole.size()) : 0;
+    std::memcpy(out + frame, whole.data(), whole.size());
+    transport_.commit(frame + whole.size());
+    return;
+  }
   begin(whole.size());
   transport_.write(whole);
 }

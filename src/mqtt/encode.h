@@ -8,14 +8,18 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/result.h"
+#include "mqtt/fixed_header.h"
 #include "mqtt/message.h"
 #include "mqtt/packet.h"
+#include "mqtt/variable_integer.h"
 
 namespace mooring::mqtt {
 
@@ -99,6 +103,45 @@ class PublishLayout {
   std::uint32_t topic_part_bytes_;
   std::uint32_t payload_bytes_;
 };
+
+// Inline from here to the end of the section, for these run for every message to every subscriber.
+
+// Of the fixed header. Dup must be false with QoS 0 (MQTT-3.3.1-2).
+inline std::uint8_t publish_flags(std::uint8_t qos, bool dup, bool retain) {
+  MOORING_ASSERT(qos <= kMaxQos && !(dup && qos == 0));
+  return static_cast<std::uint8_t>((dup ? 8U : 0U) | static_cast<unsigned>(qos) << 1 | (retain ? 1U : 0U));
+}
+
+inline PublishLayout::PublishLayout(std::size_t topic_bytes, std::size_t payload_bytes)
+    : topic_part_bytes_(static_cast<std::uint32_t>(2 + topic_bytes)),
+      payload_bytes_(static_cast<std::uint32_t>(payload_bytes)) {
+  MOORING_ASSERT(fits(topic_bytes, payload_bytes));
+}
+
+inline bool PublishLayout::fits(std::size_t topic_bytes, std::size_t payload_bytes) {
+  if (topic_bytes == 0 || topic_bytes > kMaxStringBytes) return false;
+  return payload_bytes <= kMaxRemainingLength - 2 - topic_bytes - 2;
+}
+
+inline std::size_t PublishLayout::packet_bytes(std::uint8_t qos) const {
+  const std::size_t remaining = remaining_length(qos);
+  return 1 + variable_integer_bytes(remaining) + remaining;
+}
+
+inline void PublishLayout::write_packet(std::uint8_t* out, base::ByteView block, std::uint8_t qos, bool dup,
+                                        bool retain, std::uint16_t packet_id) const {
+  MOORING_ASSERT(block.size() == block_bytes() && (qos > 0) == (packet_id != 0));
+  out += write_fixed_header(out, PacketType::kPublish, publish_flags(qos, dup, retain), remaining_length(qos));
+  if (qos == 0) {
+    std::memcpy(out, block.data(), block.size());
+    return;
+  }
+  std::memcpy(out, block.data(), topic_part_bytes_);
+  out += topic_part_bytes_;
+  *out++ = static_cast<std::uint8_t>(packet_id >> 8);
+  *out++ = static_cast<std::uint8_t>(packet_id & 0xFF);
+  if (payload_bytes_ != 0) std::memcpy(out, block.data() + topic_part_bytes_, payload_bytes_);
+}
 
 // The two bytes between topic part and payload. Not 0 (MQTT-2.3.1-1).
 SmallPacket encode_packet_id(std::uint16_t packet_id);

@@ -22,11 +22,6 @@ const char* find_fault(const Publish& packet) {
   return nullptr;
 }
 
-std::uint8_t publish_flags(std::uint8_t qos, bool dup, bool retain) {
-  MOORING_ASSERT(qos <= kMaxQos && !(dup && qos == 0));
-  return static_cast<std::uint8_t>((dup ? 8U : 0U) | static_cast<unsigned>(qos) << 1 | (retain ? 1U : 0U));
-}
-
 // Fills in the block of MQTT 5; null, or what is wrong.
 const char* make_properties(const Publish& packet, base::Bytes& out) {
   if (packet.response_topic.size() > kMaxStringBytes) return "response topic is too long";
@@ -65,17 +60,6 @@ base::Result<> append_publish5(base::Bytes& out, const Publish& packet) {
 
 }  // namespace
 
-PublishLayout::PublishLayout(std::size_t topic_bytes, std::size_t payload_bytes)
-    : topic_part_bytes_(static_cast<std::uint32_t>(2 + topic_bytes)),
-      payload_bytes_(static_cast<std::uint32_t>(payload_bytes)) {
-  MOORING_ASSERT(fits(topic_bytes, payload_bytes));
-}
-
-bool PublishLayout::fits(std::size_t topic_bytes, std::size_t payload_bytes) {
-  if (topic_bytes == 0 || topic_bytes > kMaxStringBytes) return false;
-  return payload_bytes <= kMaxRemainingLength - 2 - topic_bytes - 2;
-}
-
 void PublishLayout::write_block(base::MutableBytes block, std::string_view topic, base::ByteView payload) const {
   MOORING_ASSERT(block.size() == block_bytes());
   MOORING_ASSERT(topic.size() + 2 == topic_part_bytes_ && payload.size() == payload_bytes_);
@@ -91,26 +75,6 @@ SmallPacket PublishLayout::header(std::uint8_t qos, bool dup, bool retain) const
   out.size = static_cast<std::uint8_t>(
       write_fixed_header(out.bytes.data(), PacketType::kPublish, flags, remaining_length(qos)));
   return out;
-}
-
-std::size_t PublishLayout::packet_bytes(std::uint8_t qos) const {
-  const std::size_t remaining = remaining_length(qos);
-  return 1 + variable_integer_bytes(remaining) + remaining;
-}
-
-void PublishLayout::write_packet(std::uint8_t* out, base::ByteView block, std::uint8_t qos, bool dup, bool retain,
-                                 std::uint16_t packet_id) const {
-  MOORING_ASSERT(block.size() == block_bytes() && (qos > 0) == (packet_id != 0));
-  out += write_fixed_header(out, PacketType::kPublish, publish_flags(qos, dup, retain), remaining_length(qos));
-  if (qos == 0) {
-    std::memcpy(out, block.data(), block.size());
-    return;
-  }
-  std::memcpy(out, block.data(), topic_part_bytes_);
-  out += topic_part_bytes_;
-  *out++ = static_cast<std::uint8_t>(packet_id >> 8);
-  *out++ = static_cast<std::uint8_t>(packet_id & 0xFF);
-  if (payload_bytes_ != 0) std::memcpy(out, block.data() + topic_part_bytes_, payload_bytes_);
 }
 
 SmallPacket encode_packet_id(std::uint16_t packet_id) {
