@@ -91,7 +91,7 @@ class Message {
   std::uint8_t* storage() { return reinterpret_cast<std::uint8_t*>(this + 1); }
   const std::uint8_t* storage() const { return reinterpret_cast<const std::uint8_t*>(this + 1); }
 
-  mutable std::atomic<std::uint32_t> references_{0};
+  mutable std::atomic<std::uint32_t> references_{1};
   std::uint32_t payload_bytes_;
   std::uint32_t property_bytes_;
   std::uint32_t published_ms_;
@@ -106,7 +106,6 @@ class Message {
 class MessageRef {
  public:
   MessageRef() = default;
-  explicit MessageRef(const Message* message) : message_(message) { add(); }
   MessageRef(const MessageRef& other) : message_(other.message_) { add(); }
   MessageRef(MessageRef&& other) noexcept : message_(std::exchange(other.message_, nullptr)) {}
   MessageRef& operator=(MessageRef other) noexcept {
@@ -114,7 +113,7 @@ class MessageRef {
     return *this;
   }
   ~MessageRef() {
-    if (message_ != nullptr && message_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (message_ != nullptr && is_last()) {
       message_->~Message();
       ::operator delete(const_cast<Message*>(message_));
     }
@@ -125,6 +124,14 @@ class MessageRef {
   const Message* operator->() const { return message_; }
 
  private:
+  friend class Message;
+  explicit MessageRef(const Message* made) : message_(made) {}  // the first reference
+  // Gives this reference back. Who holds the only one is alone: nobody could make another, so nothing has to be
+  // counted.
+  bool is_last() const {
+    return message_->references_.load(std::memory_order_acquire) == 1 ||
+           message_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
   void add() {
     if (message_ != nullptr) message_->references_.fetch_add(1, std::memory_order_relaxed);
   }
