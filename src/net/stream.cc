@@ -23,6 +23,14 @@ IoResult from_errno() {
   return {IoStatus::kError};
 }
 
+ssize_t send_pieces(int fd, std::span<const iovec> pieces) {
+  if (pieces.size() == 1) return ::send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);  // less to copy
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces.data());  // sendmsg only reads it
+  message.msg_iovlen = pieces.size();
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 void Stream::FreeSsl::operator()(ssl_st* ssl) const {
@@ -54,10 +62,7 @@ IoResult Stream::read(base::MutableBytes out) {
 IoResult Stream::write(std::span<const iovec> pieces) {
   MOORING_ASSERT(!pieces.empty());
   if (ssl_ == nullptr) {
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(pieces.data());  // sendmsg only reads it
-    message.msg_iovlen = pieces.size();
-    const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    const ssize_t sent = send_pieces(fd_.get(), pieces);
     if (sent >= 0) return {IoStatus::kOk, static_cast<std::size_t>(sent)};
     return from_errno();
   }
