@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -22,19 +23,31 @@ class Ring {
   T& front() { return (*this)[0]; }
 
   T& push_back(T value) {
-    if (size_ == places_.size()) grow();
-    T& place = (*this)[size_];
+    T& place = emplace_back();
     place = std::move(value);
-    size_ += 1;
     return place;
+  }
+
+  // A new last place, to be filled in where it is.
+  T& emplace_back() {
+    if (size_ == places_.size()) grow();
+    return places_[wrap(first_ + size_++)];
   }
 
   T pop_front() {
     MOORING_ASSERT(size_ > 0);
-    T value = std::exchange(front(), T());
+    T value = std::move(front());
+    drop_front();
+    return value;
+  }
+
+  void drop_front() {
+    MOORING_ASSERT(size_ > 0);
+    T& place = front();
+    std::destroy_at(&place);
+    std::construct_at(&place);
     first_ = wrap(first_ + 1);
     size_ -= 1;
-    return value;
   }
 
   // Of an empty ring: gives back what a burst needed.
@@ -52,7 +65,7 @@ class Ring {
   void erase(std::size_t index) {
     MOORING_ASSERT(index < size_);
     for (; index > 0; --index) (*this)[index] = std::move((*this)[index - 1]);
-    pop_front();
+    drop_front();
   }
 
  private:

@@ -231,16 +231,17 @@ Session::Admission Session::admit(const Delivery& delivery) {
     backlog_until_ = sequence;
     return {true, sequence};
   }
-  Outgoing message;
+  Outgoing& message = outgoing_.emplace_back();
   message.sequence = sequence;
   message.message = delivery.message;
-  message.subscription_ids.assign(delivery.subscription_ids.begin(), delivery.subscription_ids.end());
+  if (!delivery.subscription_ids.empty()) {
+    message.subscription_ids.assign(delivery.subscription_ids.begin(), delivery.subscription_ids.end());
+  }
   message.cost_bytes = static_cast<std::uint32_t>(bytes);
   message.qos = delivery.qos;
   message.retain = delivery.retain;
   message.counted = true;
   message.held = delivery.held;
-  outgoing_.push_back(std::move(message));
   return {true, sequence};
 }
 
