@@ -38,6 +38,14 @@ std::size_t utf8_sequence(std::string_view text) {
   return 0;
 }
 
+// Characters of ASCII that are no control characters: nearly always the whole text.
+std::size_t plain_prefix(std::string_view text) {
+  const auto is_special = [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F;
+  };
+  return static_cast<std::size_t>(std::find_if(text.begin(), text.end(), is_special) - text.begin());
+}
+
 constexpr std::size_t kNearestBytesMax = 64;  // comparing costs the product of both lengths
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -134,7 +142,11 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
   if (cut) text = text.substr(0, max_bytes);
   std::string out;
   out.reserve(text.size());
-  while (!text.empty()) {
+  for (;;) {
+    const std::size_t plain = plain_prefix(text);
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const std::size_t n = utf8_sequence(text);
     const auto b = static_cast<unsigned char>(text[0]);
     // U+0080 to U+009F are control characters too, in two bytes.
