@@ -93,6 +93,12 @@ class Run {
     statement_.bind(++bound_, std::string(value));
     return *this;
   }
+  // Not copied: it has to outlive the run.
+  Run& with(const std::string& value) {
+    statement_.bindNoCopy(++bound_, value);
+    return *this;
+  }
+  Run& with(std::string&&) = delete;
   bool step() { return statement_.executeStep(); }
   int exec() { return statement_.exec(); }
   std::int64_t integer(int column) const { return statement_.getColumn(column).getInt64(); }
@@ -208,22 +214,37 @@ void JournalFile::commit() {
 }
 
 void JournalFile::rollback() {
+  known_devices_.clear();
   database_.tryExec("ROLLBACK");
 }
 
 std::int64_t JournalFile::insert(Entry& entry) {
-  Run device(
-      statement("INSERT INTO device (product_key, device_name, entries) VALUES (?, ?, 1) ON CONFLICT (product_key, "
-                "device_name) DO UPDATE SET entries = entries + 1 RETURNING id, entries"));
-  device.with(entry.device.product_key).with(entry.device.device_name).step();
-  const std::int64_t device_id = device.integer(0);
-  const std::int64_t entries = device.integer(1);
-  device.step();  // to its end: only then the change is done
+  std::int64_t device_id = 0;
+  const std::int64_t entries = count_entry(entry.device, device_id);
   entry.id = next_id_++;
   entry.revision = next_revision_++;
   Run row(statement("INSERT INTO entry (device, " MOORING_ENTRY_COLUMNS
                     ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   bind_entry(row.with(device_id), entry).exec();
+  return entries;
+}
+
+// One more of this device, whose row is made if there is none. How many it has then.
+std::int64_t JournalFile::count_entry(const base::DeviceKey& device, std::int64_t& device_id) {
+  if (const auto known = known_devices_.find(device); known != known_devices_.end()) {
+    device_id = known->second.id;
+    Run(statement("UPDATE device SET entries = entries + 1 WHERE id = ?")).with(device_id).exec();
+    return ++known->second.entries;
+  }
+  Run row(
+      statement("INSERT INTO device (product_key, device_name, entries) VALUES (?, ?, 1) ON CONFLICT (product_key, "
+                "device_name) DO UPDATE SET entries = entries + 1 RETURNING id, entries"));
+  row.with(device.product_key).with(device.device_name).step();
+  device_id = row.integer(0);
+  const std::int64_t entries = row.integer(1);
+  row.step();  // to its end: only then the change is done
+  if (known_devices_.size() >= kKnownDevicesMax) known_devices_.clear();
+  known_devices_[device] = {device_id, entries};
   return entries;
 }
 
@@ -264,6 +285,7 @@ void JournalFile::set_stranger_diagnosis(const Entry& entry, std::string_view ad
 }
 
 void JournalFile::trim_device(const base::DeviceKey& device, std::size_t keep) {
+  known_devices_.erase(device);
   std::int64_t id = 0;
   {
     Run found(statement("SELECT id FROM device WHERE product_key = ? AND device_name = ?"));
@@ -320,6 +342,7 @@ std::size_t JournalFile::delete_oldest(std::size_t most, base::WallMs before_ms)
     }
   }
   if (gone == 0) return 0;
+  known_devices_.clear();
   Run(statement("DELETE FROM entry WHERE id <= ?")).with(last).exec();
   for (const auto& [device, count] : of_device) {
     Run(statement("UPDATE device SET entries = entries - ? WHERE id = ?")).with(count).with(device).exec();

@@ -54,12 +54,20 @@ class JournalFile {
   void migrate();
   SQLite::Statement& statement(const char* sql);
   std::int64_t number(const char* sql);
+  std::int64_t count_entry(const base::DeviceKey& device, std::int64_t& device_id);
 
   SQLite::Database database_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // by the literal's address
   std::int64_t next_id_ = 1;
   std::int64_t next_revision_ = 1;
   std::int64_t stored_revision_ = 1;  // of the last commit
+  // Of devices that were written to lately: their rows. Forgotten as a whole when it is full, or may be wrong.
+  struct KnownDevice {
+    std::int64_t id = 0;
+    std::int64_t entries = 0;
+  };
+  static constexpr std::size_t kKnownDevicesMax = 4096;
+  std::unordered_map<base::DeviceKey, KnownDevice, base::DeviceKeyHash, base::DeviceKeyEqual> known_devices_;
 };
 
 }  // namespace mooring::journal

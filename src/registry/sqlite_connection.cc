@@ -288,10 +288,18 @@ std::string_view advice(base::Errc code) {
   }
 }
 
+// Before the library is used: it need not count its memory, which nobody asks for. All threads would do so under one
+// lock, for each piece of memory.
+void prepare_library() {
+  static const int status = ::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(status);  // too late when somebody else was first, and then no harm
+}
+
 }  // namespace
 
 SqliteConnection::SqliteConnection(const std::string& file, Role role, int busy_timeout_ms)
-    : database_(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX, busy_timeout_ms) {
+    : database_((prepare_library(), file), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+                busy_timeout_ms) {
   database_.exec("PRAGMA foreign_keys = ON");
   if (role == Role::kWriter) {
     database_.exec("PRAGMA journal_mode = WAL");

@@ -66,6 +66,27 @@ class Query {
   SQLite::Statement& statement_;
 };
 
+// A change whose texts are not copied: for what is written often. The number of rows changed.
+template <class... Values>
+int run_change(SqliteConnection& connection, std::string_view sql, const Values&... values) {
+  SQLite::Statement& statement = connection.statement(sql);
+  struct Reset {
+    SQLite::Statement& statement;
+    ~Reset() { statement.tryReset(); }
+  };
+  const Reset at_end{statement};
+  int index = 0;
+  const auto bind = [&]<class Value>(const Value& value) {
+    if constexpr (std::is_same_v<Value, std::string>) {
+      statement.bindNoCopy(++index, value);
+    } else {
+      statement.bind(++index, static_cast<std::int64_t>(value));
+    }
+  };
+  (bind(values), ...);
+  return statement.exec();
+}
+
 base::Error to_error(const SQLite::Exception& exception);
 
 // Runs `operation`, which returns a Result, and turns what SQLite or the library throws into its error.

@@ -209,26 +209,24 @@ std::string stored_text(std::string_view text, std::size_t bytes_max) {
 }
 
 void write_online(SqliteConnection& connection, const PresenceEvent& event) {
-  Query(connection,
-        "UPDATE device SET online = 1, connection = ?3, last_online_ms = max(last_online_ms, ?4), "
-        "activated_ms = CASE activated_ms WHEN 0 THEN ?4 ELSE activated_ms END, "
-        "registration = CASE registration WHEN 2 THEN 0 ELSE registration END, last_address = ?5, "
-        "sdk_lan = ?6, sdk_version = ?7, sdk_os = ?8, sdk_module = ?9, "
-        "browser_origin = CASE browser_origin WHEN '' THEN ?10 ELSE browser_origin END "
-        "WHERE product_key = ?1 AND device_name = ?2",
-        event.key.product_key, event.key.device_name, event.connection, event.at_ms,
-        stored_text(event.address, kAddressBytesMax), stored_text(event.facts.lan, kFactBytesMax),
-        stored_text(event.facts.version, kFactBytesMax), stored_text(event.facts.os, kFactBytesMax),
-        stored_text(event.facts.module, kFactBytesMax), stored_text(event.browser_origin, kTicketOriginBytesMax))
-      .run();
+  run_change(connection,
+             "UPDATE device SET online = 1, connection = ?3, last_online_ms = max(last_online_ms, ?4), "
+             "activated_ms = CASE activated_ms WHEN 0 THEN ?4 ELSE activated_ms END, "
+             "registration = CASE registration WHEN 2 THEN 0 ELSE registration END, last_address = ?5, "
+             "sdk_lan = ?6, sdk_version = ?7, sdk_os = ?8, sdk_module = ?9, "
+             "browser_origin = CASE browser_origin WHEN '' THEN ?10 ELSE browser_origin END "
+             "WHERE product_key = ?1 AND device_name = ?2",
+             event.key.product_key, event.key.device_name, event.connection, event.at_ms,
+             stored_text(event.address, kAddressBytesMax), stored_text(event.facts.lan, kFactBytesMax),
+             stored_text(event.facts.version, kFactBytesMax), stored_text(event.facts.os, kFactBytesMax),
+             stored_text(event.facts.module, kFactBytesMax), stored_text(event.browser_origin, kTicketOriginBytesMax));
 }
 
 void write_offline(SqliteConnection& connection, const PresenceEvent& event) {
-  Query(connection,
-        "UPDATE device SET online = CASE WHEN ?3 = 0 OR connection = ?3 THEN 0 ELSE online END, "
-        "last_offline_ms = max(last_offline_ms, ?4) WHERE product_key = ?1 AND device_name = ?2",
-        event.key.product_key, event.key.device_name, event.connection, event.at_ms)
-      .run();
+  run_change(connection,
+             "UPDATE device SET online = CASE WHEN ?3 = 0 OR connection = ?3 THEN 0 ELSE online END, "
+             "last_offline_ms = max(last_offline_ms, ?4) WHERE product_key = ?1 AND device_name = ?2",
+             event.key.product_key, event.key.device_name, event.connection, event.at_ms);
 }
 
 }  // namespace
