@@ -28,7 +28,7 @@ struct AccountSignIn::Pending {
 };
 
 AccountSignIn::AccountSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter,
-                             PasswordChecker& checker, base::Executor& executor, const base::Clock& clock)
+                             auth::PasswordChecker& checker, base::Executor& executor, const base::Clock& clock)
     : registry_(registry),
       limiter_(limiter),
       checker_(checker),
@@ -123,29 +123,29 @@ void AccountSignIn::verify(PendingRef pending, const std::string& hash) {
   // The pending sign-in has to outlive a refused call, whose callback goes away with it.
   auto shared = std::make_shared<PendingRef>(std::move(pending));
   const bool taken = checker_.check(hash, borrowed->password, {borrowed->address, borrowed->name}, executor_,
-                                    [this, hash, shared](PasswordChecker::Answer answer) {
+                                    [this, hash, shared](auth::PasswordChecker::Answer answer) {
                                       on_verified(std::move(*shared), hash, std::move(answer));
                                     });
   if (!taken) refuse(*borrowed, auth::RefusalReason::kUnavailable);
 }
 
-void AccountSignIn::on_verified(PendingRef pending, const std::string& hash, PasswordChecker::Answer answer) {
+void AccountSignIn::on_verified(PendingRef pending, const std::string& hash, auth::PasswordChecker::Answer answer) {
   const bool changed = pending->generation != cache_.generation();
   switch (answer.verdict) {
-    case PasswordChecker::Verdict::kRateLimited:
+    case auth::PasswordChecker::Verdict::kRateLimited:
       refuse(*pending, auth::RefusalReason::kRateLimited);
       return;
-    case PasswordChecker::Verdict::kTooLate:
+    case auth::PasswordChecker::Verdict::kTooLate:
       refuse(*pending, auth::RefusalReason::kUnavailable);
       return;
-    case PasswordChecker::Verdict::kWrong:
+    case auth::PasswordChecker::Verdict::kWrong:
       if (changed && pending->lookups_left > 0) {  // it may be the new password, or of a new account
         ask_registry(std::move(pending));
       } else {
         refuse_wrong(std::move(pending), hash.empty());
       }
       return;
-    case PasswordChecker::Verdict::kRight:
+    case auth::PasswordChecker::Verdict::kRight:
       break;
   }
   if (!answer.renewed_hash.empty()) renew_hash(pending->name, hash, std::move(answer.renewed_hash));

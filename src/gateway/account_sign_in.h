@@ -9,11 +9,11 @@
 #include <string>
 
 #include "auth/connect_limiter.h"
+#include "auth/password_checker.h"
 #include "auth/sign_in.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "gateway/account_cache.h"
-#include "gateway/password_checker.h"
 #include "registry/registry_service.h"
 
 namespace mooring::gateway {
@@ -23,7 +23,7 @@ class AccountSignIn {
   static constexpr std::size_t kMaxCachedAccounts = 10'000;
 
   // `limiter` and `checker` are shared by all loops.
-  AccountSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter, PasswordChecker& checker,
+  AccountSignIn(registry::RegistryService& registry, auth::ConnectLimiter& limiter, auth::PasswordChecker& checker,
                 base::Executor& executor, const base::Clock& clock);
 
   // Whether the attempt names somebody who can only be an account: a user name that is no device's, and a password.
@@ -46,14 +46,14 @@ class AccountSignIn {
   void ask_registry(PendingRef pending);
   void decide(PendingRef pending, CachedAccount& account);
   void verify(PendingRef pending, const std::string& hash);
-  void on_verified(PendingRef pending, const std::string& hash, PasswordChecker::Answer answer);
+  void on_verified(PendingRef pending, const std::string& hash, auth::PasswordChecker::Answer answer);
   void refuse(Pending& pending, auth::RefusalReason reason);
   void refuse_wrong(PendingRef pending, bool unknown);
   void renew_hash(const std::string& name, const std::string& hash, std::string renewed);
 
   registry::RegistryService& registry_;
   auth::ConnectLimiter& limiter_;
-  PasswordChecker& checker_;
+  auth::PasswordChecker& checker_;
   base::Executor& executor_;
   const base::Clock& clock_;
   AccountCache cache_;

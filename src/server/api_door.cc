@@ -254,8 +254,8 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
         const std::string hash = *found ? (*found)->password_hash : std::string();
         const bool taken = passwords_.check(
             hash, pending->given.password, {pending->source.address, pending->given.name}, executor,
-            [this, pending, hash, &executor](gateway::PasswordChecker::Answer answer) {
-              using Verdict = gateway::PasswordChecker::Verdict;
+            [this, pending, hash, &executor](auth::PasswordChecker::Answer answer) {
+              using Verdict = auth::PasswordChecker::Verdict;
               if (answer.verdict == Verdict::kRight) {
                 limiter_.remember_accepted(pending->source.address, pending->given.name, clock_.mono_ms());
                 admit(std::move(pending->request), api::Caller::of_account(pending->given.name, hash), std::nullopt,

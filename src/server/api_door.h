@@ -17,7 +17,7 @@
 #include "api/api_token_text.h"
 #include "api/token_book.h"
 #include "auth/connect_limiter.h"
-#include "gateway/password_checker.h"
+#include "auth/password_checker.h"
 #include "http/handler.h"
 #include "registry/registry_service.h"
 #include "server/live_door.h"
@@ -49,7 +49,7 @@ class ApiDoor {
   void set_session_times(const api::SessionTimes& times) { people_->book().set_times(times); }
   // Nobody waits for a password any more. Before the loops end.
   void stop() { passwords_.stop(); }
-  const gateway::PasswordChecker& passwords() const { return passwords_; }
+  const auth::PasswordChecker& passwords() const { return passwords_; }
 
   static bool is_for_api(std::string_view path);
   // How large a body may be that follows this head. Nothing: as for any stranger.
@@ -75,7 +75,7 @@ class ApiDoor {
   const base::Clock& clock_;
   api::TokenBook tokens_;
   auth::ConnectLimiter limiter_;
-  gateway::PasswordChecker passwords_;
+  auth::PasswordChecker passwords_;
   const std::unique_ptr<PeopleDoor> people_;
   api::AuditBudget refusals_{clock_};  // of changes
   LiveDoor* live_ = nullptr;

@@ -34,7 +34,7 @@ struct SharedParts {
   routing::RetainedMessages& retained;
   cluster::LocalCluster& cluster;
   auth::ConnectLimiter& limiter;
-  gateway::PasswordChecker& passwords;
+  auth::PasswordChecker& passwords;
   gateway::ConnectionBudget& budget;
   http::Handler& http_handler;
   const base::Clock& clock;

@@ -28,7 +28,7 @@ constexpr std::string_view kCookie = "mooring_session";
 // put a session of its own in the place of somebody's (RFC 6265bis section 4.1.3.2).
 constexpr std::string_view kCookieOfTls = "__Host-mooring_session";
 constexpr std::string_view kBrowserCookie = "mooring_browser";  // api/known_browser.h
-constexpr std::size_t kStrangersWaitingMax = gateway::PasswordChecker::kMaxWaiting / 2;
+constexpr std::size_t kStrangersWaitingMax = auth::PasswordChecker::kMaxWaiting / 2;
 
 // For the ConnectLimiter. No account is called like this, so that nobody else's refusals count as these.
 std::string asker_anywhere(std::string_view user) {
@@ -301,8 +301,8 @@ void PeopleDoor::compare(std::shared_ptr<Attempt> attempt, std::optional<registr
   const bool taken =
       has_room &&
       passwords_.check(hash, attempt->password, {attempt->source.address, attempt->asker()}, *attempt->source.executor,
-                       [this, attempt, named, user = std::move(user)](const gateway::PasswordChecker::Answer& answer) {
-                         using Verdict = gateway::PasswordChecker::Verdict;
+                       [this, attempt, named, user = std::move(user)](const auth::PasswordChecker::Answer& answer) {
+                         using Verdict = auth::PasswordChecker::Verdict;
                          if (answer.verdict == Verdict::kRight) {
                            right(attempt, *user);
                          } else if (answer.verdict == Verdict::kRateLimited) {

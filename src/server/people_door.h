@@ -20,7 +20,7 @@
 #include "api/caller.h"
 #include "api/session_book.h"
 #include "api/sign_in_guard.h"
-#include "gateway/password_checker.h"
+#include "auth/password_checker.h"
 #include "http/handler.h"
 #include "registry/registry_service.h"
 
@@ -29,7 +29,7 @@ namespace mooring::server {
 class PeopleDoor {
  public:
   // `limiter`: that of `passwords`.
-  PeopleDoor(registry::RegistryService& registry, gateway::PasswordChecker& passwords, auth::ConnectLimiter& limiter,
+  PeopleDoor(registry::RegistryService& registry, auth::PasswordChecker& passwords, auth::ConnectLimiter& limiter,
              const base::Clock& clock)
       : registry_(registry), passwords_(passwords), limiter_(limiter), clock_(clock), book_(clock) {}
 
@@ -70,7 +70,7 @@ class PeopleDoor {
   registry::AuditBounds audit_bounds() const;
 
   registry::RegistryService& registry_;
-  gateway::PasswordChecker& passwords_;
+  auth::PasswordChecker& passwords_;
   auth::ConnectLimiter& limiter_;
   const base::Clock& clock_;
   api::SessionBook book_;

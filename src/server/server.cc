@@ -169,7 +169,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::string token_key_;  // signs devices' tokens
   std::unique_ptr<Site> site_;
   std::unique_ptr<auth::ConnectLimiter> limiter_;
-  std::unique_ptr<gateway::PasswordChecker> passwords_;
+  std::unique_ptr<auth::PasswordChecker> passwords_;
   gateway::ConnectionBudget budget_;
   std::unique_ptr<cluster::LocalCluster> cluster_;
   std::unique_ptr<cluster::LocalDirectory> directory_;
@@ -323,7 +323,7 @@ base::Result<> Server::make_loops() {
                                    options_.limits.refusals_per_address_per_minute,
                                    options_.limits.connects_per_second},
       crypto::system_random());
-  passwords_ = std::make_unique<gateway::PasswordChecker>(*limiter_, clock_);
+  passwords_ = std::make_unique<auth::PasswordChecker>(*limiter_, clock_);
   budget_.max = options_.limits.max_connections;
   cluster_ = std::make_unique<cluster::LocalCluster>(threads + 1);
   directory_ = std::make_unique<cluster::LocalDirectory>(clock_.wall_ms(), store_->newest_epoch(),

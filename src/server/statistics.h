@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "auth/password_checker.h"
 #include "gateway/connection_budget.h"
-#include "gateway/password_checker.h"
 #include "journal/device_journal.h"
 #include "metrics/families.h"
 #include "net/timer_wheel.h"
@@ -37,8 +37,8 @@ class Statistics final : private net::Timer {
     const routing::RetainedMessages& retained;
     const registry::RegistryService& registry;
     const gateway::ConnectionBudget& budget;
-    const gateway::PasswordChecker& passwords;      // of MQTT clients
-    const gateway::PasswordChecker& api_passwords;  // of the API and the console
+    const auth::PasswordChecker& passwords;      // of MQTT clients
+    const auth::PasswordChecker& api_passwords;  // of the API and the console
     const journal::DeviceJournal& journal;
     const LiveLog& log;
     EventHub& hub;

@@ -27,7 +27,7 @@ class AccountSignInTest : public testing::Test {
     registry_ = registry.get();
     service_ = std::make_unique<registry::RegistryService>(std::move(registry));
     limiter_ = std::make_unique<auth::ConnectLimiter>(auth::ConnectLimiter::Limits{0, refusals_, 0}, fixture_.random);
-    checker_ = std::make_unique<PasswordChecker>(*limiter_, fixture_.clock);
+    checker_ = std::make_unique<auth::PasswordChecker>(*limiter_, fixture_.clock);
     sign_in_ = std::make_unique<AccountSignIn>(*service_, *limiter_, *checker_, inbox_, fixture_.clock);
     service_->start();
   }
@@ -82,7 +82,7 @@ class AccountSignInTest : public testing::Test {
   registry::Registry* registry_ = nullptr;
   std::unique_ptr<registry::RegistryService> service_;
   std::unique_ptr<auth::ConnectLimiter> limiter_;
-  std::unique_ptr<PasswordChecker> checker_;
+  std::unique_ptr<auth::PasswordChecker> checker_;
   std::unique_ptr<AccountSignIn> sign_in_;
   std::vector<Result> results_;
   registry::Account changed_;
@@ -197,7 +197,7 @@ TEST_F(AccountSignInTest, a_hash_of_another_cost_is_renewed) {
 }
 
 TEST_F(AccountSignInTest, more_than_the_bound_is_answered_with_unavailable) {
-  constexpr std::size_t kAttempts = PasswordChecker::kMaxWaiting + 20;
+  constexpr std::size_t kAttempts = auth::PasswordChecker::kMaxWaiting + 20;
   ASSERT_TRUE(sign_in("one", "open sesame"));
   results_.clear();
   for (std::size_t i = 0; i < kAttempts; ++i) sign_in_->authenticate(attempt("one", "guess"), take());
@@ -215,7 +215,7 @@ TEST_F(AccountSignInTest, what_waited_too_long_is_not_verified_any_more) {
   EXPECT_TRUE(inbox_.run_until([&] { return !results_.empty(); })) << "nothing came";
   // One of them may be under way; the last one is not.
   for (int i = 0; i < 20; ++i) sign_in_->authenticate(attempt("one", "guess"), take());
-  fixture_.clock.now_ms += PasswordChecker::kMaxWaitingMs + 1;
+  fixture_.clock.now_ms += auth::PasswordChecker::kMaxWaitingMs + 1;
   EXPECT_TRUE(inbox_.run_until([&] { return results_.size() == 23; })) << "nothing came";
   EXPECT_EQ(results_.back().error().reason, RefusalReason::kUnavailable);
 }

@@ -1,4 +1,4 @@
-#include "gateway/password_checker.h"
+#include "auth/password_checker.h"
 
 #include <utility>
 
@@ -6,7 +6,7 @@
 #include "crypto/password_hash.h"
 #include "crypto/random.h"
 
-namespace mooring::gateway {
+namespace mooring::auth {
 namespace {
 
 void wipe(std::string& secret) {
@@ -15,7 +15,7 @@ void wipe(std::string& secret) {
 
 }  // namespace
 
-PasswordChecker::PasswordChecker(auth::ConnectLimiter& limiter, const base::Clock& clock)
+PasswordChecker::PasswordChecker(ConnectLimiter& limiter, const base::Clock& clock)
     : limiter_(limiter), clock_(clock), key_(32, '\0') {
   crypto::system_random().fill({reinterpret_cast<std::uint8_t*>(key_.data()), key_.size()});
   thread_ = std::thread([this] { run(); });
@@ -90,4 +90,4 @@ void PasswordChecker::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-}  // namespace mooring::gateway
+}  // namespace mooring::auth

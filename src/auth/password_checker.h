@@ -20,7 +20,7 @@
 #include "base/executor.h"
 #include "crypto/hmac.h"
 
-namespace mooring::gateway {
+namespace mooring::auth {
 
 class PasswordChecker {
  public:
@@ -40,7 +40,7 @@ class PasswordChecker {
     std::string name;
   };
 
-  PasswordChecker(auth::ConnectLimiter& limiter, const base::Clock& clock);
+  PasswordChecker(ConnectLimiter& limiter, const base::Clock& clock);
   ~PasswordChecker();  // stop()
   PasswordChecker(const PasswordChecker&) = delete;
   PasswordChecker& operator=(const PasswordChecker&) = delete;
@@ -70,7 +70,7 @@ class PasswordChecker {
   void run();
   Answer answer(const Job& job);
 
-  auth::ConnectLimiter& limiter_;
+  ConnectLimiter& limiter_;
   const base::Clock& clock_;
   std::string key_;
   mutable std::mutex mutex_;  // of the three below
@@ -80,4 +80,4 @@ class PasswordChecker {
   std::thread thread_;
 };
 
-}  // namespace mooring::gateway
+}  // namespace mooring::auth
