@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
-#include <chrono>
 
 #include "api/ticket_text.h"
+#include "base/utc_time.h"
 #include "registry/names.h"
 
 namespace mooring::api {
@@ -36,14 +36,7 @@ std::string_view state_of(const registry::Ticket& ticket, base::WallMs now_ms) {
 
 boost::json::value time_json(base::WallMs time_ms) {
   if (time_ms == 0) return nullptr;
-  using namespace std::chrono;
-  const sys_time<milliseconds> time{milliseconds(time_ms)};
-  const sys_days day = floor<days>(time);
-  const year_month_day date(day);
-  const hh_mm_ss<milliseconds> clock(time - day);
-  return text(fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                          static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
-                          clock.minutes().count(), clock.seconds().count(), clock.subseconds().count()));
+  return text(base::utc_time(time_ms));
 }
 
 boost::json::object to_json(const registry::Product& product, Secrets secrets) {

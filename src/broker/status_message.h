@@ -17,8 +17,4 @@ std::string status_topic(const base::DeviceKey& device);  // /as/mqtt/status/${p
 std::string status_message(const Client& client, bool online, base::WallMs at_ms, base::WallMs last_ms,
                            OfflineReason reason);
 
-// "2018-08-31 15:32:28.205" in UTC+8, and "2018-08-31T07:32:28.205Z".
-std::string beijing_time(base::WallMs at_ms);
-std::string utc_time(base::WallMs at_ms);
-
 }  // namespace mooring::broker

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "server/time_text.h"
+#include "base/utc_time.h"
 
 namespace mooring::server {
 namespace {
@@ -301,7 +301,7 @@ std::vector<std::shared_ptr<const EventHub::Piece>> EventHub::pieces_for(const R
     boost::json::object json{{"productKey", event.device.product_key},
                              {"deviceName", event.device.device_name},
                              {"status", event.status},
-                             {"time", time_text(event.at_ms)}};
+                             {"time", base::utc_time(event.at_ms)}};
     if (!event.change.empty()) json["change"] = event.change;
     if (!event.address.empty()) json["address"] = event.address;
     piece.text += event_text("device", boost::json::serialize(json));

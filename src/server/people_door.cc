@@ -11,12 +11,12 @@
 #include "api/user_password.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utc_time.h"
 #include "crypto/hmac.h"
 #include "crypto/password_hash.h"
 #include "crypto/random.h"
 #include "http/method_not_allowed.h"
 #include "registry/names.h"
-#include "server/time_text.h"
 
 namespace mooring::server {
 namespace {
@@ -106,7 +106,7 @@ boost::json::object shown(const api::Caller& caller, const api::SessionView* ses
   body["role"] = text(registry::to_text(caller.role));
   body["mustChangePassword"] = session != nullptr && session->must_change_password;
   body["csrfToken"] = session != nullptr ? session->csrf_token : std::string();
-  body["expires"] = session != nullptr ? boost::json::value(text(time_text(session->expires_ms))) : nullptr;
+  body["expires"] = session != nullptr ? boost::json::value(text(base::utc_time(session->expires_ms))) : nullptr;
   body["idleSeconds"] = session != nullptr ? idle_s : 0U;
   return body;
 }

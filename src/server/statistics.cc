@@ -7,7 +7,7 @@
 #include <numeric>
 #include <utility>
 
-#include "server/time_text.h"
+#include "base/utc_time.h"
 
 namespace mooring::server {
 namespace {
@@ -97,7 +97,7 @@ std::string Statistics::sample_text(const Snapshot& snapshot) {
   for (const auto& [name, count] : drops(snapshot.sum.counters)) dropped[name] = count;
   boost::json::array busy;
   for (const LoopView& loop : snapshot.loops) busy.push_back(loop.busy_share);
-  const boost::json::object sample{{"time", time_text(snapshot.at_ms)},
+  const boost::json::object sample{{"time", base::utc_time(snapshot.at_ms)},
                                    {"connections", snapshot.connections},
                                    {"devicesOnline", snapshot.sum.counters.devices_connected},
                                    {"sessions", snapshot.sum.sessions},

@@ -7,6 +7,7 @@
 #include "base/log_json.h"
 #include "base/text.h"
 #include "base/unique_function.h"
+#include "base/utc_time.h"
 
 namespace mooring::base {
 namespace {
@@ -37,6 +38,13 @@ TEST(Text, NearestFindsTheLikelySlip) {
 TEST(Text, PrintableHidesControlCharacters) {
   EXPECT_EQ(printable("a\x1b[2Jb\n\xff"), "a\\x1b[2Jb\\x0a\\xff");
   EXPECT_EQ(printable("abcdef", 3), "abc...");
+}
+
+TEST(UtcTime, IsWrittenWithAllItsDigits) {
+  EXPECT_EQ(utc_time(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(utc_time(-1), "1969-12-31T23:59:59.999Z");
+  EXPECT_EQ(utc_time(1'535'700'748'205), "2018-08-31T07:32:28.205Z");
+  EXPECT_EQ(utc_time(253'402'300'799'999), "9999-12-31T23:59:59.999Z");
 }
 
 TEST(UniqueFunction, MovesAndDestroysItsTargetOnce) {
