@@ -11,7 +11,7 @@
 // A password that is left out is generated and stands in the answer to this one request; otherwise neither passwords
 // nor their hashes are ever answered. Hashing a password takes tens of milliseconds. A list holds secrets only with
 // secrets=true, a single product or device always does. What only a running server can answer (people's sessions,
-// statistics, live events) is in server/people_door.h and server/live_door.h.
+// statistics, live events) is in web/people_door.h and web/live_door.h.
 #pragma once
 
 #include <cstddef>

@@ -22,24 +22,25 @@
 #include "registry/names.h"
 #include "registry/sqlite_registry.h"
 #include "server/announcement.h"
-#include "server/api_door.h"
 #include "server/certificates.h"
 #include "server/change_report.h"
 #include "server/data_folder.h"
 #include "server/deleted_sessions.h"
 #include "server/demo.h"
 #include "server/device_trust.h"
-#include "server/event_hub.h"
 #include "server/home_publisher.h"
-#include "server/live_door.h"
+#include "server/live_log.h"
 #include "server/live_platform.h"
 #include "server/live_sessions.h"
 #include "server/loop_worker.h"
-#include "server/site.h"
 #include "server/statistics.h"
 #include "server/system_topics.h"
 #include "server/worker_switch.h"
 #include "storage/rocks_session_store.h"
+#include "web/api_door.h"
+#include "web/event_hub.h"
+#include "web/live_door.h"
+#include "web/site.h"
 
 namespace mooring::server {
 namespace {
@@ -164,10 +165,10 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<journal::DeviceJournal> journal_;
   std::unique_ptr<LiveLog> live_log_;
   std::unique_ptr<LiveSessions> live_;
-  std::unique_ptr<EventHub> hub_;  // its readers end with their loops
-  std::unique_ptr<ApiDoor> door_;
+  std::unique_ptr<web::EventHub> hub_;  // its readers end with their loops
+  std::unique_ptr<web::ApiDoor> door_;
   std::string token_key_;  // signs devices' tokens
-  std::unique_ptr<Site> site_;
+  std::unique_ptr<web::Site> site_;
   std::unique_ptr<auth::ConnectLimiter> limiter_;
   std::unique_ptr<auth::PasswordChecker> passwords_;
   gateway::ConnectionBudget budget_;
@@ -182,7 +183,7 @@ class Server final : private net::LoopClient, private net::Timer {
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
   std::unique_ptr<SystemTopics> system_topics_;       // likewise
   std::unique_ptr<Statistics> statistics_;            // likewise
-  std::unique_ptr<LiveDoor> live_door_;
+  std::unique_ptr<web::LiveDoor> live_door_;
   std::unique_ptr<LivePlatform> platform_;    // until the registry has stopped
   std::unique_ptr<DeletedSessions> deleted_;  // on the main thread's loop
   std::unique_ptr<DeviceTrust> trust_;        // likewise
@@ -267,18 +268,18 @@ base::Result<> Server::open_stores(bool demo) {
   if (!journal) return tl::unexpected(journal.error());
   journal_ = std::move(*journal);
   live_log_ = std::make_unique<LiveLog>(*journal_);
-  door_ = std::make_unique<ApiDoor>(*registry_, *live_, api::Diagnostics{journal_.get(), live_.get()}, clock_);
+  door_ = std::make_unique<web::ApiDoor>(*registry_, *live_, api::Diagnostics{journal_.get(), live_.get()}, clock_);
   door_->set_settings(admin_settings(options_));
   door_->set_session_times(session_times(options_));
   if (auto loaded = door_->load(registry_->registry()); !loaded) return loaded;
   registry_->on_change([this](std::span<const registry::Change> changes) {
     report_changes(changes, *live_log_);
-    if (EventHub* hub = live_log_->hub()) hub->note_changes(changes);
+    if (web::EventHub* hub = live_log_->hub()) hub->note_changes(changes);
     door_->on_changes(changes);
     live_->on_changes(changes);
     trust_->on_changes(changes);
   });
-  site_ = std::make_unique<Site>(*door_, certificates_->root_pem());
+  site_ = std::make_unique<web::Site>(*door_, certificates_->root_pem());
   return {};
 }
 
@@ -368,14 +369,15 @@ base::Result<> Server::make_loops() {
 }
 
 void Server::make_live_parts() {
-  hub_ = std::make_unique<EventHub>(
-      admin_->loop(), [this](const base::DeviceKey& device, std::int64_t after, base::Executor& executor,
-                             EventHub::LogDone done) { door_->read_log(device, after, executor, std::move(done)); });
+  hub_ = std::make_unique<web::EventHub>(admin_->loop(), [this](const base::DeviceKey& device, std::int64_t after,
+                                                                base::Executor& executor, web::EventHub::LogDone done) {
+    door_->read_log(device, after, executor, std::move(done));
+  });
   live_log_->set_hub(hub_.get());
   statistics_ =
       std::make_unique<Statistics>(Statistics::Parts{*admin_, all_workers(), *store_, *retained_, *registry_, budget_,
                                                      *passwords_, door_->passwords(), *journal_, *live_log_, *hub_});
-  live_door_ = std::make_unique<LiveDoor>(*statistics_, *hub_);
+  live_door_ = std::make_unique<web::LiveDoor>(*statistics_, *hub_);
   platform_ = std::make_unique<LivePlatform>(*statistics_, all_workers(), clock_);
   platform_->set_options(options_);
   platform_->set_certificates(*certificates_);

@@ -18,16 +18,17 @@
 #include "net/timer_wheel.h"
 #include "registry/registry_service.h"
 #include "routing/retained_messages.h"
-#include "server/event_hub.h"
+#include "server/live_log.h"
 #include "server/loop_worker.h"
 #include "storage/rocks_session_store.h"
+#include "web/event_hub.h"
+#include "web/statistics_port.h"
 
 namespace mooring::server {
 
-class Statistics final : private net::Timer {
+class Statistics final : public web::StatisticsPort, private net::Timer {
  public:
   static constexpr std::int64_t kIntervalMs = 1000;
-  static constexpr std::size_t kSamplesKept = 600;
 
   // All outlive it.
   struct Parts {
@@ -41,15 +42,14 @@ class Statistics final : private net::Timer {
     const auth::PasswordChecker& api_passwords;  // of the API and the console
     const journal::DeviceJournal& journal;
     const LiveLog& log;
-    EventHub& hub;
+    web::EventHub& hub;
   };
   explicit Statistics(const Parts& parts);
   ~Statistics() override;
   void start();
 
-  // {"interval":1,"items":[...]}, the newest last.
-  std::string samples(std::size_t seconds) const;
-  std::string prometheus_text() const;
+  std::string samples(std::size_t seconds) const override;
+  std::string prometheus_text() const override;
   struct Totals {
     std::uint64_t connections = 0, sessions = 0, subscriptions = 0, retained_messages = 0;
   };

@@ -7,10 +7,9 @@
 //
 // Readers never slow anybody down: whoever tells something posts a shared text to the reader's loop and forgets it.
 // What a reader has not taken yet is bounded in tasks and bytes; beyond it is told, as soon as it takes something, how
-// many events are missing. While
-// nobody listens, telling costs one load of an atomic. The log of a device goes on from the revision that a reader has
-// seen (Last-Event-ID), without loss and without repeating, as far as one page reaches; all else is not repeated: after
-// a gap or a reconnect the reader asks anew.
+// many events are missing. While nobody listens, telling costs one load of an atomic. The log of a device goes on from
+// the revision that a reader has seen (Last-Event-ID), without loss and without repeating, as far as one page reaches;
+// all else is not repeated: after a gap or a reconnect the reader asks anew.
 //
 // note_device() and note_changes() may be called on any thread, open() on any loop, the rest on the main loop.
 #pragma once
@@ -31,7 +30,7 @@
 #include "net/loop.h"
 #include "registry/registry.h"
 
-namespace mooring::server {
+namespace mooring::web {
 
 class EventHub final : private net::Timer {
  public:
@@ -104,23 +103,4 @@ class EventHub final : private net::Timer {
   std::uint32_t beats_ = 0;
 };
 
-// Passes on what is reported to the device log, and counts refusals by their cause. Any thread.
-class LiveLog final : public journal::DeviceLog {
- public:
-  explicit LiveLog(journal::DeviceLog& next) : next_(next) {}
-  void set_hub(EventHub* hub) { hub_.store(hub, std::memory_order_release); }
-  EventHub* hub() const { return hub_.load(std::memory_order_acquire); }  // null: not yet
-  void record(journal::Event event) override;
-  std::vector<std::pair<std::string, std::uint64_t>> refusals() const;  // by name
-
- private:
-  static constexpr std::size_t kCausesMax = 200;
-  void count_refusal(std::string_view name);
-
-  journal::DeviceLog& next_;
-  std::atomic<EventHub*> hub_{nullptr};
-  mutable std::mutex mutex_;  // of refusals_
-  std::vector<std::pair<std::string, std::uint64_t>> refusals_;
-};
-
-}  // namespace mooring::server
+}  // namespace mooring::web

@@ -7,14 +7,14 @@
 
 #include "api/caller.h"
 #include "http/handler.h"
-#include "server/event_hub.h"
-#include "server/statistics.h"
+#include "web/event_hub.h"
+#include "web/statistics_port.h"
 
-namespace mooring::server {
+namespace mooring::web {
 
 class LiveDoor {
  public:
-  LiveDoor(const Statistics& statistics, EventHub& hub) : statistics_(statistics), hub_(hub) {}
+  LiveDoor(const StatisticsPort& statistics, EventHub& hub) : statistics_(statistics), hub_(hub) {}
 
   static bool is_for_live(std::string_view path);
   // `may_go_on` tells whether the caller still may listen; it is asked now and then on the main loop.
@@ -25,8 +25,8 @@ class LiveDoor {
   http::Response events(const http::Request& request, const api::Caller& caller, std::function<bool()> may_go_on,
                         const http::RequestSource& source);
 
-  const Statistics& statistics_;
+  const StatisticsPort& statistics_;
   EventHub& hub_;
 };
 
-}  // namespace mooring::server
+}  // namespace mooring::web

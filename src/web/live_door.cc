@@ -1,4 +1,4 @@
-#include "server/live_door.h"
+#include "web/live_door.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "http/method_not_allowed.h"
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 constexpr std::string_view kStatisticsPath = "/api/v1/statistics";
@@ -74,14 +74,15 @@ std::optional<EventHub::Wanted> wanted_of(const Query& query) {
   return wanted;
 }
 
-http::Response statistics(const http::Request& request, const Statistics& source) {
+http::Response statistics(const http::Request& request, const StatisticsPort& source) {
   const auto query = query_of(request, {"seconds"});
   if (!query) return bad_request("the one parameter is 'seconds'");
   std::size_t seconds = kSecondsDefault;
   if (const std::string text = value_of(*query, "seconds"); !text.empty()) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (error != std::errc() || end != text.data() + text.size() || seconds < 1 || seconds > Statistics::kSamplesKept) {
-      return bad_request(fmt::format("'seconds' must be a number from 1 to {}", Statistics::kSamplesKept));
+    if (error != std::errc() || end != text.data() + text.size() || seconds < 1 ||
+        seconds > StatisticsPort::kSamplesKept) {
+      return bad_request(fmt::format("'seconds' must be a number from 1 to {}", StatisticsPort::kSamplesKept));
     }
   }
   http::Response response;
@@ -134,4 +135,4 @@ http::Response LiveDoor::events(const http::Request& request, const api::Caller&
   return response;
 }
 
-}  // namespace mooring::server
+}  // namespace mooring::web

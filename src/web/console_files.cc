@@ -1,4 +1,4 @@
-#include "server/console_files.h"
+#include "web/console_files.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@ namespace mooring::embedded {
 std::string_view console_bundle();
 }
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 constexpr std::string_view kRoot = "/console/";
@@ -151,4 +151,4 @@ http::Response ConsoleFiles::answer(const http::Request& request) const {
   return response;
 }
 
-}  // namespace mooring::server
+}  // namespace mooring::web

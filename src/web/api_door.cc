@@ -1,4 +1,4 @@
-#include "server/api_door.h"
+#include "web/api_door.h"
 
 #include <memory>
 #include <utility>
@@ -11,7 +11,7 @@
 #include "http/method_not_allowed.h"
 #include "registry/names.h"
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 constexpr std::string_view kPrefix = "/api/v1/";
@@ -311,4 +311,4 @@ void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool(
   }
 }
 
-}  // namespace mooring::server
+}  // namespace mooring::web

@@ -1,10 +1,11 @@
-#include "server/site.h"
+#include "web/site.h"
 
 #include <utility>
 
 #include "http/method_not_allowed.h"
+#include "metrics/families.h"
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 constexpr char kLandingPage[] = R"(<!doctype html>
@@ -100,4 +101,4 @@ http::Response Site::page(const http::Request& request) const {
   return certificate;
 }
 
-}  // namespace mooring::server
+}  // namespace mooring::web

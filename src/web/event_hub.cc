@@ -1,4 +1,4 @@
-#include "server/event_hub.h"
+#include "web/event_hub.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/utc_time.h"
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 constexpr std::int64_t kBeatMs = 250;
@@ -312,34 +312,4 @@ std::vector<std::shared_ptr<const EventHub::Piece>> EventHub::pieces_for(const R
   return pieces;
 }
 
-void LiveLog::record(journal::Event event) {
-  if (event.action == journal::Action::kRefused || event.action == journal::Action::kRegistrationRefused) {
-    count_refusal(event.name);
-  }
-  EventHub* to = hub();
-  if (to == nullptr || !to->has_device_readers()) {
-    next_.record(std::move(event));
-    return;
-  }
-  EventHub::DeviceNote note{event.device, event.action, event.at_ms, event.address};
-  next_.record(std::move(event));
-  to->note_device(std::move(note));
-}
-
-void LiveLog::count_refusal(std::string_view name) {
-  const std::lock_guard lock(mutex_);
-  const auto found =
-      std::ranges::find(refusals_, name, [](const auto& entry) { return std::string_view(entry.first); });
-  if (found != refusals_.end()) {
-    ++found->second;
-  } else if (refusals_.size() < kCausesMax) {
-    refusals_.emplace_back(std::string(name), 1);
-  }
-}
-
-std::vector<std::pair<std::string, std::uint64_t>> LiveLog::refusals() const {
-  const std::lock_guard lock(mutex_);
-  return refusals_;
-}
-
-}  // namespace mooring::server
+}  // namespace mooring::web

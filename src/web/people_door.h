@@ -24,7 +24,7 @@
 #include "http/handler.h"
 #include "registry/registry_service.h"
 
-namespace mooring::server {
+namespace mooring::web {
 
 class PeopleDoor {
  public:
@@ -81,4 +81,4 @@ class PeopleDoor {
   registry::AuditBounds audit_bounds_;
 };
 
-}  // namespace mooring::server
+}  // namespace mooring::web

@@ -1,8 +1,8 @@
-#include "server/console_files.h"
+#include "web/console_files.h"
 
 #include <gtest/gtest.h>
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 constexpr char kBundle[] = "assets/app-1a2b.js aa-9 9 3\nindex.html bb-6 6 0\n\nconsole()GZ!<html>";
@@ -88,4 +88,4 @@ TEST(ConsoleFiles, a_program_without_console_says_so) {
 }
 
 }  // namespace
-}  // namespace mooring::server
+}  // namespace mooring::web

@@ -6,18 +6,18 @@
 #include <string>
 
 #include "http/handler.h"
-#include "server/api_door.h"
-#include "server/console_files.h"
-#include "server/statistics.h"
+#include "web/api_door.h"
+#include "web/console_files.h"
+#include "web/statistics_port.h"
 
-namespace mooring::server {
+namespace mooring::web {
 
 class Site final : public http::Handler {
  public:
   // `root_pem` is empty when there is no built-in authority.
   Site(ApiDoor& door, std::string root_pem);
 
-  void set_statistics(const Statistics& statistics) { statistics_ = &statistics; }  // before the first request
+  void set_statistics(const StatisticsPort& statistics) { statistics_ = &statistics; }  // before the first request
   void set_ready(bool ready) { ready_.store(ready, std::memory_order_relaxed); }
   void handle(http::Request request, const http::RequestSource& source, http::Respond respond) override;
   std::optional<std::size_t> body_bytes_max(const http::Request& head,
@@ -30,8 +30,8 @@ class Site final : public http::Handler {
   ApiDoor& door_;
   const std::string root_pem_;
   const ConsoleFiles console_{console_bundle()};
-  const Statistics* statistics_ = nullptr;
+  const StatisticsPort* statistics_ = nullptr;
   std::atomic<bool> ready_{false};
 };
 
-}  // namespace mooring::server
+}  // namespace mooring::web

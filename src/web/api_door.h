@@ -20,10 +20,10 @@
 #include "auth/password_checker.h"
 #include "http/handler.h"
 #include "registry/registry_service.h"
-#include "server/live_door.h"
-#include "server/people_door.h"
+#include "web/live_door.h"
+#include "web/people_door.h"
 
-namespace mooring::server {
+namespace mooring::web {
 
 class ApiDoor {
  public:
@@ -84,4 +84,4 @@ class ApiDoor {
   api::AdminSettings settings_;
 };
 
-}  // namespace mooring::server
+}  // namespace mooring::web

@@ -1,11 +1,11 @@
-#include "server/event_hub.h"
+#include "web/event_hub.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <deque>
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 using testing::HasSubstr;
@@ -32,12 +32,6 @@ class Sink final : public http::EventSink {
   std::string text;
   std::size_t unsent = 0;
   bool finished = false;
-};
-
-class Nowhere final : public journal::DeviceLog {
- public:
-  void record(journal::Event) override { ++events; }
-  int events = 0;
 };
 
 class EventHubTest : public testing::Test {
@@ -288,19 +282,5 @@ TEST_F(EventHubTest, readers_are_bounded) {
   EXPECT_NE(open(sink, {}), nullptr);
 }
 
-TEST(LiveLog, refusals_are_counted_by_their_cause_and_passed_on) {
-  Nowhere next;
-  LiveLog log(next);
-  using journal::Action;
-  for (const Action action : {Action::kRefused, Action::kRefused, Action::kOnline}) {
-    journal::Event event;
-    event.action = action;
-    event.name = "wrong-signature";
-    log.record(std::move(event));
-  }
-  EXPECT_EQ(next.events, 3);
-  EXPECT_EQ(log.refusals(), (std::vector<std::pair<std::string, std::uint64_t>>{{"wrong-signature", 2}}));
-}
-
 }  // namespace
-}  // namespace mooring::server
+}  // namespace mooring::web

@@ -9,7 +9,7 @@
 
 #include "http/message.h"
 
-namespace mooring::server {
+namespace mooring::web {
 
 class ConsoleFiles {
  public:
@@ -32,4 +32,4 @@ class ConsoleFiles {
 // The console of this program.
 std::string_view console_bundle();
 
-}  // namespace mooring::server
+}  // namespace mooring::web

@@ -1,4 +1,4 @@
-#include "server/people_door.h"
+#include "web/people_door.h"
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@
 #include "http/method_not_allowed.h"
 #include "registry/names.h"
 
-namespace mooring::server {
+namespace mooring::web {
 namespace {
 
 constexpr std::string_view kSessionPath = "/api/v1/session";
@@ -415,4 +415,4 @@ void PeopleDoor::note(const Attempt& attempt, std::string actor, int status) {
       });
 }
 
-}  // namespace mooring::server
+}  // namespace mooring::web
