@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <memory>
 
+#include "base/percent.h"
 #include "base/text.h"
 #include "mqtt/topic.h"
 #include "password_input.h"
@@ -25,7 +26,7 @@ struct AccountOptions : CommonOptions {
 };
 
 std::string account_path(const std::string& name) {
-  return "accounts/" + percent_encoded(name);
+  return "accounts/" + base::percent_encoded(name);
 }
 
 boost::json::array texts(const std::vector<std::string>& items) {

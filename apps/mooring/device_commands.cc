@@ -7,6 +7,7 @@
 
 #include "api/connect_lines.h"
 #include "authority_commands.h"
+#include "base/percent.h"
 #include "device_journal_commands.h"
 #include "device_transfer.h"
 #include "registry/registry.h"
@@ -73,9 +74,9 @@ Result<> list(const DeviceOptions& options, AdminClient& client) {
   constexpr std::int64_t kPageRows = 1000;
   const std::int64_t rows = options.limit > 0 ? std::min(options.limit, kPageRows) : kPageRows;
   std::string target = fmt::format("devices?limit={}", rows);
-  if (!options.product_key.empty()) target += "&productKey=" + percent_encoded(options.product_key);
-  if (!options.prefix.empty()) target += "&prefix=" + percent_encoded(options.prefix);
-  if (!options.status.empty()) target += "&status=" + percent_encoded(options.status);
+  if (!options.product_key.empty()) target += "&productKey=" + base::percent_encoded(options.product_key);
+  if (!options.prefix.empty()) target += "&prefix=" + base::percent_encoded(options.prefix);
+  if (!options.status.empty()) target += "&status=" + base::percent_encoded(options.status);
   if (options.secrets) target += "&secrets=true";
   std::int64_t left = options.limit > 0 ? options.limit : std::numeric_limits<std::int64_t>::max();
   const auto done = for_each_page(client, target, [&](const boost::json::array& items) -> Result<> {

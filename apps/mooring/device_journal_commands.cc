@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "registry_command.h"
 #include "stop_signal.h"
@@ -128,7 +129,7 @@ Result<> log(const JournalOptions& options, AdminClient& client) {
     const auto rows =
         call(client, "GET",
              fmt::format("refusals?limit={}&productKey={}&deviceName={}", std::min<std::int64_t>(options.limit, 1000),
-                         percent_encoded(options.product_key), percent_encoded(options.device_name)));
+                         base::percent_encoded(options.product_key), base::percent_encoded(options.device_name)));
     if (!rows) return tl::unexpected(rows.error());
     print_items(options, rows->at("items").as_array(), true);
     return {};
@@ -137,7 +138,7 @@ Result<> log(const JournalOptions& options, AdminClient& client) {
     return base::fail(Errc::kInvalidArgument, "say which device: --product-key and --device-name, or --strangers");
   }
   std::string filter;
-  if (!options.action.empty()) filter += "&action=" + percent_encoded(options.action);
+  if (!options.action.empty()) filter += "&action=" + base::percent_encoded(options.action);
   if (!options.since.empty()) {
     const auto since = parse_since(options.since);
     if (!since) return tl::unexpected(since.error());
@@ -245,8 +246,8 @@ Result<> save_capture(const JournalOptions& options, const object& answer) {
 Result<> flight(const JournalOptions& options, AdminClient& client) {
   std::string target;
   if (!options.account.empty()) {
-    target = fmt::format("accounts/{}/flight?clientId={}", percent_encoded(options.account),
-                         percent_encoded(options.client_id));
+    target = fmt::format("accounts/{}/flight?clientId={}", base::percent_encoded(options.account),
+                         base::percent_encoded(options.client_id));
   } else if (!options.product_key.empty() && !options.device_name.empty()) {
     target = device_path(options.product_key, options.device_name) + "/flight?";
   } else {

@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "api/device_csv.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "client_options.h"
 #include "registry_output.h"
@@ -243,7 +244,7 @@ Result<> write_devices(const TransferOptions& options, AdminClient& client, std:
   std::string header = api::csv_line({"ProductKey", "DeviceName", "DeviceSecret", "NickName", "IotId", "Status"});
   std::fwrite(header.data(), 1, header.size(), out);
   std::string target = "devices:export?limit=5000";
-  if (!options.product_key.empty()) target += "&productKey=" + percent_encoded(options.product_key);
+  if (!options.product_key.empty()) target += "&productKey=" + base::percent_encoded(options.product_key);
   const auto done = for_each_page(client, target, [&](const boost::json::array& items) -> Result<> {
     std::string lines;
     for (const boost::json::value& item : items) {
@@ -279,7 +280,7 @@ Result<> write_file(const TransferOptions& options, AdminClient& client) {
 Result<> export_json(const TransferOptions& options, AdminClient& client) {
   ListPrinter printer(true, {});
   std::string target = "devices:export?limit=5000";
-  if (!options.product_key.empty()) target += "&productKey=" + percent_encoded(options.product_key);
+  if (!options.product_key.empty()) target += "&productKey=" + base::percent_encoded(options.product_key);
   const auto done = for_each_page(client, target, [&](const boost::json::array& items) -> Result<> {
     printer.add(items);
     return {};

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <memory>
 
+#include "base/percent.h"
 #include "registry/names.h"
 #include "registry_command.h"
 
@@ -51,7 +52,7 @@ Result<> list(const ProductOptions& options, AdminClient& client) {
   std::vector<std::string> columns{"productKey", "name", "profile", "dynamicRegistration", "deviceCount", "created"};
   if (options.secrets) columns.insert(columns.begin() + 1, "productSecret");
   const std::string target =
-      "products?limit=1000&prefix=" + percent_encoded(options.prefix) + (options.secrets ? "&secrets=true" : "");
+      "products?limit=1000&prefix=" + base::percent_encoded(options.prefix) + (options.secrets ? "&secrets=true" : "");
   return print_list(client, target, options.json, std::move(columns));
 }
 

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/percent.h"
 #include "base/text.h"
 #include "client_options.h"
 
@@ -85,7 +86,8 @@ Result<boost::json::value> call(AdminClient& client, std::string_view method, co
 Result<> for_each_page(AdminClient& client, const std::string& target,
                        const std::function<Result<>(const boost::json::array& items)>& take) {
   for (std::string cursor;;) {
-    const auto page = call(client, "GET", cursor.empty() ? target : target + "&cursor=" + percent_encoded(cursor));
+    const auto page =
+        call(client, "GET", cursor.empty() ? target : target + "&cursor=" + base::percent_encoded(cursor));
     if (!page) return tl::unexpected(page.error());
     const boost::json::value* items = page->as_object().if_contains("items");
     if (items == nullptr || !items->is_array()) return base::fail(Errc::kUnavailable, "the answer is not a list");
@@ -95,25 +97,11 @@ Result<> for_each_page(AdminClient& client, const std::string& target,
   }
 }
 
-std::string percent_encoded(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                       std::string_view("-_.~").find(c) != std::string_view::npos;
-    if (plain) {
-      encoded.push_back(c);
-    } else {
-      encoded += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    }
-  }
-  return encoded;
-}
-
 std::string product_path(std::string_view product_key) {
-  return "products/" + percent_encoded(product_key);
+  return "products/" + base::percent_encoded(product_key);
 }
 std::string device_path(std::string_view product_key, std::string_view device_name) {
-  return product_path(product_key) + "/devices/" + percent_encoded(device_name);
+  return product_path(product_key) + "/devices/" + base::percent_encoded(device_name);
 }
 
 std::string text_of(const boost::json::object& object, std::string_view name) {

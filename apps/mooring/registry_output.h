@@ -34,7 +34,6 @@ base::Result<boost::json::value> call(AdminClient& client, std::string_view meth
 base::Result<> for_each_page(AdminClient& client, const std::string& target,
                              const std::function<base::Result<>(const boost::json::array& items)>& take);
 
-std::string percent_encoded(std::string_view text);  // for a path segment or a query value
 std::string product_path(std::string_view product_key);
 std::string device_path(std::string_view product_key, std::string_view device_name);
 

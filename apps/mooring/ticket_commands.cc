@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/percent.h"
 #include "duration.h"
 #include "mqtt/topic.h"
 #include "password_input.h"
@@ -132,9 +133,9 @@ Result<> mint(const TicketOptions& options, AdminClient& client) {
 
 Result<> list(const TicketOptions& options, AdminClient& client) {
   std::string target = "tickets?limit=1000";
-  if (!options.product_key.empty()) target += "&productKey=" + percent_encoded(options.product_key);
-  if (!options.device_name.empty()) target += "&deviceName=" + percent_encoded(options.device_name);
-  if (!options.account.empty()) target += "&account=" + percent_encoded(options.account);
+  if (!options.product_key.empty()) target += "&productKey=" + base::percent_encoded(options.product_key);
+  if (!options.device_name.empty()) target += "&deviceName=" + base::percent_encoded(options.device_name);
+  if (!options.account.empty()) target += "&account=" + base::percent_encoded(options.account);
   if (options.all) target += "&all=true";
   return print_list(client, target, options.json,
                     {"id", "state", "expires", "productKey", "deviceName", "account", "as", "permissions", "mintedBy"});
@@ -143,7 +144,7 @@ Result<> list(const TicketOptions& options, AdminClient& client) {
 Result<> revoke(const TicketOptions& options, AdminClient& client) {
   Result<boost::json::value> answer;
   if (!options.id.empty()) {
-    answer = call(client, "DELETE", "tickets/" + percent_encoded(options.id));
+    answer = call(client, "DELETE", "tickets/" + base::percent_encoded(options.id));
   } else if (options.all) {
     boost::json::object body;
     add_holder(options, body);

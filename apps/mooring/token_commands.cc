@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <memory>
 
+#include "base/percent.h"
 #include "duration.h"
 #include "registry_command.h"
 
@@ -30,7 +31,7 @@ Result<> list(const TokenOptions& options, AdminClient& client) {
 }
 
 Result<> revoke(const TokenOptions& options, AdminClient& client) {
-  return print_answer(options, call(client, "DELETE", "tokens/" + percent_encoded(options.name)));
+  return print_answer(options, call(client, "DELETE", "tokens/" + base::percent_encoded(options.name)));
 }
 
 }  // namespace

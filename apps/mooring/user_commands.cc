@@ -1,5 +1,6 @@
 #include "user_commands.h"
 
+#include "base/percent.h"
 #include "crypto/random.h"
 #include "password_input.h"
 #include "registry_command.h"
@@ -19,7 +20,7 @@ struct UserOptions : CommonOptions {
 };
 
 std::string path_of(const UserOptions& options) {
-  return "users/" + percent_encoded(options.name);
+  return "users/" + base::percent_encoded(options.name);
 }
 
 Result<> create(const UserOptions& options, AdminClient& client) {

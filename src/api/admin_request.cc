@@ -7,7 +7,7 @@
 #include <charconv>
 #include <limits>
 
-#include "api/query.h"
+#include "base/percent.h"
 #include "base/text.h"
 
 namespace mooring::api {
@@ -20,22 +20,8 @@ constexpr std::size_t kSegmentsMax = 8;
 auto bad_request(std::string message) {
   return refuse(400, "bad_request", std::move(message));
 }
-
-ApiResult<std::string> percent_decoded(std::string_view text, bool plus_is_blank) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_blank) {
-      decoded.push_back(' ');
-    } else if (text[i] != '%') {
-      decoded.push_back(text[i]);
-    } else {
-      const auto byte = base::from_hex(text.substr(i + 1, 2));
-      if (!byte || byte->size() != 1) return bad_request("broken percent-encoding in the address");
-      decoded += base::as_text(*byte);
-      i += 2;
-    }
-  }
-  return decoded;
+auto broken_encoding() {
+  return bad_request("broken percent-encoding in the address");
 }
 
 ApiResult<void> parse_path(std::string_view path, AdminRequest& request) {
@@ -43,29 +29,13 @@ ApiResult<void> parse_path(std::string_view path, AdminRequest& request) {
   path.remove_prefix(kRoot.size());
   for (;;) {
     const std::size_t slash = path.find('/');
-    auto segment = percent_decoded(path.substr(0, slash), false);
-    if (!segment) return tl::unexpected(segment.error());
+    auto segment = base::percent_decoded(path.substr(0, slash), false);
+    if (!segment) return broken_encoding();
     request.path.push_back(std::move(*segment));
     if (slash == std::string_view::npos) return {};
     if (request.path.size() == kSegmentsMax) return refuse(404, "not_found", "there is nothing at this address");
     path.remove_prefix(slash + 1);
   }
-}
-
-ApiResult<void> parse_query(std::string_view query, AdminRequest& request) {
-  while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const std::string_view item = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (item.empty()) continue;
-    const std::size_t equals = std::min(item.find('='), item.size());
-    auto name = percent_decoded(item.substr(0, equals), true);
-    if (!name) return tl::unexpected(name.error());
-    auto value = percent_decoded(item.substr(std::min(equals + 1, item.size())), true);
-    if (!value) return tl::unexpected(value.error());
-    request.query.emplace_back(std::move(*name), std::move(*value));
-  }
-  return {};
 }
 
 std::string unknown_name(std::string_view what, std::string_view name, std::span<const std::string_view> known) {
@@ -151,22 +121,6 @@ ApiResult<void> AdminRequest::allow(std::initializer_list<std::string_view> name
   return {};
 }
 
-std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
-  AdminRequest request;
-  if (!parse_query(query, request)) return std::nullopt;
-  return std::move(request.query);
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 ApiResult<AdminRequest> parse_request(std::string_view method, std::string_view target, std::string_view body) {
   if (target.size() > kTargetBytesMax) return bad_request("the address is too long");
   AdminRequest request;
@@ -174,9 +128,9 @@ ApiResult<AdminRequest> parse_request(std::string_view method, std::string_view 
   request.body = body;
   const std::size_t question = std::min(target.find('?'), target.size());
   if (auto ok = parse_path(target.substr(0, question), request); !ok) return tl::unexpected(ok.error());
-  if (auto ok = parse_query(target.substr(std::min(question + 1, target.size())), request); !ok) {
-    return tl::unexpected(ok.error());
-  }
+  auto pairs = base::query_pairs(target.substr(std::min(question + 1, target.size())));
+  if (!pairs) return broken_encoding();
+  request.query = std::move(*pairs);
   return request;
 }
 

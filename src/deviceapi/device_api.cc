@@ -6,6 +6,7 @@
 #include "auth/device_http.h"
 #include "auth/server_token.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "deviceapi/answers.h"
 #include "deviceapi/request_fields.h"
@@ -47,7 +48,7 @@ std::optional<HttpService> service_of(std::string_view path) {
 std::optional<std::string> topic_of(std::string_view path) {
   path.remove_prefix(kPublishPrefix.size() - 1);
   if (path.starts_with("//")) path.remove_prefix(1);
-  auto topic = percent_decoded(path, false);
+  auto topic = base::percent_decoded(path, false);
   if (!topic || topic->size() < 2 || !mqtt::is_valid_topic_name(*topic)) return std::nullopt;
   return topic;
 }

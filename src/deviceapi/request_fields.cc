@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/percent.h"
 #include "base/text.h"
 
 namespace mooring::deviceapi {
@@ -19,37 +20,12 @@ std::optional<std::string> text_of(const boost::json::value& value) {
 
 }  // namespace
 
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_blank) {
-      decoded.push_back(' ');
-    } else if (text[i] != '%') {
-      decoded.push_back(text[i]);
-    } else {
-      const auto byte = base::from_hex(text.substr(i + 1, 2));
-      if (!byte || byte->size() != 1) return std::nullopt;
-      decoded += base::as_text(*byte);
-      i += 2;
-    }
-  }
-  return decoded;
-}
-
 std::optional<auth::HttpFields> read_form(std::string_view body) {
+  auto pairs = base::query_pairs(base::trim(body));
+  if (!pairs) return std::nullopt;
   auth::HttpFields fields;
-  body = base::trim(body);
-  while (!body.empty()) {
-    const std::size_t end = std::min(body.find('&'), body.size());
-    const std::string_view item = body.substr(0, end);
-    body.remove_prefix(std::min(end + 1, body.size()));
-    if (item.empty()) continue;
-    const std::size_t equals = std::min(item.find('='), item.size());
-    auto name = percent_decoded(item.substr(0, equals), true);
-    auto value = percent_decoded(item.substr(std::min(equals + 1, item.size())), true);
-    if (!name || !value) return std::nullopt;
-    fields[std::move(*name)] = std::move(*value);
+  for (auto& [name, value] : *pairs) {
+    fields[std::move(name)] = std::move(value);
     if (fields.size() > kFieldsMax) return std::nullopt;
   }
   return fields;

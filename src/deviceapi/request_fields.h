@@ -18,7 +18,4 @@ std::optional<auth::HttpFields> read_fields(const http::Request& request);
 std::optional<auth::HttpFields> read_form(std::string_view body);
 std::optional<auth::HttpFields> read_json(std::string_view body);
 
-// "%2F" becomes "/"; nothing when it is broken. In a form '+' stands for a blank.
-std::optional<std::string> percent_decoded(std::string_view text, bool plus_is_blank);
-
 }  // namespace mooring::deviceapi

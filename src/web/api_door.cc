@@ -3,8 +3,8 @@
 #include <memory>
 #include <utility>
 
-#include "api/query.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
 #include "crypto/random.h"
@@ -198,8 +198,8 @@ bool ApiDoor::may_see_metrics(const http::Request& request, const http::RequestS
 
 void ApiDoor::read_log(const base::DeviceKey& device, std::int64_t after_revision, base::Executor& executor,
                        EventHub::LogDone done) {
-  std::string target = "/api/v1/products/" + api::percent_encoded(device.product_key) + "/devices/" +
-                       api::percent_encoded(device.device_name) + "/log?after=" + std::to_string(after_revision);
+  std::string target = "/api/v1/products/" + base::percent_encoded(device.product_key) + "/devices/" +
+                       base::percent_encoded(device.device_name) + "/log?after=" + std::to_string(after_revision);
   if (after_revision == 0) target += "&limit=1";  // where it ends is all that is asked
   registry_.run_report<api::AdminResponse>(
       [this, target = std::move(target), settings = settings()](registry::Registry& registry) {

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <map>
 
-#include "api/query.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "http/method_not_allowed.h"
 
@@ -27,7 +27,7 @@ std::optional<Query> query_of(const http::Request& request, std::initializer_lis
   Query out;
   const std::size_t mark = std::min(request.target.find('?'), request.target.size());
   const auto pairs =
-      api::parse_query(std::string_view(request.target).substr(std::min(mark + 1, request.target.size())));
+      base::query_pairs(std::string_view(request.target).substr(std::min(mark + 1, request.target.size())));
   if (!pairs) return std::nullopt;
   for (const auto& [name, value] : *pairs) {
     if (std::ranges::find(names, name) == names.end() || !base::is_utf8(value)) return std::nullopt;

@@ -5,6 +5,7 @@
 
 #include "base/intrusive_list.h"
 #include "base/log_json.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "base/unique_function.h"
 #include "base/utc_time.h"
@@ -38,6 +39,20 @@ TEST(Text, NearestFindsTheLikelySlip) {
 TEST(Text, PrintableHidesControlCharacters) {
   EXPECT_EQ(printable("a\x1b[2Jb\n\xff"), "a\\x1b[2Jb\\x0a\\xff");
   EXPECT_EQ(printable("abcdef", 3), "abc...");
+}
+
+TEST(Percent, EncodesAllThatIsReserved) {
+  EXPECT_EQ(percent_encoded("a-_.~Z9/ %\xE8"), "a-_.~Z9%2F%20%25%E8");
+  EXPECT_EQ(percent_decoded("a%2fb+c%20", false), "a/b+c ");
+  EXPECT_EQ(percent_decoded("a+b", true), "a b");
+  for (const char* broken : {"%", "%2", "%2g", "a%"}) EXPECT_EQ(percent_decoded(broken, false), std::nullopt) << broken;
+}
+
+TEST(Percent, PairsComeInTheirOrder) {
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(query_pairs("b=1&&a=%3D+&a&=x"), (Pairs{{"b", "1"}, {"a", "= "}, {"a", ""}, {"", "x"}}));
+  EXPECT_EQ(query_pairs(""), Pairs{});
+  EXPECT_EQ(query_pairs("a=1&b=%4"), std::nullopt);
 }
 
 TEST(UtcTime, IsWrittenWithAllItsDigits) {
