@@ -15,7 +15,7 @@ inline constexpr std::size_t kGeneratedPasswordCharacters = 24;  // 142 bits: no
 class Password {
  public:
   explicit Password(std::string text) : text_(std::move(text)) {}
-  ~Password() { crypto::cleanse({reinterpret_cast<std::uint8_t*>(text_.data()), text_.size()}); }
+  ~Password() { crypto::cleanse(text_); }
   Password(const Password&) = delete;
   Password& operator=(const Password&) = delete;
   const std::string& text() const { return text_; }

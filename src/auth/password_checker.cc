@@ -7,13 +7,6 @@
 #include "crypto/random.h"
 
 namespace mooring::auth {
-namespace {
-
-void wipe(std::string& secret) {
-  crypto::cleanse({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()});
-}
-
-}  // namespace
 
 PasswordChecker::PasswordChecker(ConnectLimiter& limiter, const base::Clock& clock)
     : limiter_(limiter), clock_(clock), key_(32, '\0') {
@@ -29,7 +22,7 @@ bool PasswordChecker::check(std::string hash, std::string password, Asker asker,
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || jobs_.size() >= kMaxWaiting) {
-      wipe(password);
+      crypto::cleanse(password);
       return false;
     }
     jobs_.push_back(
@@ -57,7 +50,7 @@ void PasswordChecker::run() {
     jobs_.pop_front();
     lock.unlock();
     Answer found = answer(job);
-    wipe(job.password);
+    crypto::cleanse(job.password);
     job.reply_to->post([done = std::move(job.done), found = std::move(found)]() mutable { done(std::move(found)); });
     lock.lock();
   }
@@ -83,7 +76,7 @@ void PasswordChecker::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    for (Job& job : jobs_) wipe(job.password);
+    for (Job& job : jobs_) crypto::cleanse(job.password);
     jobs_.clear();
   }
   wanted_.notify_all();

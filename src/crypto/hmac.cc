@@ -134,5 +134,8 @@ bool constant_time_equal(base::ByteView a, base::ByteView b) {
 void cleanse(base::MutableBytes bytes) {
   OPENSSL_cleanse(bytes.data(), bytes.size());
 }
+void cleanse(std::string& text) {
+  OPENSSL_cleanse(text.data(), text.size());
+}
 
 }  // namespace mooring::crypto

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -39,5 +40,6 @@ bool constant_time_equal(base::ByteView a, base::ByteView b);
 
 // Overwrites in a way that the compiler keeps: for keys and passwords that are no longer needed.
 void cleanse(base::MutableBytes bytes);
+void cleanse(std::string& text);  // all that it holds; its size stays
 
 }  // namespace mooring::crypto

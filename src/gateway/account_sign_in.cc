@@ -15,7 +15,7 @@ constexpr int kMaxLookups = 4;
 
 // A sign-in under way. Its password is overwritten when it ends.
 struct AccountSignIn::Pending {
-  ~Pending() { crypto::cleanse({reinterpret_cast<std::uint8_t*>(password.data()), password.size()}); }
+  ~Pending() { crypto::cleanse(password); }
 
   std::string name;
   std::string password;

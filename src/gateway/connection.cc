@@ -258,7 +258,7 @@ void Connection::psk_found(PskKey found) {
   awaits_psk_.reset();
   psk_verdict_ = found.verdict;
   stream_.set_psk_key(base::as_bytes(found.key));
-  crypto::cleanse({reinterpret_cast<std::uint8_t*>(found.key.data()), found.key.size()});
+  crypto::cleanse(found.key);
   stage_ = Stage::kTlsHandshake;
   readable_ = true;
   loop_->call_again(*this);

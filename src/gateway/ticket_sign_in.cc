@@ -22,7 +22,7 @@ constexpr std::size_t kSecretBytesMax = 128;
 
 // A sign-in under way. Its secret is overwritten when it ends.
 struct TicketSignIn::Pending {
-  ~Pending() { crypto::cleanse({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()}); }
+  ~Pending() { crypto::cleanse(secret); }
 
   std::string id;
   std::string secret;

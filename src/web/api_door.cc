@@ -237,7 +237,7 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
     api::Authorization given;
     http::RequestSource source;
     http::Respond respond;
-    ~Pending() { crypto::cleanse({reinterpret_cast<std::uint8_t*>(given.password.data()), given.password.size()}); }
+    ~Pending() { crypto::cleanse(given.password); }
   };
   auto pending = std::make_shared<Pending>();
   pending->request = std::move(request);

@@ -111,10 +111,6 @@ boost::json::object shown(const api::Caller& caller, const api::SessionView* ses
   return body;
 }
 
-void wipe(std::string& secret) {
-  crypto::cleanse({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()});
-}
-
 // Two members that are texts, and nothing else.
 std::optional<std::pair<std::string, std::string>> two_texts(std::string_view body, const char* first,
                                                              const char* second) {
@@ -152,9 +148,9 @@ struct PeopleDoor::Attempt {
   std::string asker() const { return browser.empty() ? asker_anywhere(user) : asker_at_home(user); }
   api::SignInGuard::Who who() const { return {user, source.address, browser}; }
   ~Attempt() {
-    wipe(replaces);
-    wipe(password);
-    wipe(new_password);
+    crypto::cleanse(replaces);
+    crypto::cleanse(password);
+    crypto::cleanse(new_password);
   }
 };
 

@@ -82,6 +82,9 @@ TEST(Cleanse, Overwrites) {
   base::Bytes bytes{1, 2, 3};
   cleanse(bytes);
   EXPECT_EQ(bytes, (base::Bytes{0, 0, 0}));
+  std::string text = "abc";
+  cleanse(text);
+  EXPECT_EQ(text, std::string(3, '\0'));
 }
 
 }  // namespace
