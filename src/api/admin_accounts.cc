@@ -8,7 +8,6 @@
 #include "api/admin_password.h"
 #include "api/admin_permissions.h"
 #include "base/text.h"
-#include "crypto/random.h"
 #include "registry/names.h"
 
 namespace mooring::api {
@@ -44,16 +43,14 @@ ApiResult<Reply> create_account(AdminContext& context, const AdminRequest& reque
   if (auto ok = registry::check_account_name(**name); !ok) return refuse(ok.error());
   auto given = read_text(*object, "password");
   if (!given) return tl::unexpected(given.error());
-  const bool generated = !given->has_value();
-  const Password password(generated ? crypto::random_alphanumeric(crypto::system_random(), kGeneratedPasswordCharacters)
-                                    : std::move(**given));
+  const NewPassword password(std::move(*given));
   auto hash = hash_of(password);
   if (!hash) return tl::unexpected(hash.error());
   const auto created = context.registry.create_account(
       {**name, std::move(*hash), std::move(*permissions).value_or(std::vector<registry::AccountPermission>())});
   if (!created) return refuse(created.error());
   boost::json::object body = to_json(*created);
-  if (generated) body["password"] = password.text();
+  if (password.made_up()) body["password"] = password.text();
   return Reply{std::move(body), 201};
 }
 

@@ -3,8 +3,18 @@
 #include <fmt/format.h>
 
 #include "crypto/password_hash.h"
+#include "crypto/random.h"
 
 namespace mooring::api {
+namespace {
+
+constexpr std::size_t kMadeUpCharacters = 24;  // 142 bits: nobody has to remember it
+
+}  // namespace
+
+NewPassword::NewPassword(std::optional<std::string> given)
+    : Password(given ? std::move(*given) : crypto::random_alphanumeric(crypto::system_random(), kMadeUpCharacters)),
+      made_up_(!given.has_value()) {}
 
 ApiResult<std::string> hash_of(const Password& password) {
   if (password.text().empty() || password.text().size() > kPasswordBytesMax) {

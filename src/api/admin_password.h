@@ -1,6 +1,7 @@
 // Private to the module: passwords in the bodies of requests.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "api/admin_request.h"
@@ -9,7 +10,6 @@
 namespace mooring::api {
 
 inline constexpr std::size_t kPasswordBytesMax = 1024;
-inline constexpr std::size_t kGeneratedPasswordCharacters = 24;  // 142 bits: nobody has to remember it
 
 // Holds a password for as long as it is needed.
 class Password {
@@ -22,6 +22,16 @@ class Password {
 
  private:
   std::string text_;
+};
+
+// Of somebody new: as it was given, or made up, which has to be told then.
+class NewPassword : public Password {
+ public:
+  explicit NewPassword(std::optional<std::string> given);
+  bool made_up() const { return made_up_; }
+
+ private:
+  const bool made_up_;
 };
 
 // Takes tens of milliseconds.
