@@ -21,7 +21,7 @@ GOOD_TREE = {
     "src/ws/frame.cc": '#include "ws/frame.h"\n',
     "src/storage/CMakeLists.txt": "mooring_module(NAME storage USES base)\n",
     "src/storage/store.h": '#pragma once\n#include "base/text.h"\n',
-    "src/server/CMakeLists.txt": "mooring_module(NAME server USES base ws storage SOURCES server.cc)\n",
+    "src/server/CMakeLists.txt": "mooring_module(NAME server USES ws storage SOURCES server.cc)\n",
     "src/server/server.cc": '#include "storage/store.h"\n#include "ws/frame.h"\n',
 }
 
@@ -58,6 +58,10 @@ class CheckLayers(unittest.TestCase):
         self.assert_fault({"src/base/tests/text_test.cc": '#include "ws/frame.h"\n'},
                           'src/base/tests/text_test.cc:1: base includes "ws/frame.h", but its USES are only: nothing')
 
+    def test_a_declaration_that_is_not_used(self):
+        self.assert_fault({"src/ws/frame.h": "#pragma once\n"},
+                          "src/ws/CMakeLists.txt:2: USES names base, of which nothing is included")
+
     def test_an_include_without_module(self):
         self.assert_fault({"src/ws/frame.cc": '#include "frame.h"\n'},
                           'src/ws/frame.cc:1: "frame.h" is in no module')
@@ -76,6 +80,7 @@ class CheckLayers(unittest.TestCase):
 
     def test_only_the_server_sees_the_store(self):
         self.assert_fault({"src/ws/CMakeLists.txt": "mooring_module(NAME ws USES base storage SOURCES frame.cc)\n",
+                           "src/ws/frame.cc": '#include "storage/store.h"\n',
                            "src/CMakeLists.txt": "add_subdirectory(base)\nadd_subdirectory(storage)\n"
                                                  "add_subdirectory(ws)\nadd_subdirectory(server)\n"},
                           "src/ws/CMakeLists.txt:1: ws uses storage; only server may")
