@@ -133,8 +133,6 @@ constexpr RefusalRow kRefusals[] = {
      "The TLS-PSK identity of the connection is that of another device."},
     {RefusalReason::kSecureModeMismatch, kNotAuthorised, "securemode-mismatch",
      "The announced securemode does not fit the transport."},
-    {RefusalReason::kTlsRequired, kNotAuthorised, "tls-required", "The product admits encrypted connections only."},
-    {RefusalReason::kForeignInstance, kNotAuthorised, "foreign-instance", "The device asked for another instance."},
     {RefusalReason::kDeviceDisabled, kNotAuthorised, "device-disabled", "The device is disabled."},
     {RefusalReason::kUnavailable, kServerUnavailable, "unavailable", "The server cannot look up devices right now."},
 };
@@ -234,14 +232,12 @@ PendingSignIn make_pending(const ConnectAttempt& attempt, const ClientId& id, cr
   if (device) pending.device = {std::string(device->product_key), std::string(device->device_name)};
   pending.protocol_level = attempt.protocol_level;
   pending.clean_session = attempt.clean_session;
-  pending.tls = attempt.tls;
   pending.base_client_id = id.base;
   if (id.timestamp) pending.timestamp = std::string(*id.timestamp);
   pending.method = method;
   pending.mac = decode_mac(base::as_text(*attempt.password), method);
   pending.ext_bits = id.ext_bits;
   pending.auto_subscribe = id.auto_subscribe;
-  pending.instance_id = std::string(id.instance_id.value_or(""));
   pending.facts = id.facts();
   return pending;
 }
@@ -365,12 +361,6 @@ std::optional<RefusalReason> check_credential(const PendingSignIn& pending, cons
 std::optional<RefusalReason> check_admission(const PendingSignIn& pending, const SignInPolicy& policy,
                                              const CredentialRecord& record) {
   if (policy.strict_secure_mode && pending.secure_mode_mismatch) return RefusalReason::kSecureModeMismatch;
-  if (record.tls_only && !pending.tls) return RefusalReason::kTlsRequired;
-  const auto& others = policy.other_instance_ids;
-  if (!pending.instance_id.empty() && pending.instance_id != policy.instance_id &&
-      std::find(others.begin(), others.end(), pending.instance_id) != others.end()) {
-    return RefusalReason::kForeignInstance;
-  }
   if (record.disabled) return RefusalReason::kDeviceDisabled;
   return std::nullopt;
 }
@@ -423,7 +413,7 @@ bool fits_psk_identity(const ConnectAttempt& attempt) {
 
 tl::expected<PendingSignIn, Refusal> begin(const ConnectAttempt& attempt, const SignInPolicy& policy) {
   const std::uint8_t level = attempt.protocol_level;
-  if (level < 3 || level > 5 || (level == 5 && !policy.mqtt5_enabled)) return refuse(RefusalReason::kProtocolVersion);
+  if (level < 3 || level > 5) return refuse(RefusalReason::kProtocolVersion);
   if (attempt.rate_limited) return refuse(RefusalReason::kRateLimited);
   if (const auto reason = check_user_name(attempt)) return refuse(*reason);
   return begin_device(attempt, policy);
@@ -446,7 +436,6 @@ tl::expected<SignedIn, Refusal> finish(PendingSignIn&& pending, const SignInPoli
   signed_in.ext_bits = pending.ext_bits;
   signed_in.auto_subscribe = pending.auto_subscribe;
   signed_in.secure_mode_mismatch = pending.secure_mode_mismatch;
-  signed_in.instance_id = std::move(pending.instance_id);
   signed_in.facts = std::move(pending.facts);
   return signed_in;
 }

@@ -52,14 +52,11 @@ enum class KeepAliveOverMax { kReject, kClamp };
 
 struct SignInPolicy {
   bool strict_secure_mode = false;
-  bool mqtt5_enabled = true;
   std::uint16_t keep_alive_min_s = 30;  // 0 admits "no keep alive"
   std::uint16_t keep_alive_max_s = 1200;
   KeepAliveOverMax keep_alive_over_max = KeepAliveOverMax::kReject;
-  std::string instance_id;                      // of this installation
-  std::vector<std::string> other_instance_ids;  // ours too, but not served here: a device that names one is refused
-  bool registration_needs_tls = true;           // false: TLS ends in front of the server
-  std::string token_key;                        // of server_token.h; empty: no iotToken is valid
+  bool registration_needs_tls = true;  // false: TLS ends in front of the server
+  std::string token_key;               // of server_token.h; empty: no iotToken is valid
 };
 
 // A clientId and the hash of its token (crypto/secret_hash.h), of a device that lives by tokens.
@@ -75,7 +72,6 @@ struct CredentialRecord {
   Kind kind = Kind::kSecret;
   std::string device_secret;  // empty: none issued yet
   bool disabled = false;
-  bool tls_only = false;  // the product admits encrypted transports only
   std::string iot_id{};
   std::uint32_t life = 0;              // as registry::DeviceCredential has it
   std::uint32_t token_generation = 0;  // likewise
@@ -135,8 +131,6 @@ enum class RefusalReason : std::uint8_t {
   kWrongSignature,
   kOtherPskIdentity,    // of TLS-PSK
   kSecureModeMismatch,  // strict mode only
-  kTlsRequired,
-  kForeignInstance,
   kDeviceDisabled,
   kUnavailable,
 };
@@ -171,7 +165,6 @@ struct PendingSignIn {
   bool certificate_checked = false;
   std::uint8_t protocol_level = 4;
   bool clean_session = false;
-  bool tls = false;
   std::string base_client_id;  // empty: MQTT 5, the server assigns one
   std::optional<std::string> timestamp;
   crypto::HmacMethod method = crypto::HmacMethod::kMd5;
@@ -181,7 +174,6 @@ struct PendingSignIn {
   std::uint32_t ext_bits = 0;
   bool auto_subscribe = false;
   bool secure_mode_mismatch = false;
-  std::string instance_id;  // as the device sent it, maybe empty
   DeviceFacts facts;
   Proof proof = Proof::kSignature;
   std::string token;        // kDeviceToken: its hash; kIotToken: as it came
@@ -202,7 +194,6 @@ struct SignedIn {
   std::uint32_t ext_bits = 0;         // kExtCustomRrpc, kExtNotify
   bool auto_subscribe = false;        // section 6.6
   bool secure_mode_mismatch = false;  // for a warning in the log: announced mode and transport differ
-  std::string instance_id;
   DeviceFacts facts;
   std::string first_used_token;  // clientId of a token that signed in for the first time: to be recorded
 };

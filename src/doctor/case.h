@@ -39,7 +39,6 @@ struct RegistryFacts {
 struct Policy {
   std::uint16_t keep_alive_min_s = 30;
   std::uint16_t keep_alive_max_s = 1200;
-  std::string instance_id;
 };
 
 struct Case {

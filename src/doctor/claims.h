@@ -11,7 +11,7 @@ std::vector<Mistake> explain_user_name(const Case& patient);  // its form
 std::vector<Mistake> explain_unknown(const Case& patient);    // no such product or device
 std::vector<Mistake> explain_client_id(const Case& patient);  // parameters of the client identifier, base
 std::vector<Mistake> explain_keep_alive(const Case& patient);
-std::vector<Mistake> explain_admission(const Case& patient);  // transport, instance, disabled, no secret
+std::vector<Mistake> explain_admission(const Case& patient);  // transport, disabled, no secret
 std::vector<Mistake> explain_registration(const Case& patient, Budget& budget);
 // A request of the devices' HTTP interface: its fields and token; what was signed instead of what should have been.
 std::vector<Mistake> explain_http(const Case& patient);

@@ -42,8 +42,7 @@ std::vector<Mistake> explain(const Case& patient, Budget& budget) {
     return explain_client_id(patient);
   }
   if (is_one_of(refusal, {"keep-alive-too-short", "keep-alive-too-long"})) return explain_keep_alive(patient);
-  if (is_one_of(refusal, {"device-disabled", "foreign-instance", "tls-required", "no-secret", "certificate-missing",
-                          "securemode-mismatch"})) {
+  if (is_one_of(refusal, {"device-disabled", "no-secret", "certificate-missing", "securemode-mismatch"})) {
     return explain_admission(patient);
   }
   if (refusal.starts_with("registration-")) {

@@ -103,18 +103,6 @@ std::vector<Mistake> explain_admission(const Case& patient) {
     return {
         {"device-disabled", "The sign-in is right, but the device is disabled.", "Enable it: mooring device enable"}};
   }
-  if (patient.refusal == "foreign-instance") {
-    const auto id = auth::parse_client_id(patient.attempt.client_id);
-    return {
-        {"foreign-instance",
-         fmt::format("The device asks for instance {}, which is not this one.",
-                     id ? shown(id->instance_id.value_or("")) : std::string("?")),
-         fmt::format("Write instanceId={} into the client identifier, or leave it out.", patient.policy.instance_id)}};
-  }
-  if (patient.refusal == "tls-required") {
-    return {{"tls-required", "The sign-in is right, but the product admits encrypted connections only.",
-             "Connect with TLS (or wss) and securemode=2."}};
-  }
   if (patient.refusal == "no-secret") {
     return {{"no-secret", "The device has no secret yet.",
              "Let it register dynamically, or give it one: mooring device update --device-secret"}};

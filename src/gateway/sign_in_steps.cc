@@ -97,7 +97,6 @@ void MqttConversation::on_connect(const mqtt::Connect& packet) {
 
 bool MqttConversation::was_refused_lately(const mqtt::Connect& packet) const {
   if (!packet.username || packet.authentication_method) return false;
-  if (packet.version == mqtt::Version::k5 && !services_->sign_in.policy().mqtt5_enabled) return false;
   const std::string address = transport_.peer().address.host();
   auth::ConnectAttempt attempt;
   attempt.user_name = packet.username;

@@ -55,7 +55,6 @@ auth::SignInPolicy sign_in_policy(const Options& options, const std::string& tok
   policy.keep_alive_over_max = options.auth.keep_alive_over_max == KeepAliveOverMax::kClamp
                                    ? auth::KeepAliveOverMax::kClamp
                                    : auth::KeepAliveOverMax::kReject;
-  policy.instance_id = options.server.instance_id;
   policy.registration_needs_tls = options.auth.require_tls;
   policy.token_key = token_key;
   return policy;

@@ -121,7 +121,7 @@ journal::JournalLimits journal_limits(const Options& options) {
 
 doctor::Policy doctor_policy(const Options& options) {
   return {static_cast<std::uint16_t>(options.auth.keep_alive_min_s),
-          static_cast<std::uint16_t>(options.auth.keep_alive_max_s), options.server.instance_id};
+          static_cast<std::uint16_t>(options.auth.keep_alive_max_s)};
 }
 
 // The parts of the platform in the order in which they are made; they end in the opposite order.

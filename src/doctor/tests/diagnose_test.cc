@@ -47,7 +47,6 @@ struct Patient {
     facts.neighbours = {{"Meter-1", "11111111111111111111111111111111"},
                         {kDn, kSecret},
                         {"Meter-8", "88888888888888888888888888888888"}};
-    policy.instance_id = "iot-here";
   }
   // What the client identifier says.
   void send(const std::string& method, const std::string& more = "", bool with_time = true) {
@@ -439,13 +438,6 @@ const Row kRows[] = {
      },
      "clamp"},
     {"device-disabled", [](Patient& p) { p.refusal = "device-disabled"; }, "mooring device enable"},
-    {"foreign-instance",
-     [](Patient& p) {
-       p.refusal = "foreign-instance";
-       p.attempt.client_id = "x|instanceId=iot-there|";
-     },
-     "iot-here"},
-    {"tls-required", [](Patient& p) { p.refusal = "tls-required"; }},
     {"no-secret", [](Patient& p) { p.refusal = "no-secret"; }},
     {"securemode-mismatch",
      [](Patient& p) {
