@@ -251,7 +251,7 @@ ApiResult<Reply> kick_device(AdminContext& context, const AdminRequest& request)
   if (auto device = context.registry.get_device(key); !device) return refuse(device.error());
   if (context.sessions == nullptr)
     return refuse(503, "not_running", "the server is not running, so nobody is connected");
-  if (!context.sessions->kick(key, "closed by the administrator")) {
+  if (!context.sessions->kick(key)) {
     return refuse(409, "not_connected", fmt::format("device '{}' is not connected", key.device_name));
   }
   return Reply{boost::json::object{{"productKey", key.product_key}, {"deviceName", key.device_name}, {"kicked", true}}};

@@ -43,7 +43,7 @@ class SessionControl {
  public:
   virtual ~SessionControl() = default;
   // Closes the device's connection; false if it has none.
-  virtual bool kick(const base::DeviceKey& key, std::string_view reason) = 0;
+  virtual bool kick(const base::DeviceKey& key) = 0;
   virtual bool is_online(const base::DeviceKey& key) = 0;
 };
 

@@ -42,7 +42,7 @@ bool LiveSessions::ask_all(base::UniqueFunction<bool(LoopWorker&)> question) {
   return answer.wait_for(kAnswerWait) == std::future_status::ready && answer.get();
 }
 
-bool LiveSessions::kick(const base::DeviceKey& key, std::string_view) {
+bool LiveSessions::kick(const base::DeviceKey& key) {
   return ask_all([key](LoopWorker& worker) { return worker.broker().close_device(key, broker::CloseCause::kKicked); });
 }
 

@@ -24,7 +24,7 @@ class LiveSessions final : public api::SessionControl, public api::FlightSource 
   }
 
   // api::SessionControl, on a registry thread; waits for the loops, at most two seconds.
-  bool kick(const base::DeviceKey& key, std::string_view reason) override;
+  bool kick(const base::DeviceKey& key) override;
   bool is_online(const base::DeviceKey& key) override;
   // api::FlightSource, likewise.
   base::Result<std::vector<journal::FlightEntry>> flight(const std::string& key) override;

@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 class FakeSessions final : public SessionControl {
  public:
-  bool kick(const base::DeviceKey& key, std::string_view) override { return online.erase(key.device_name) != 0; }
+  bool kick(const base::DeviceKey& key) override { return online.erase(key.device_name) != 0; }
   bool is_online(const base::DeviceKey& key) override { return online.contains(key.device_name); }
   std::set<std::string> online;
 };
