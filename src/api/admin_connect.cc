@@ -51,10 +51,6 @@ std::string_view language_of(std::string_view title) {
   return "shell";
 }
 
-boost::json::string text(std::string_view value) {
-  return boost::json::string(boost::json::string_view(value.data(), value.size()));
-}
-
 }  // namespace
 
 ApiResult<Reply> connect_device(AdminContext& context, const AdminRequest& request) {
@@ -80,9 +76,9 @@ ApiResult<Reply> connect_device(AdminContext& context, const AdminRequest& reque
   if (!lines) return refuse(lines.error());
   boost::json::array shown;
   for (const ConnectLine& line : *lines) {
-    shown.push_back({{"title", line.title}, {"language", text(language_of(line.title))}, {"text", line.text}});
+    shown.push_back({{"title", line.title}, {"language", language_of(line.title)}, {"text", line.text}});
   }
-  return Reply{boost::json::object{{"transport", text(to_text(*transport))},
+  return Reply{boost::json::object{{"transport", to_text(*transport)},
                                    {"host", input.host},
                                    {"port", input.port},
                                    {"clientId", parameters->client_id},

@@ -17,10 +17,6 @@ using journal::Entry;
 
 constexpr std::size_t kFindings = 10;  // of one answer of the doctor
 
-boost::json::string text(std::string_view value) {
-  return boost::json::string(boost::json::string_view(value.data(), value.size()));
-}
-
 boost::json::object to_json(const Entry& entry) {
   boost::json::object json;
   json["id"] = entry.id;
@@ -30,12 +26,12 @@ boost::json::object to_json(const Entry& entry) {
   json["time"] = time_json(entry.at_ms);
   json["lastTime"] = time_json(entry.last_ms);
   json["count"] = entry.count;
-  json["action"] = text(to_text(entry.action));
+  json["action"] = to_text(entry.action);
   json["code"] = entry.code;
   json["name"] = entry.name;
   json["reason"] = entry.reason;
   json["subject"] = entry.subject;
-  json["transport"] = text(to_text(entry.channel));
+  json["transport"] = to_text(entry.channel);
   json["address"] = entry.address;
   json["facts"] = entry.facts;
   if (entry.action == journal::Action::kRefused || entry.action == journal::Action::kRegistrationRefused)
@@ -89,7 +85,7 @@ ApiResult<boost::json::object> describe(AdminContext& context, const base::Devic
   if (!device) return out;
   registry::Device shown = *device;
   if (context.sessions != nullptr) shown.online = context.sessions->is_online(key);
-  out["status"] = text(to_text(shown.status()));
+  out["status"] = to_text(shown.status());
   out["lastOnline"] = time_json(shown.last_online_ms);
   return out;
 }
@@ -132,7 +128,7 @@ boost::json::object packet_json(const journal::FlightEntry& entry) {
   }
   json["direction"] = entry.direction == Direction::kIn ? "in" : "out";
   const std::string_view name = packet_name(entry.first_byte);
-  json["type"] = text(name);
+  json["type"] = name;
   json["bytes"] = entry.bytes;
   if (name == "CONNECT") {
     json["clientId"] = base::printable(entry.topic);

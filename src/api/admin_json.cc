@@ -11,19 +11,15 @@
 namespace mooring::api {
 namespace {
 
-boost::json::string text(std::string_view value) {
-  return boost::json::string(boost::json::string_view(value.data(), value.size()));
-}
-
 boost::json::array texts(const std::vector<std::string>& items) {
   boost::json::array out;
-  for (const std::string& item : items) out.push_back(text(item));
+  for (const std::string& item : items) out.emplace_back(item);
   return out;
 }
 
 boost::json::array permissions_json(const std::vector<registry::AccountPermission>& permissions) {
   boost::json::array out;
-  for (const registry::AccountPermission& permission : permissions) out.push_back(text(registry::to_text(permission)));
+  for (const registry::AccountPermission& permission : permissions) out.emplace_back(registry::to_text(permission));
   return out;
 }
 
@@ -36,7 +32,7 @@ std::string_view state_of(const registry::Ticket& ticket, base::WallMs now_ms) {
 
 boost::json::value time_json(base::WallMs time_ms) {
   if (time_ms == 0) return nullptr;
-  return text(base::utc_time(time_ms));
+  return boost::json::value(base::utc_time(time_ms));
 }
 
 boost::json::object to_json(const registry::Product& product, Secrets secrets) {
@@ -44,13 +40,13 @@ boost::json::object to_json(const registry::Product& product, Secrets secrets) {
   json["productKey"] = product.product_key;
   if (secrets == Secrets::kShow) json["productSecret"] = product.product_secret;
   json["name"] = product.name;
-  json["profile"] = text(registry::to_text(product.profile));
-  json["dynamicRegistration"] = text(registry::to_text(product.dynamic_registration));
-  json["authType"] = text(registry::to_text(product.auth_type));
-  json["firstUse"] = text(registry::to_text(product.first_use));
+  json["profile"] = registry::to_text(product.profile);
+  json["dynamicRegistration"] = registry::to_text(product.dynamic_registration);
+  json["authType"] = registry::to_text(product.auth_type);
+  json["firstUse"] = registry::to_text(product.first_use);
   boost::json::array topic_classes;
   for (const registry::TopicClass& topic_class : product.topic_classes) {
-    topic_classes.push_back(text(fmt::format("{}:{}", topic_class.suffix, registry::to_text(topic_class.right))));
+    topic_classes.emplace_back(fmt::format("{}:{}", topic_class.suffix, registry::to_text(topic_class.right)));
   }
   json["topicClasses"] = std::move(topic_classes);
   json["deviceCount"] = product.device_count;
@@ -66,7 +62,7 @@ boost::json::object to_json(const registry::Device& device, Secrets secrets) {
   if (secrets == Secrets::kShow) json["deviceSecret"] = device.device_secret;
   json["iotId"] = device.iot_id;
   json["nickname"] = device.nickname;
-  json["status"] = text(registry::to_text(device.status()));
+  json["status"] = registry::to_text(device.status());
   json["created"] = time_json(device.created_ms);
   json["activated"] = time_json(device.activated_ms);
   json["lastOnline"] = time_json(device.last_online_ms);
@@ -77,7 +73,8 @@ boost::json::object to_json(const registry::Device& device, Secrets secrets) {
                                      {"os", device.facts.os},
                                      {"module", device.facts.module}});
   // A page that holds the secret gives it to everybody who opens it.
-  json["secretUsedInBrowser"] = device.browser_origin.empty() ? boost::json::value() : text(device.browser_origin);
+  json["secretUsedInBrowser"] =
+      device.browser_origin.empty() ? boost::json::value() : boost::json::value(device.browser_origin);
   json["version"] = device.version;
   return json;
 }
@@ -86,7 +83,7 @@ boost::json::object to_json(const registry::Authority& authority) {
   boost::json::object json;
   json["fingerprint"] = authority.fingerprint;
   json["subject"] = authority.subject;
-  json["productKey"] = authority.product_key.empty() ? boost::json::value() : text(authority.product_key);
+  json["productKey"] = authority.product_key.empty() ? boost::json::value() : boost::json::value(authority.product_key);
   json["notBefore"] = time_json(authority.not_before_ms);
   json["notAfter"] = time_json(authority.not_after_ms);
   json["added"] = time_json(authority.created_ms);
@@ -131,7 +128,7 @@ boost::json::object to_json(const registry::Ticket& ticket, base::WallMs now_ms)
   json["origins"] = texts(ticket.origins);
   if (!ticket.client_id.empty()) json[ticket.client_id_is_prefix ? "clientIdPrefix" : "clientId"] = ticket.client_id;
   json["session"] = ticket.session_s;
-  json["state"] = text(state_of(ticket, now_ms));
+  json["state"] = state_of(ticket, now_ms);
   json["created"] = time_json(ticket.created_ms);
   json["expires"] = time_json(ticket.expires_ms);
   json["revoked"] = time_json(ticket.revoked_ms);
@@ -143,7 +140,7 @@ boost::json::object to_json(const registry::ApiToken& token) {
   boost::json::object json;
   json["name"] = token.name;
   json["id"] = token.id;
-  json["role"] = text(registry::to_text(token.role));
+  json["role"] = registry::to_text(token.role);
   json["created"] = time_json(token.created_ms);
   json["expires"] = time_json(token.expires_ms);
   return json;

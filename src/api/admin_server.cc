@@ -11,10 +11,6 @@
 namespace mooring::api {
 namespace {
 
-boost::json::string text(std::string_view value) {
-  return boost::json::string(boost::json::string_view(value.data(), value.size()));
-}
-
 ApiResult<Platform*> running(AdminContext& context) {
   if (context.live.platform == nullptr) return refuse(503, "not_running", "the server is not running");
   return context.live.platform;
@@ -139,7 +135,7 @@ ApiResult<Reply> server_certificates(AdminContext& context, const AdminRequest& 
   return Reply{boost::json::object{
       {"builtIn", facts.built_in},
       {"root", facts.root ? boost::json::value(to_json(*facts.root)) : boost::json::value()},
-      {"rootPem", facts.root_pem.empty() ? boost::json::value() : boost::json::value(text(facts.root_pem))},
+      {"rootPem", facts.root_pem.empty() ? boost::json::value() : boost::json::value(facts.root_pem)},
       {"items", std::move(items)}}};
 }
 
@@ -157,7 +153,7 @@ ApiResult<Reply> server_configuration(AdminContext& context, const AdminRequest&
                      {"description", one.description}});
   }
   const std::string file = (*platform)->configuration_file();
-  return Reply{boost::json::object{{"file", file.empty() ? boost::json::value() : boost::json::value(text(file))},
+  return Reply{boost::json::object{{"file", file.empty() ? boost::json::value() : boost::json::value(file)},
                                    {"items", std::move(items)}}};
 }
 

@@ -15,7 +15,7 @@ namespace {
 boost::json::object to_json(AdminContext& context, const registry::User& user) {
   boost::json::object json;
   json["name"] = user.name;
-  json["role"] = boost::json::string_view(registry::to_text(user.role).data(), registry::to_text(user.role).size());
+  json["role"] = registry::to_text(user.role);
   json["created"] = time_json(user.created_ms);
   json["lastSignIn"] = time_json(user.last_sign_in_ms);
   json["mustChangePassword"] = user.must_change_password;

@@ -94,19 +94,15 @@ http::Response json(const boost::json::object& body) {
   return response;
 }
 
-boost::json::string text(std::string_view value) {
-  return boost::json::string(boost::json::string_view(value.data(), value.size()));
-}
-
 boost::json::object shown(const api::Caller& caller, const api::SessionView* session, std::uint32_t idle_s) {
   boost::json::object body;
   body["user"] = caller.user;
   body["label"] = caller.label;
   body["kind"] = session != nullptr ? "user" : caller.address.empty() ? "local" : "token";
-  body["role"] = text(registry::to_text(caller.role));
+  body["role"] = registry::to_text(caller.role);
   body["mustChangePassword"] = session != nullptr && session->must_change_password;
   body["csrfToken"] = session != nullptr ? session->csrf_token : std::string();
-  body["expires"] = session != nullptr ? boost::json::value(text(base::utc_time(session->expires_ms))) : nullptr;
+  body["expires"] = session != nullptr ? boost::json::value(base::utc_time(session->expires_ms)) : nullptr;
   body["idleSeconds"] = session != nullptr ? idle_s : 0U;
   return body;
 }
