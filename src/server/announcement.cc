@@ -77,8 +77,8 @@ std::string welcome(const Announcement& announcement) {
   std::string out = "\nMooring is ready. One port for everything:\n";
   for (const RunningListener& listener : announcement.listeners) out += urls_of(listener);
   out += fmt::format("\nConsole: {}\n", console_url(announcement));
-  if (!announcement.first_user.empty()) {
-    out += fmt::format("  Sign in as user {} with password {}\n", announcement.first_user, announcement.first_password);
+  if (const auto& first = announcement.first_user) {
+    out += fmt::format("  Sign in as user {} with password {}\n", first->name, first->password);
     out += "  The password is printed this once and must be changed at the first sign-in.\n";
   }
   if (!announcement.root_file.empty()) {

@@ -2,29 +2,23 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "net/socket_address.h"
 #include "registry/model.h"
-#include "server/options.h"
+#include "server/first_start.h"
+#include "server/listeners.h"
 
 namespace mooring::server {
-
-struct RunningListener {
-  net::SocketAddress address;  // with the port that was picked
-  ListenerTls tls = ListenerTls::kAuto;
-  bool legacy_tls = true;
-};
 
 struct Announcement {
   std::vector<RunningListener> listeners;
   std::filesystem::path data;
   std::filesystem::path root_file;  // empty: own certificates are configured
   std::string root_fingerprint;
-  std::vector<registry::Device> demo;  // shown with connect lines
-  std::string first_user;              // of the console, made at this start; empty: there were users
-  std::string first_password;
+  std::vector<registry::Device> demo;   // shown with connect lines
+  std::optional<FirstUser> first_user;  // of the console, made at this start
 };
 
 // "ready {...}": one line without its end.

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "api/platform.h"
-#include "server/announcement.h"
 #include "server/certificates.h"
+#include "server/listeners.h"
 #include "server/loop_worker.h"
 #include "server/options.h"
 #include "server/statistics.h"

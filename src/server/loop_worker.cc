@@ -6,18 +6,16 @@
 #include "gateway/authorizers.h"
 #include "gateway/mqtt_websocket.h"
 #include "registry/names.h"
+#include "server/module_settings.h"
+#include "server/standings.h"
 
 namespace mooring::server {
 namespace {
 
 constexpr base::MonoMs kTickMs = 250;
-constexpr std::uint16_t kTopicAliasMaximum = 32;
-constexpr std::uint32_t kDeviceSessionExpiryS = 604'800;    // connection.md 8: capped at 7 days
-constexpr std::size_t kStandardFiltersPerSubscribe = 1000;  // bounds what one packet costs
-constexpr std::size_t kStandardControlBytes = 512 * 1024;   // SUBSCRIBE with filters of 65,535 bytes
-constexpr std::size_t kLifeCyclesAtOnce = 1000;             // with subscribers some milliseconds
-constexpr std::size_t kNarrowedAtOnce = 1000;               // likewise
-constexpr std::size_t kPublicBodyBytes = 8 * 1024;          // nothing that strangers reach takes more, but a publish
+constexpr std::size_t kLifeCyclesAtOnce = 1000;     // with subscribers some milliseconds
+constexpr std::size_t kNarrowedAtOnce = 1000;       // likewise
+constexpr std::size_t kPublicBodyBytes = 8 * 1024;  // nothing that strangers reach takes more, but a publish
 
 gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignIn& sign_in,
                                     gateway::AccountSignIn& account_sign_in, gateway::TicketSignIn& ticket_sign_in,
@@ -30,35 +28,7 @@ gateway::MqttServices mqtt_services(broker::Broker& broker, gateway::DeviceSignI
   return services;
 }
 
-// Each loop has its share.
-journal::FlightLimits flight_limits(const Options& options, session::LoopId loops) {
-  return {options.flight.max_bytes / std::max<std::uint64_t>(loops, 1), options.flight.bytes_per_client,
-          options.flight.payload_bytes};
-}
-
 }  // namespace
-
-gateway::ConnectionLimits connection_limits(const Options& options) {
-  gateway::ConnectionLimits limits;
-  limits.setup_timeout_ms = options.connect.timeout_ms;
-  limits.close_timeout_ms = options.connect.close_timeout_ms;
-  limits.stalled_timeout_ms = options.limits.stalled_output_timeout_ms;
-  limits.outgoing_bytes = options.limits.outgoing_bytes_per_connection;
-  return limits;
-}
-
-auth::SignInPolicy sign_in_policy(const Options& options, const std::string& token_key) {
-  auth::SignInPolicy policy;
-  policy.strict_secure_mode = options.auth.strict_secure_mode;
-  policy.keep_alive_min_s = static_cast<std::uint16_t>(options.auth.keep_alive_min_s);
-  policy.keep_alive_max_s = static_cast<std::uint16_t>(options.auth.keep_alive_max_s);
-  policy.keep_alive_over_max = options.auth.keep_alive_over_max == KeepAliveOverMax::kClamp
-                                   ? auth::KeepAliveOverMax::kClamp
-                                   : auth::KeepAliveOverMax::kReject;
-  policy.registration_needs_tls = options.auth.require_tls;
-  policy.token_key = token_key;
-  return policy;
-}
 
 LoopWorker::LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const SharedParts& shared,
                        const Options& options)
@@ -114,102 +84,9 @@ LoopWorker::~LoopWorker() {
   cluster_.detach(id_);
 }
 
-namespace {
-
-// What every client's packets have in common. Packets other than PUBLISH are small.
-mqtt::Limits packet_limits(const Options& options, std::size_t control_bytes) {
-  mqtt::Limits limits;
-  limits.max_connect_bytes = options.mqtt.max_connect_bytes;
-  limits.max_packet_bytes = control_bytes;
-  limits.topic_alias_maximum = kTopicAliasMaximum;
-  return limits;
-}
-
-// connection.md 6 to 8.
-gateway::Standing device_standing(const Options& options) {
-  gateway::Standing standing;
-  standing.packets = packet_limits(options, std::min<std::size_t>(options.mqtt.max_packet_bytes, 64 * 1024));
-  standing.packets.max_payload_bytes = options.mqtt.max_payload_bytes;
-  standing.packets.max_discarded_payload_bytes =
-      std::max(options.mqtt.discard_payload_bytes, options.mqtt.max_payload_bytes);
-  standing.packets.max_qos = 1;
-  standing.packets.retain_available = false;
-  standing.packets.tolerates_unsubscribe_flags = true;
-
-  broker::ClientRules& rules = standing.rules;
-  rules.max_filters_per_subscribe = options.limits.filters_per_subscribe;
-  rules.max_subscriptions = options.limits.subscriptions_per_device;
-  rules.under_instance_rates = true;
-  rules.max_qos0_publishes_per_s = options.limits.qos0_publishes_per_device_per_second;
-  rules.max_qos1_publishes_per_s = options.limits.qos1_publishes_per_device_per_second;
-  rules.max_deliveries_per_s = options.limits.deliveries_per_device_per_second;
-  rules.max_session_requests_per_s = options.limits.child_logins_per_gateway_per_second;
-  standing.max_input_bytes_per_s = options.limits.bytes_per_second_per_connection;
-  rules.subscriptions_outlive_clean_session = options.session.subscription_scope == SubscriptionScope::kDevice;
-  const auto in_flight = static_cast<std::uint16_t>(std::min(options.mqtt.max_in_flight, 65'535U));
-  rules.max_received_in_flight = in_flight;
-  rules.max_session_expiry_s = kDeviceSessionExpiryS;
-  rules.max_message_age_s = options.mqtt.max_message_age_s;
-  rules.session.max_in_flight = in_flight;
-  rules.session.max_queued_messages = options.mqtt.max_queued_messages;
-  rules.session.max_queued_bytes = options.mqtt.max_queued_bytes;
-  return standing;
-}
-
-// A client of the MQTT standard.
-gateway::Standing standard_standing(const Options& options) {
-  gateway::Standing standing;
-  standing.packets = packet_limits(options, kStandardControlBytes);
-  standing.packets.max_payload_bytes = options.mqtt.account_payload_bytes;
-  standing.packets.max_discarded_payload_bytes = options.mqtt.account_payload_bytes;
-  standing.packets.max_qos = 2;
-  standing.packets.tolerates_unsubscribe_flags = false;
-
-  broker::ClientRules& rules = standing.rules;
-  rules = device_standing(options).rules;
-  rules.max_filters_per_subscribe = kStandardFiltersPerSubscribe;
-  rules.max_subscriptions = options.limits.subscriptions_per_account_session;
-  rules.max_qos = 2;
-  rules.retain_available = true;
-  rules.shared_available = true;
-  rules.wills_available = true;
-  rules.max_session_expiry_s = options.session.max_expiry_s;
-  rules.deliver_at_publishers_qos = false;
-  rules.subscriptions_outlive_clean_session = false;
-  rules.reached_unasked = false;
-  rules.under_instance_rates = false;
-  rules.max_qos0_publishes_per_s = 0;
-  rules.max_qos1_publishes_per_s = 0;
-  rules.max_deliveries_per_s = 0;
-  return standing;
-}
-
-}  // namespace
-
 void LoopWorker::apply(const Options& options) {
-  mqtt_.stranger_limits = packet_limits(options, 0);
-  mqtt_.device = device_standing(options);
-  mqtt_.account = standard_standing(options);
-  // Accounts' clients spread evenly over the loops.
-  const std::size_t loops = std::max<std::size_t>(mqtt_.loops, 1);
-  mqtt_.account.rules.max_lasting_sessions = (options.limits.sessions_per_account + loops - 1) / loops;
-  mqtt_.account_ticket = mqtt_.account;
-  mqtt_.account_ticket.rules.max_subscriptions = options.limits.subscriptions_per_device;
-  mqtt_.account_ticket.rules.max_lasting_sessions = (options.limits.sessions_per_ticket + loops - 1) / loops;
-  mqtt_.device_ticket = mqtt_.account_ticket;
-  mqtt_.device_ticket.rules.retain_available = false;
-  mqtt_.device_ticket.packets.retain_available = false;
-  ticket_sign_in_.set_policy(
-      {{options.limits.topic_bytes, options.limits.topic_slashes}, options.limits.ticket_lifetime_s});
-  mqtt_.standard_device = mqtt_.account;
-  mqtt_.standard_device.rules.standard_device = true;
-  mqtt_.standard_device.rules.max_subscriptions = options.limits.subscriptions_per_device;
-  mqtt_.local_operator = mqtt_.account;
-  mqtt_.local_operator.rules.max_subscriptions = 0;
-  mqtt_.max_frame_bytes = std::max({options.mqtt.max_packet_bytes, options.mqtt.max_connect_bytes,
-                                    options.mqtt.account_payload_bytes + static_cast<std::uint32_t>(128 * 1024)});
+  set_standings(options, mqtt_);
   services_.set_limits({options.limits.children_per_gateway, options.limits.child_logins_per_gateway_per_second});
-  mqtt_.topic_limits = {options.limits.topic_bytes, options.limits.topic_slashes};
 
   http_.allowed_origins = options.connect.allowed_origins;
   http_.limits.head_bytes = options.limits.http_head_bytes;
@@ -220,6 +97,7 @@ void LoopWorker::apply(const Options& options) {
   flights_.set_limits(flight_limits(options, mqtt_.loops));
   sign_in_.set_policy(sign_in_policy(options, token_key_));
   sign_in_.registration().set_devices_max(options.limits.registered_devices_per_product);
+  ticket_sign_in_.set_policy({mqtt_.topic_limits, options.limits.ticket_lifetime_s});
 }
 
 void LoopWorker::ask_for_account(const std::string& name, base::UniqueFunction<void()> answered) {

@@ -71,9 +71,6 @@ class LoopClock final : public base::Clock {
   const base::Clock& machine_;
 };
 
-gateway::ConnectionLimits connection_limits(const Options& options);
-auth::SignInPolicy sign_in_policy(const Options& options, const std::string& token_key);
-
 class LoopWorker final : private net::Timer {
  public:
   LoopWorker(std::unique_ptr<net::Loop> loop, std::uint16_t id, const SharedParts& shared, const Options& options);
