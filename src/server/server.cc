@@ -109,7 +109,7 @@ class Server final : private net::LoopClient, private net::Timer {
   things::ChildHosts child_hosts_;
   std::vector<std::unique_ptr<LoopWorker>> workers_;  // for devices
   std::unique_ptr<LoopWorker> admin_;                 // the main thread's: local socket, signals, certificates
-  std::unique_ptr<SystemTopics> system_topics_;       // likewise
+  std::unique_ptr<SystemTopics> system_topics_;       // told by the next
   std::unique_ptr<Statistics> statistics_;            // likewise
   std::unique_ptr<web::LiveDoor> live_door_;
   std::unique_ptr<LivePlatform> platform_;    // until the registry has stopped
@@ -256,7 +256,7 @@ void Server::join_workers() {
   for (const auto& worker : workers_) places.push_back({&worker->loop(), &worker->things().host()});
   child_hosts_.set_homes(std::move(places));
   deleted_ = std::make_unique<DeletedSessions>(*registry_, *admin_, all_workers());
-  system_topics_ = std::make_unique<SystemTopics>(*admin_, all_workers(), *store_, *retained_);
+  system_topics_ = std::make_unique<SystemTopics>(*admin_, *store_, *retained_);
   live_->set_parts(all_workers(), *deleted_);
 }
 
@@ -276,9 +276,9 @@ void Server::make_live_parts() {
     door_->read_log(device, after, executor, std::move(done));
   });
   live_log_->set_hub(hub_.get());
-  statistics_ =
-      std::make_unique<Statistics>(Statistics::Parts{*admin_, all_workers(), *store_, *retained_, *registry_, budget_,
-                                                     *passwords_, door_->passwords(), *journal_, *live_log_, *hub_});
+  statistics_ = std::make_unique<Statistics>(Statistics::Parts{*admin_, all_workers(), *store_, *retained_, *registry_,
+                                                               budget_, *passwords_, door_->passwords(), *journal_,
+                                                               *live_log_, *hub_, *system_topics_});
   live_door_ = std::make_unique<web::LiveDoor>(*statistics_, *hub_);
   platform_ = std::make_unique<LivePlatform>(*statistics_, all_workers(), clock_);
   platform_->set_options(options_);
@@ -455,7 +455,6 @@ void Server::end() {
   for (const auto& worker : workers_) worker->join();
   if (passwords_ != nullptr) passwords_->stop();
   if (door_ != nullptr) door_->stop();
-  system_topics_.reset();
   if (hub_ != nullptr) hub_->stop();
   if (live_log_ != nullptr) live_log_->set_hub(nullptr);
   // Ends the registry's and the store's threads while the loops they answer to still exist.

@@ -84,6 +84,7 @@ void Statistics::take(Round& round) {
   next.loop_delay_ms = loop_delay_ms_;
   std::string text = sample_text(next);
   parts_.hub.tell_statistics(text);
+  parts_.system_topics.take(next.sum);
   const std::lock_guard lock(mutex_);
   snapshot_ = std::move(next);
   samples_.push_back(std::move(text));

@@ -1,5 +1,6 @@
 // Statistics: what the server does, gathered each second from its loops, kept for ten minutes, told to the EventHub and
-// written for Prometheus. Each loop is asked by one task a second; nothing is counted with atomics where messages pass.
+// to $SYS, and written for Prometheus. Each loop is asked by one task a second; nothing is counted with atomics where
+// messages pass.
 //
 // Gathers on the main loop; the readers may be called on any thread and see the last second.
 #pragma once
@@ -20,6 +21,7 @@
 #include "routing/retained_messages.h"
 #include "server/live_log.h"
 #include "server/loop_worker.h"
+#include "server/system_topics.h"
 #include "storage/rocks_session_store.h"
 #include "web/event_hub.h"
 #include "web/statistics_port.h"
@@ -43,6 +45,7 @@ class Statistics final : public web::StatisticsPort, private net::Timer {
     const journal::DeviceJournal& journal;
     const LiveLog& log;
     web::EventHub& hub;
+    SystemTopics& system_topics;
   };
   explicit Statistics(const Parts& parts);
   ~Statistics() override;

@@ -4,38 +4,16 @@
 
 namespace mooring::server {
 
-struct SystemTopics::Round {
-  LoopReport sum;
-  std::size_t open = 0;
-};
-
-SystemTopics::SystemTopics(LoopWorker& main, std::vector<LoopWorker*> workers, const storage::RocksSessionStore& store,
+SystemTopics::SystemTopics(LoopWorker& main, const storage::RocksSessionStore& store,
                            const routing::RetainedMessages& retained)
-    : main_(main),
-      workers_(std::move(workers)),
-      store_(store),
-      retained_(retained),
-      started_ms_(main.loop().clock().mono_ms()),
-      self_(std::make_shared<SystemTopics*>(this)) {}
+    : main_(main), store_(store), retained_(retained), started_ms_(main.loop().clock().mono_ms()) {}
 
 void SystemTopics::start() {
   tell("version", MOORING_VERSION);
-  on_timer(started_ms_);
 }
 
-void SystemTopics::on_timer(base::MonoMs now) {
-  main_.loop().timers().schedule(*this, now + kIntervalMs);
-  auto round = std::make_shared<Round>();
-  round->open = workers_.size();
-  for (LoopWorker* worker : workers_) {
-    worker->loop().post([worker, &home = main_.loop(), round, self = std::weak_ptr<SystemTopics*>(self_)] {
-      home.post([report = worker->report(), round, self] {
-        round->sum += report;
-        const auto alive = self.lock();
-        if (--round->open == 0 && alive != nullptr) (*alive)->publish(round->sum);
-      });
-    });
-  }
+void SystemTopics::take(const LoopReport& sum) {
+  if (rounds_++ % kRoundsPerPublication == 0) publish(sum);
 }
 
 void SystemTopics::publish(const LoopReport& sum) {
