@@ -1,6 +1,6 @@
 // Statistics: what the server does, gathered each second from its loops, kept for ten minutes, told to the EventHub and
-// to $SYS, and written for Prometheus. Each loop is asked by one task a second; nothing is counted with atomics where
-// messages pass.
+// to $SYS, and written for Prometheus (statistics_text.h). Each loop is asked by one task a second; nothing is counted
+// with atomics where messages pass.
 //
 // Gathers on the main loop; the readers may be called on any thread and see the last second.
 #pragma once
@@ -15,12 +15,13 @@
 #include "auth/password_checker.h"
 #include "gateway/connection_budget.h"
 #include "journal/device_journal.h"
-#include "metrics/families.h"
+#include "metrics/histogram.h"
 #include "net/timer_wheel.h"
 #include "registry/registry_service.h"
 #include "routing/retained_messages.h"
 #include "server/live_log.h"
 #include "server/loop_worker.h"
+#include "server/statistics_text.h"
 #include "server/system_topics.h"
 #include "storage/rocks_session_store.h"
 #include "web/event_hub.h"
@@ -59,23 +60,11 @@ class Statistics final : public web::StatisticsPort, private net::Timer {
   Totals totals() const;
 
  private:
-  struct LoopView {
-    std::int64_t busy_ms = 0;  // since the start
-    double busy_share = 0;     // of the last second
-  };
-  struct Snapshot {
-    base::WallMs at_ms = 0;
-    LoopReport sum;
-    std::vector<LoopView> loops;
-    metrics::Histogram loop_delay_ms;  // from asking a loop to its answer, since the start
-    std::vector<std::pair<std::string, std::uint64_t>> refusals;
-    std::uint64_t connections = 0;
-  };
   struct Round;
 
   void on_timer(base::MonoMs now) override;
   void take(Round& round);
-  static std::string sample_text(const Snapshot& snapshot);
+  SharedFigures shared_figures() const;
 
   const Parts parts_;
   const base::WallMs started_ms_;
@@ -84,7 +73,7 @@ class Statistics final : public web::StatisticsPort, private net::Timer {
   metrics::Histogram loop_delay_ms_;   // likewise
   std::shared_ptr<Statistics*> self_;  // cleared when this ends: answers under way find out
   mutable std::mutex mutex_;           // of the two below
-  Snapshot snapshot_;
+  StatisticsSnapshot snapshot_;
   std::deque<std::string> samples_;
 };
 
