@@ -34,6 +34,10 @@ http::Response too_many_attempts() {
   return response;
 }
 
+http::Response too_busy() {
+  return http::error_response(503, "unavailable", "too busy to check a password");
+}
+
 // For everybody: it holds nothing of this installation.
 http::Response document(const http::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
@@ -219,7 +223,15 @@ http::Response ApiDoor::wrong(const http::RequestSource& source, std::string_vie
   return unauthorized(message);
 }
 
-// An account that does not exist costs as much as a wrong password.
+// A password that is being compared, and what happens when it is right.
+struct ApiDoor::Attempt {
+  http::Request request;
+  api::Authorization given;
+  http::RequestSource source;
+  http::Respond respond;
+  ~Attempt() { crypto::cleanse(given.password); }
+};
+
 void ApiDoor::check_password(http::Request request, api::Authorization given, const http::RequestSource& source,
                              http::Respond respond) {
   const bool is_name = registry::check_account_name(given.name).has_value();
@@ -232,44 +244,46 @@ void ApiDoor::check_password(http::Request request, api::Authorization given, co
     respond(wrong(source, who, "user name or password is wrong"));
     return;
   }
-  struct Pending {
-    http::Request request;
-    api::Authorization given;
-    http::RequestSource source;
-    http::Respond respond;
-    ~Pending() { crypto::cleanse(given.password); }
-  };
-  auto pending = std::make_shared<Pending>();
-  pending->request = std::move(request);
-  pending->given = std::move(given);
-  pending->source = source;
-  pending->respond = std::move(respond);
-  base::Executor& executor = *source.executor;
-  registry_.find_account(
-      pending->given.name, executor, [this, pending, &executor](base::Result<std::optional<registry::Account>> found) {
-        if (!found) {
-          pending->respond(http::error_response(503, "unavailable", found.error().message));
-          return;
-        }
-        const std::string hash = *found ? (*found)->password_hash : std::string();
-        const bool taken = passwords_.check(
-            hash, pending->given.password, {pending->source.address, pending->given.name}, executor,
-            [this, pending, hash, &executor](auth::PasswordChecker::Answer answer) {
-              using Verdict = auth::PasswordChecker::Verdict;
-              if (answer.verdict == Verdict::kRight) {
-                limiter_.remember_accepted(pending->source.address, pending->given.name, clock_.mono_ms());
-                admit(std::move(pending->request), api::Caller::of_account(pending->given.name, hash), std::nullopt,
-                      pending->source, std::move(pending->respond));
-              } else if (answer.verdict == Verdict::kRateLimited) {
-                pending->respond(too_many_attempts());
-              } else if (answer.verdict == Verdict::kTooLate) {
-                pending->respond(http::error_response(503, "unavailable", "too busy to check a password"));
-              } else {
-                pending->respond(wrong(pending->source, pending->given.name, "user name or password is wrong"));
-              }
-            });
-        if (!taken) pending->respond(http::error_response(503, "unavailable", "too busy to check a password"));
-      });
+  auto attempt = std::make_shared<Attempt>();
+  attempt->request = std::move(request);
+  attempt->given = std::move(given);
+  attempt->source = source;
+  attempt->respond = std::move(respond);
+  registry_.find_account(attempt->given.name, *attempt->source.executor,
+                         [this, attempt](const base::Result<std::optional<registry::Account>>& found) {
+                           if (!found) {
+                             attempt->respond(http::error_response(503, "unavailable", found.error().message));
+                           } else {
+                             compare(attempt, *found ? (*found)->password_hash : std::string());
+                           }
+                         });
+}
+
+// An account that does not exist costs as much as a wrong password.
+void ApiDoor::compare(std::shared_ptr<Attempt> attempt, const std::string& hash) {
+  const bool taken = passwords_.check(
+      hash, attempt->given.password, {attempt->source.address, attempt->given.name}, *attempt->source.executor,
+      [this, attempt, hash](const auth::PasswordChecker::Answer& answer) { judged(*attempt, hash, answer.verdict); });
+  if (!taken) attempt->respond(too_busy());
+}
+
+void ApiDoor::judged(Attempt& attempt, const std::string& hash, auth::PasswordChecker::Verdict verdict) {
+  using Verdict = auth::PasswordChecker::Verdict;
+  switch (verdict) {
+    case Verdict::kRight:
+      limiter_.remember_accepted(attempt.source.address, attempt.given.name, clock_.mono_ms());
+      admit(std::move(attempt.request), api::Caller::of_account(attempt.given.name, hash), std::nullopt, attempt.source,
+            std::move(attempt.respond));
+      return;
+    case Verdict::kRateLimited:
+      attempt.respond(too_many_attempts());
+      return;
+    case Verdict::kTooLate:
+      attempt.respond(too_busy());
+      return;
+    case Verdict::kWrong:
+      attempt.respond(wrong(attempt.source, attempt.given.name, "user name or password is wrong"));
+  }
 }
 
 void ApiDoor::run(http::Request request, api::Caller caller, std::function<bool()> may_go_on, base::Executor& executor,

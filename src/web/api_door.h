@@ -57,12 +57,15 @@ class ApiDoor {
   void handle(http::Request request, const http::RequestSource& source, http::Respond respond);
 
  private:
+  struct Attempt;
   void admit(http::Request request, api::Caller caller, std::optional<api::SessionView> session,
              const http::RequestSource& source, http::Respond respond);
   std::function<bool()> validity_of(const http::Request& request, const http::RequestSource& source);
   void authenticate(http::Request request, const http::RequestSource& source, http::Respond respond);
   void check_password(http::Request request, api::Authorization given, const http::RequestSource& source,
                       http::Respond respond);
+  void compare(std::shared_ptr<Attempt> attempt, const std::string& hash);
+  void judged(Attempt& attempt, const std::string& hash, auth::PasswordChecker::Verdict verdict);
   // `who`: the name of an account; empty when there is none.
   http::Response wrong(const http::RequestSource& source, std::string_view who, std::string_view message);
   void run(http::Request request, api::Caller caller, std::function<bool()> may_go_on, base::Executor& executor,
