@@ -197,31 +197,10 @@ void LiveSessions::tell_life_cycles(std::span<const registry::Change> changes) {
 void LiveSessions::on_change(const registry::Change& change) {
   using Kind = registry::Change::Kind;
   switch (change.kind) {
-    case Kind::kProductChanged:
-      for (LoopWorker* worker : workers_) {
-        worker->loop().post([worker, pk = change.key.product_key] { worker->reload_product(pk); });
-      }
-      return;
     case Kind::kProductCreated:
+    case Kind::kProductChanged:
     case Kind::kProductDeleted:
-      for (LoopWorker* worker : workers_) {
-        worker->loop().post([worker, deleted = change.kind == Kind::kProductDeleted, pk = change.key.product_key] {
-          worker->sign_in().cache().forget_product(pk);
-          if (!deleted) return;
-          worker->broker().close_product(pk);
-          worker->close_tickets_of_product(pk);
-        });
-      }
-      return;
-    case Kind::kAccountCreated:
-    case Kind::kAccountPermissionsChanged:
-    case Kind::kAccountPasswordChanged:
-    case Kind::kAccountDeleted:
-      on_account_change(change);
-      return;
-    case Kind::kTicketRevoked:  // all of a batch together, in on_changes()
-    case Kind::kApiTokenCreated:
-    case Kind::kApiTokenDeleted:
+      on_product_change(change);
       return;
     case Kind::kDeviceCreated:
     case Kind::kDeviceChanged:
@@ -230,18 +209,48 @@ void LiveSessions::on_change(const registry::Change& change) {
     case Kind::kDeviceDeleted:
     case Kind::kDeviceCertificateGone:
     case Kind::kTopologyChanged:  // part of what is known of the child
-      break;
+      on_device_change(change);
+      return;
+    case Kind::kAccountCreated:
+    case Kind::kAccountPermissionsChanged:
+    case Kind::kAccountPasswordChanged:
+    case Kind::kAccountDeleted:
+      on_account_change(change);
+      return;
     case Kind::kCertificatesRevoked:
       for (LoopWorker* worker : workers_) {
         worker->loop().post([worker, revoked = change.revoked] { worker->close_certificates(*revoked); });
       }
       return;
-    case Kind::kDeviceReset:  // the registration looks for itself
-    case Kind::kAuthoritiesChanged:
-    case Kind::kUserChanged:
+    case Kind::kTicketRevoked:  // all of a batch together, in on_changes()
+    case Kind::kDeviceReset:    // the registration looks for itself
+    case Kind::kApiTokenCreated:
+    case Kind::kApiTokenDeleted:
+    case Kind::kAuthoritiesChanged:  // for DeviceTrust
+    case Kind::kUserChanged:         // for the session book, like the next
     case Kind::kUserDeleted:
-      return;  // for DeviceTrust and the session book
+      return;
   }
+}
+
+void LiveSessions::on_product_change(const registry::Change& change) {
+  using Kind = registry::Change::Kind;
+  for (LoopWorker* worker : workers_) {
+    worker->loop().post([worker, kind = change.kind, pk = change.key.product_key] {
+      if (kind == Kind::kProductChanged) {
+        worker->reload_product(pk);
+        return;
+      }
+      worker->sign_in().cache().forget_product(pk);
+      if (kind == Kind::kProductCreated) return;
+      worker->broker().close_product(pk);
+      worker->close_tickets_of_product(pk);
+    });
+  }
+}
+
+void LiveSessions::on_device_change(const registry::Change& change) {
+  using Kind = registry::Change::Kind;
   for (LoopWorker* worker : workers_) {
     worker->loop().post([worker, key = change.key, certificate = change.kind == Kind::kDeviceCertificateGone] {
       worker->sign_in().cache().forget(key);

@@ -40,6 +40,8 @@ class LiveSessions final : public api::SessionControl, public api::FlightSource 
   void tell_gateways(const registry::Change& change);
   LoopWorker& home_of(const base::DeviceKey& device) const;
   void tell_life_cycles(std::span<const registry::Change> changes);
+  void on_product_change(const registry::Change& change);
+  void on_device_change(const registry::Change& change);
   void on_account_change(const registry::Change& change);
   bool ask_all(base::UniqueFunction<bool(LoopWorker&)> question);
   void close_everywhere(const base::DeviceKey& device, broker::CloseCause cause);
