@@ -34,15 +34,18 @@ routing::Receipt& Broker::receipt_of(Flow& flow) {
 }
 
 void Broker::on_published(const std::weak_ptr<Client>& weak, std::uint64_t ack, const routing::ReceiptTotals& totals) {
-  const std::shared_ptr<Client> client = weak.lock();
-  if (client == nullptr || !client->connected() || client->session == nullptr) return;
-  if (totals.failed && !client->speaks_v5()) {
+  if (const std::shared_ptr<Client> client = weak.lock()) settle_publish(*client, ack, totals);
+}
+
+void Broker::settle_publish(Client& client, std::uint64_t ack, const routing::ReceiptTotals& totals) {
+  if (!client.connected() || client.session == nullptr) return;
+  if (totals.failed && !client.speaks_v5()) {
     // MQTT 3.x has no word for "not stored", and to acknowledge later messages would break their order when the client
     // repeats this one, which it does when it connects again.
-    end_connection(*client->session, CloseCause::kStoreFailed);
+    end_connection(*client.session, CloseCause::kStoreFailed);
     return;
   }
-  decide(*client, ack, verdict(totals));
+  decide(client, ack, verdict(totals));
 }
 
 // A QoS 2 message of session `number` is stored with everybody, or nowhere.

@@ -403,6 +403,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void finish(Flow& flow);
   mqtt::MessageRef make_message(const mqtt::Publish& packet, const Client& from);
   void deliver_to_targets(Flow& flow);
+  std::span<const std::uint32_t> subscription_ids_of(const Route::Target& target);
   void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery);
   void send_qos0(LocalSession& home, const session::Delivery& delivery);
   void store_message(LocalSession& home, Flow& flow, const session::Delivery& delivery, std::uint64_t sequence);
@@ -419,6 +420,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   routing::Receipt& receipt_of(Flow& flow);
   void decide(Client& client, std::uint64_t ack, mqtt::ReasonCode reason);
   void on_published(const std::weak_ptr<Client>& weak, std::uint64_t ack, const routing::ReceiptTotals& totals);
+  void settle_publish(Client& client, std::uint64_t ack, const routing::ReceiptTotals& totals);
   void on_taken(const std::weak_ptr<Client>& weak, session::SessionNumber number, std::uint16_t packet_id,
                 std::uint64_t ack, const routing::ReceiptTotals& totals);
   void release_outgoing(session::SessionNumber number, std::uint64_t sequence);
@@ -461,7 +463,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
   bool store_fails_ = false;  // the last append was refused
   // Scratch of route(), kept so that a message allocates nothing. A delivery never routes another message.
   std::vector<routing::Match> matches_;
-  Route route_;
+  Route route_;    // as it was found
+  RouteView way_;  // the one to take: that, or a remembered one
   std::vector<std::uint32_t> ids_;
   std::vector<mqtt::MessageRef> retained_page_;
   base::Bytes forwarded_;

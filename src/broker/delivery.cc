@@ -50,7 +50,7 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
     return;
   }
   ++counters_.published;
-  if (route_.request == kNoRequest) {
+  if (way_.request == kNoRequest) {
     accept_publish(client, packet);
   } else {
     take_request(client, packet);
@@ -59,7 +59,7 @@ void Broker::publish(Client& client, const mqtt::Publish& packet) {
 
 // A service answers by a message of its own, if at all; the PUBLISH itself is done with.
 void Broker::take_request(Client& client, const mqtt::Publish& packet) {
-  const RequestKind kind = route_.request;
+  const RequestKind kind = way_.request;
   if (packet.qos > 0) answer_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kSuccess);
   parts_.requests->on_request(client, kind, packet);
 }
@@ -130,7 +130,7 @@ void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
   }
   const bool retained = packet.retain && client.info.rules->retain_available;
   // Nobody listens: no message is made.
-  if (!route_.is_empty() || retained) {
+  if (!way_.is_empty() || retained) {
     flow.message = make_message(packet, client);
     if (retained) retain(flow);
     route(flow);
@@ -186,7 +186,8 @@ void Broker::publish_internal(std::string_view topic, std::string_view payload, 
 bool Broker::find_receivers(std::string_view topic) {
   ++counters_.published;
   match(topic, {0, true});
-  return !route_.is_empty();
+  way_ = RouteView::of(route_);
+  return !way_.is_empty();
 }
 
 void Broker::send_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
@@ -220,7 +221,8 @@ void Broker::publish_detached(const DetachedPublish& message, PublishedDone done
     std::erase_if(route_.targets,
                   [&](const Route::Target& to) { return own != devices_.end() && to.session == own->second; });
   }
-  if (!route_.is_empty()) {
+  way_ = RouteView::of(route_);
+  if (!way_.is_empty()) {
     mqtt::MessageFields fields;
     fields.qos = 1;
     fields.published_ms = static_cast<std::uint32_t>(parts_.clock.mono_ms());
@@ -230,12 +232,12 @@ void Broker::publish_detached(const DetachedPublish& message, PublishedDone done
   finish(flow);
 }
 
-// Sends the message along route_.
+// Sends the message along way_.
 void Broker::route(Flow& flow) {
-  if (!route_.loops.empty()) {
+  if (!way_.loops.empty()) {
     const bool waits = flow.ack != 0 || flow.receipt;
-    if (waits) receipt_of(flow).expect(static_cast<std::uint32_t>(route_.loops.size()));
-    parts_.bus.publish(flow.message, flow.receipt, route_.loops);
+    if (waits) receipt_of(flow).expect(static_cast<std::uint32_t>(way_.loops.size()));
+    parts_.bus.publish(flow.message, flow.receipt, way_.loops);
   }
   deliver_to_targets(flow);
 }
@@ -246,8 +248,7 @@ void Broker::finish(Flow& flow) {
     flow.receipt->count(flow.totals);
     flow.receipt->settle();
   } else if (flow.ack != 0) {
-    const std::shared_ptr<Client> self = flow.from->session->client;
-    on_published(self, flow.ack, flow.totals);
+    settle_publish(*flow.from, flow.ack, flow.totals);
   }
 }
 
@@ -262,25 +263,29 @@ void Broker::on_remote_message(const mqtt::MessageRef& message, routing::Receipt
 
 void Broker::deliver_to_targets(Flow& flow) {
   const mqtt::Message& message = *flow.message;
-  for (const Route::Target& target : route_.targets) {
+  session::Delivery delivery;
+  delivery.message = flow.message;
+  for (const Route::Target& target : way_.targets) {
     if (target.own_topic && over_delivery_rate(*target.session, message)) {
       flow.totals.refused += 1;
       continue;
     }
-    session::Delivery delivery;
-    delivery.message = flow.message;
     delivery.qos = std::min(message.qos(), target.session->at_publishers_qos ? target.session->max_qos : target.qos);
     delivery.retain = message.retain() && target.retain_as_published;  // [MQTT-3.3.1-12, -13]
-    if (target.first_id != Route::kNoId) {
-      ids_.clear();
-      for (std::uint32_t at = target.first_id; at != Route::kNoId; at = route_.subscription_ids[at].next) {
-        ids_.push_back(route_.subscription_ids[at].id);
-      }
-      delivery.subscription_ids = ids_;
-    }
+    delivery.subscription_ids = subscription_ids_of(target);
     deliver(*target.session, flow, delivery);
   }
-  for (const std::uint32_t share : route_.shares) deliver_to_share(*share_by_index_[share], flow, 0);
+  for (const std::uint32_t share : way_.shares) deliver_to_share(*share_by_index_[share], flow, 0);
+}
+
+// Valid until the next call.
+std::span<const std::uint32_t> Broker::subscription_ids_of(const Route::Target& target) {
+  if (target.first_id == Route::kNoId) return {};
+  ids_.clear();
+  for (std::uint32_t at = target.first_id; at != Route::kNoId; at = way_.subscription_ids[at].next) {
+    ids_.push_back(way_.subscription_ids[at].id);
+  }
+  return ids_;
 }
 
 void Broker::deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "broker/ports.h"
@@ -29,7 +30,7 @@ struct Route {
 
   std::vector<Target> targets;  // each session once
   std::vector<SubscriptionId> subscription_ids;
-  std::vector<std::uint32_t> shares;  // shared subscriptions, by their index
+  std::vector<std::uint32_t> shares;   // shared subscriptions, by their index
   std::vector<routing::LoopId> loops;  // others that have receivers
   RequestKind request = kNoRequest;    // it goes to a built-in service, and nowhere else
 
@@ -39,6 +40,19 @@ struct Route {
     subscription_ids.clear();
     shares.clear();
     loops.clear();
+  }
+};
+
+// A route to read: a Route, or what the RouteCache remembers of one. Valid until that changes.
+struct RouteView {
+  std::span<const Route::Target> targets;
+  std::span<const Route::SubscriptionId> subscription_ids;
+  std::span<const std::uint32_t> shares;
+  std::span<const routing::LoopId> loops;
+  RequestKind request = kNoRequest;
+
+  static RouteView of(const Route& route) {
+    return {route.targets, route.subscription_ids, route.shares, route.loops, route.request};
   }
   bool is_empty() const { return targets.empty() && shares.empty() && loops.empty(); }
 };

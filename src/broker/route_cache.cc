@@ -8,23 +8,31 @@ namespace {
 
 constexpr std::size_t kWays = 2;
 
-// Of 8 bytes at a time. Somebody who makes topics collide only takes the cache away from himself and two others.
+std::uint64_t word_at(const char* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// Of 8 bytes at a time; the last 8 of a longer text overlap those before them. Somebody who makes topics collide only
+// takes the cache away from himself and two others.
 std::uint64_t hash_of(std::uint64_t seed, std::string_view text) {
   constexpr std::uint64_t kOdd = 0x9E37'79B9'7F4A'7C15;
+  constexpr std::size_t kStep = sizeof(std::uint64_t);
   std::uint64_t hash = (seed + text.size()) * kOdd;
   const auto add = [&hash](std::uint64_t word) {
     hash = (hash ^ word) * kOdd;
     hash ^= hash >> 29;
   };
-  while (text.size() >= sizeof(std::uint64_t)) {
-    std::uint64_t word;
-    std::memcpy(&word, text.data(), sizeof word);
+  if (text.size() >= kStep) {
+    const char* const last = text.data() + text.size() - kStep;
+    for (const char* at = text.data(); at < last; at += kStep) add(word_at(at));
+    add(word_at(last));
+  } else {
+    std::uint64_t word = 0;
+    for (const char c : text) word = (word << 8) | static_cast<unsigned char>(c);
     add(word);
-    text.remove_prefix(sizeof word);
   }
-  std::uint64_t last = 0;
-  for (const char c : text) last = (last << 8) | static_cast<unsigned char>(c);
-  add(last);
   return hash ^ (hash >> 32);
 }
 
@@ -81,14 +89,6 @@ void RouteCache::put(Publisher publisher, std::string_view topic, const Stamp& s
 bool RouteCache::Entry::has_room_for(std::string_view topic, const Route& route) {
   return topic.size() <= kMaxTopicBytes && route.targets.size() <= kMaxTargets &&
          route.subscription_ids.size() <= kMaxIds && route.loops.size() <= kMaxLoops && route.shares.size() <= 1;
-}
-
-void RouteCache::Entry::copy_to(Route& route) const {
-  route.targets.assign(targets_.begin(), targets_.begin() + target_count_);
-  route.subscription_ids.assign(ids_.begin(), ids_.begin() + id_count_);
-  route.loops.assign(loops_.begin(), loops_.begin() + loop_count_);
-  route.shares.assign(&share_, &share_ + (has_share_ ? 1 : 0));
-  route.request = request_;
 }
 
 }  // namespace mooring::broker

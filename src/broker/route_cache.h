@@ -59,7 +59,14 @@ class RouteCache {
 class alignas(64) RouteCache::Entry {
  public:
   const Home& home() const { return home_; }
-  void copy_to(Route& route) const;
+  // Valid until the next put().
+  RouteView view() const {
+    return {{targets_.data(), target_count_},
+            {ids_.data(), id_count_},
+            {&share_, has_share_ ? 1U : 0U},
+            {loops_.data(), loop_count_},
+            request_};
+  }
 
  private:
   friend class RouteCache;

@@ -8,7 +8,7 @@
 
 namespace mooring::broker {
 
-// Fills route_; false: not permitted.
+// Sets way_; false: not permitted.
 bool Broker::find_route(Client& client, std::string_view topic) {
   const RouteCache::Stamp stamp{filters_version(), client.authorizer->revision()};
   if (recall_route(client.number, topic, stamp)) return true;
@@ -17,6 +17,7 @@ bool Broker::find_route(Client& client, std::string_view topic) {
     route_.clear();
     route_.request = request;
     route_cache_.put(client.number, topic, stamp, {}, route_);
+    way_ = RouteView::of(route_);
     return true;
   }
   const Origin origin{client.session->session->number(), client.info.kind == ClientKind::kOperator};
@@ -25,6 +26,7 @@ bool Broker::find_route(Client& client, std::string_view topic) {
     std::erase_if(route_.targets, [&](const Route::Target& target) { return target.session == client.session; });
   }
   route_cache_.put(client.number, topic, stamp, home, route_);
+  way_ = RouteView::of(route_);
   return true;
 }
 
@@ -43,6 +45,7 @@ void Broker::find_remote_route(const mqtt::Message& message) {
   route_.loops.clear();   // the publisher's loop has told them,
   route_.shares.clear();  // and chosen
   route_cache_.put(publisher, message.topic(), stamp, home, route_);
+  way_ = RouteView::of(route_);
 }
 
 std::uint64_t Broker::filters_version() const {
@@ -52,7 +55,7 @@ std::uint64_t Broker::filters_version() const {
 bool Broker::recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp) {
   const RouteCache::Entry* known = route_cache_.find(publisher, topic, stamp);
   if (known == nullptr || !is_current(known->home())) return false;
-  known->copy_to(route_);
+  way_ = known->view();
   return true;
 }
 
