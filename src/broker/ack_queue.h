@@ -21,7 +21,10 @@ class AckQueue {
   };
 
   std::uint64_t open(mqtt::PacketType type, std::uint16_t packet_id) {
-    acks_.push_back({next_, type, packet_id, false, false, mqtt::ReasonCode::kSuccess});
+    Ack& ack = acks_.emplace_back();
+    ack.number = next_;
+    ack.type = type;
+    ack.packet_id = packet_id;
     return next_++;
   }
 

@@ -284,7 +284,9 @@ Outgoing* Session::next_to_send(bool only_stored) {
   Outgoing& next = outgoing_[unsent_];
   // 65,535 messages ago, or before the server was restarted, one was sent that is not complete yet [MQTT-2.2.1-4].
   if (next.sequence - outgoing_.front().sequence >= 65'535 && is_in_flight(next.packet_id())) return nullptr;
-  if (std::find(leaving_.begin(), leaving_.end(), next.packet_id()) != leaving_.end()) return nullptr;
+  if (!leaving_.empty() && std::find(leaving_.begin(), leaving_.end(), next.packet_id()) != leaving_.end()) {
+    return nullptr;
+  }
   if (lent_ != nullptr && lent_->has(next.packet_id())) return nullptr;
   if (next.progress == Outgoing::Progress::kReleased) return durable_ && !next.stored ? nullptr : &next;
   if (unsent_ >= limits_.max_in_flight || next.held) return nullptr;
