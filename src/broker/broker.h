@@ -355,6 +355,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
 
   // rates.cc
   bool over_rate(Client& client, const mqtt::Publish& packet);
+  [[gnu::noinline]] void drop_over_rate(Client& client, std::string_view topic, std::uint32_t limit, base::MonoMs now);
   bool over_delivery_rate(LocalSession& home, const mqtt::Message& message);
 
   // retained.cc
@@ -381,7 +382,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   RequestKind request_of(const Client& client, std::string_view topic) const;
   void find_remote_route(const mqtt::Message& message);
   std::uint64_t filters_version() const;
-  bool recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp);
+  bool recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp,
+                    RouteCache::Place& place);
+  void keep_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp,
+                  const RouteCache::Home& home);
   bool is_current(const RouteCache::Home& home) const;
   bool may_hear_itself(const Client& from, std::string_view topic) const;
   RouteCache::Home match(std::string_view topic, const Origin& origin);
@@ -404,8 +408,16 @@ class Broker final : public routing::BusListener, public session::AppendListener
   mqtt::MessageRef make_message(const mqtt::Publish& packet, const Client& from);
   void deliver_to_targets(Flow& flow);
   std::span<const std::uint32_t> subscription_ids_of(const Route::Target& target);
-  void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery);
+  void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery) {
+    if (delivery.qos == 0) {
+      flow.totals.receivers += 1;
+      send_qos0(home, delivery);
+    } else {
+      enqueue(home, flow, delivery);
+    }
+  }
   void send_qos0(LocalSession& home, const session::Delivery& delivery);
+  void enqueue(LocalSession& home, Flow& flow, const session::Delivery& delivery);
   void store_message(LocalSession& home, Flow& flow, const session::Delivery& delivery, std::uint64_t sequence);
   void deliver_when_stored(LocalSession& home, Flow& flow, const session::Delivery& delivery);
   void measure(LocalSession& home);
@@ -465,6 +477,13 @@ class Broker final : public routing::BusListener, public session::AppendListener
   std::vector<routing::Match> matches_;
   Route route_;    // as it was found
   RouteView way_;  // the one to take: that, or a remembered one
+  // What route_ is of while it is right: a route that is too large for the cache is not looked for again and again.
+  struct LargeRoute {
+    RouteCache::Publisher publisher = 0;  // 0: nothing
+    RouteCache::Stamp stamp;
+    RouteCache::Home home;
+    std::string topic;
+  } large_route_;
   std::vector<std::uint32_t> ids_;
   std::vector<mqtt::MessageRef> retained_page_;
   base::Bytes forwarded_;

@@ -14,6 +14,7 @@
 #include "broker/ports.h"
 #include "broker/rate.h"
 #include "broker/replay_queue.h"
+#include "broker/route_cache.h"
 #include "session/ports.h"
 #include "session/session.h"
 
@@ -137,6 +138,7 @@ class Client {
   std::uint32_t over_rate_limit = 0;          // that it was over last
   std::uint32_t saves_under_way = 0;          // of its session's record: answers wait for those before them
   std::uint32_t session_expiry_s = 0;         // MQTT 5: DISCONNECT may change it
+  RouteCache::Place last_route = 0;           // of what it published last
   std::unique_ptr<session::WillRecord> will;  // until its session has it
   AckQueue acks;                              // towards the client
   std::unique_ptr<Dependents> dependents;     // null: nobody else speaks over the connection

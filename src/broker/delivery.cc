@@ -272,7 +272,8 @@ void Broker::deliver_to_targets(Flow& flow) {
     }
     delivery.qos = std::min(message.qos(), target.session->at_publishers_qos ? target.session->max_qos : target.qos);
     delivery.retain = message.retain() && target.retain_as_published;  // [MQTT-3.3.1-12, -13]
-    delivery.subscription_ids = subscription_ids_of(target);
+    delivery.subscription_ids = {};
+    if (target.first_id != Route::kNoId) delivery.subscription_ids = subscription_ids_of(target);
     deliver(*target.session, flow, delivery);
   }
   for (const std::uint32_t share : way_.shares) deliver_to_share(*share_by_index_[share], flow, 0);
@@ -280,7 +281,6 @@ void Broker::deliver_to_targets(Flow& flow) {
 
 // Valid until the next call.
 std::span<const std::uint32_t> Broker::subscription_ids_of(const Route::Target& target) {
-  if (target.first_id == Route::kNoId) return {};
   ids_.clear();
   for (std::uint32_t at = target.first_id; at != Route::kNoId; at = way_.subscription_ids[at].next) {
     ids_.push_back(way_.subscription_ids[at].id);
@@ -288,12 +288,8 @@ std::span<const std::uint32_t> Broker::subscription_ids_of(const Route::Target& 
   return ids_;
 }
 
-void Broker::deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery) {
-  if (delivery.qos == 0) {
-    flow.totals.receivers += 1;
-    send_qos0(home, delivery);
-    return;
-  }
+// With QoS 1 or 2.
+void Broker::enqueue(LocalSession& home, Flow& flow, const session::Delivery& delivery) {
   session::Session& state = *home.session;
   if (home.client == nullptr && !state.durable()) {
     ++counters_.dropped_offline;

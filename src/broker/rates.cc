@@ -29,17 +29,20 @@ bool Broker::over_rate(Client& client, const mqtt::Publish& packet) {
     if (!rules.under_instance_rates || up_rate_.take(now)) return false;
     limit = up_rate_.limit();
   }
+  drop_over_rate(client, packet.topic, limit, now);
+  return true;
+}
+
+void Broker::drop_over_rate(Client& client, std::string_view topic, std::uint32_t limit, base::MonoMs now) {
   ++counters_.throttled_publishes;
   const std::uint32_t refused = client.over_rate.count(now);
   if (worth_a_line(++client.throttled_publishes)) {
     base::log_info("broker", "{}: publish to '{}' dropped: Rate limit:{},current qps:{} (9324), {} so far",
-                   client.label(), base::printable(packet.topic, 160), limit, limit + refused,
-                   client.throttled_publishes);
+                   client.label(), base::printable(topic, 160), limit, limit + refused, client.throttled_publishes);
   }
   client.over_rate_limit = limit;
   if (client.is_device() && client.over_rate.is_first())
-    report_throttled(client.info.device, &client, client.over_rate, "publish-rate", limit, packet.topic);
-  return true;
+    report_throttled(client.info.device, &client, client.over_rate, "publish-rate", limit, topic);
 }
 
 bool Broker::detached_over_rate(const base::DeviceKeyView& device, std::string_view topic, const ClientRules& rules) {

@@ -46,25 +46,22 @@ std::size_t RouteCache::set_of(Publisher publisher, std::string_view topic) {
   return hash_of(publisher, topic) % kSets * kWays;
 }
 
-const RouteCache::Entry* RouteCache::find(Publisher publisher, std::string_view topic, const Stamp& stamp) const {
-  const Entry* entry = &entries_[set_of(publisher, topic)];
-  for (const Entry* end = entry + kWays; entry != end; ++entry) {
-    if (entry->publisher_ == publisher && entry->topic_bytes_ == topic.size() &&
-        std::memcmp(entry->topic_.data(), topic.data(), topic.size()) == 0) {
-      return entry->stamp_ == stamp ? entry : nullptr;
-    }
+const RouteCache::Entry* RouteCache::look_for(Publisher publisher, std::string_view topic, Place& place) const {
+  const std::size_t set = set_of(publisher, topic);
+  for (std::size_t at = set; at < set + kWays; ++at) {
+    if (!entries_[at].is_of(publisher, topic)) continue;
+    place = static_cast<Place>(at);
+    return &entries_[at];
   }
   return nullptr;
 }
 
-void RouteCache::put(Publisher publisher, std::string_view topic, const Stamp& stamp, const Home& home,
+bool RouteCache::put(Publisher publisher, std::string_view topic, const Stamp& stamp, const Home& home,
                      const Route& route) {
-  if (!Entry::has_room_for(topic, route)) return;
+  if (!Entry::has_room_for(topic, route)) return false;
   Entry* const set = &entries_[set_of(publisher, topic)];
   // The one it had, or the one that has nothing, or one or the other.
-  Entry* entry = std::find_if(set, set + kWays, [&](const Entry& known) {
-    return known.publisher_ == publisher && std::string_view(known.topic_.data(), known.topic_bytes_) == topic;
-  });
+  Entry* entry = std::find_if(set, set + kWays, [&](const Entry& known) { return known.is_of(publisher, topic); });
   if (entry == set + kWays) {
     entry = std::find_if(set, set + kWays, [](const Entry& known) { return known.publisher_ == 0; });
   }
@@ -84,6 +81,7 @@ void RouteCache::put(Publisher publisher, std::string_view topic, const Stamp& s
   entry->request_ = route.request;
   std::memcpy(entry->topic_.data(), topic.data(), topic.size());
   entry->topic_bytes_ = static_cast<std::uint8_t>(topic.size());
+  return true;
 }
 
 bool RouteCache::Entry::has_room_for(std::string_view topic, const Route& route) {

@@ -45,12 +45,17 @@ class RouteCache {
   // The entry made with this stamp, or null. Whether its home is still that one is for the caller to tell. Valid until
   // the next put().
   class Entry;
-  const Entry* find(Publisher publisher, std::string_view topic, const Stamp& stamp) const;
-  void put(Publisher publisher, std::string_view topic, const Stamp& stamp, const Home& home, const Route& route);
+  // Where an entry is. Who asks keeps the number from one time to the next: his next topic is mostly the same. It
+  // starts as 0 and says where to look first.
+  using Place = std::uint32_t;
+  const Entry* find(Publisher publisher, std::string_view topic, const Stamp& stamp, Place& place) const;
+  // False: it does not fit.
+  bool put(Publisher publisher, std::string_view topic, const Stamp& stamp, const Home& home, const Route& route);
 
  private:
   static constexpr std::size_t kSets = 2048;  // of two entries each: 1 MiB for a loop
   static std::size_t set_of(Publisher publisher, std::string_view topic);
+  [[gnu::noinline]] const Entry* look_for(Publisher publisher, std::string_view topic, Place& place) const;
 
   std::vector<Entry> entries_;
   std::uint32_t puts_ = 0;
@@ -76,6 +81,9 @@ class alignas(64) RouteCache::Entry {
   static constexpr std::size_t kMaxLoops = 2;
 
   static bool has_room_for(std::string_view topic, const Route& route);
+  bool is_of(Publisher publisher, std::string_view topic) const {
+    return publisher_ == publisher && std::string_view(topic_.data(), topic_bytes_) == topic;
+  }
 
   Publisher publisher_ = 0;  // 0: empty
   Stamp stamp_;
@@ -92,6 +100,13 @@ class alignas(64) RouteCache::Entry {
   RequestKind request_ = kNoRequest;
   std::array<char, kMaxTopicBytes> topic_;
 };
+
+inline const RouteCache::Entry* RouteCache::find(Publisher publisher, std::string_view topic, const Stamp& stamp,
+                                                 Place& place) const {
+  const Entry* entry = &entries_[place];
+  if (!entry->is_of(publisher, topic)) entry = look_for(publisher, topic, place);
+  return entry != nullptr && entry->stamp_ == stamp ? entry : nullptr;
+}
 
 // Tells when a device's session may be another one than before: a counter for each of some groups of devices, moved
 // whenever a session of the group comes or goes.

@@ -11,13 +11,13 @@ namespace mooring::broker {
 // Sets way_; false: not permitted.
 bool Broker::find_route(Client& client, std::string_view topic) {
   const RouteCache::Stamp stamp{filters_version(), client.authorizer->revision()};
-  if (recall_route(client.number, topic, stamp)) return true;
+  if (recall_route(client.number, topic, stamp, client.last_route)) return true;
   if (client.authorizer->may_publish(topic) != Authorizer::Verdict::kAllowed) return false;
   if (const RequestKind request = request_of(client, topic); request != kNoRequest) {
     route_.clear();
+    large_route_.publisher = 0;
     route_.request = request;
-    route_cache_.put(client.number, topic, stamp, {}, route_);
-    way_ = RouteView::of(route_);
+    keep_route(client.number, topic, stamp, {});
     return true;
   }
   const Origin origin{client.session->session->number(), client.info.kind == ClientKind::kOperator};
@@ -25,8 +25,7 @@ bool Broker::find_route(Client& client, std::string_view topic) {
   if (client.session->routed == route_number_ && !may_hear_itself(client, topic)) {
     std::erase_if(route_.targets, [&](const Route::Target& target) { return target.session == client.session; });
   }
-  route_cache_.put(client.number, topic, stamp, home, route_);
-  way_ = RouteView::of(route_);
+  keep_route(client.number, topic, stamp, home);
   return true;
 }
 
@@ -40,23 +39,42 @@ RequestKind Broker::request_of(const Client& client, std::string_view topic) con
 void Broker::find_remote_route(const mqtt::Message& message) {
   const auto publisher = RouteCache::remote_publisher(message.publisher(), message.from_platform());
   const RouteCache::Stamp stamp{filters_version(), 0};
-  if (recall_route(publisher, message.topic(), stamp)) return;
+  RouteCache::Place place = 0;
+  if (recall_route(publisher, message.topic(), stamp, place)) return;
   const RouteCache::Home home = match(message.topic(), {message.publisher(), message.from_platform()});
   route_.loops.clear();   // the publisher's loop has told them,
   route_.shares.clear();  // and chosen
-  route_cache_.put(publisher, message.topic(), stamp, home, route_);
-  way_ = RouteView::of(route_);
+  keep_route(publisher, message.topic(), stamp, home);
 }
 
 std::uint64_t Broker::filters_version() const {
   return local_trie_.version() + share_trie_.version() + remote_trie_.version();
 }
 
-bool Broker::recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp) {
-  const RouteCache::Entry* known = route_cache_.find(publisher, topic, stamp);
-  if (known == nullptr || !is_current(known->home())) return false;
-  way_ = known->view();
+bool Broker::recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp,
+                          RouteCache::Place& place) {
+  if (const RouteCache::Entry* known = route_cache_.find(publisher, topic, stamp, place)) {
+    if (!is_current(known->home())) return false;
+    way_ = known->view();
+    return true;
+  }
+  const LargeRoute& large = large_route_;
+  if (large.publisher != publisher || large.topic != topic || large.stamp != stamp || !is_current(large.home)) {
+    return false;
+  }
+  way_ = RouteView::of(route_);
   return true;
+}
+
+// route_ is the one to take, and the one to take next time.
+void Broker::keep_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp,
+                        const RouteCache::Home& home) {
+  way_ = RouteView::of(route_);
+  if (route_cache_.put(publisher, topic, stamp, home, route_)) return;
+  large_route_.publisher = publisher;
+  large_route_.stamp = stamp;
+  large_route_.home = home;
+  large_route_.topic.assign(topic);
 }
 
 bool Broker::is_current(const RouteCache::Home& home) const {
@@ -76,6 +94,7 @@ bool Broker::may_hear_itself(const Client& from, std::string_view topic) const {
 RouteCache::Home Broker::match(std::string_view topic, const Origin& origin) {
   ++route_number_;
   route_.clear();
+  large_route_.publisher = 0;
   const auto device = routing::device_of_topic(topic);
   RouteCache::Home home;
   if (device) {
