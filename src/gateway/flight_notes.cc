@@ -79,9 +79,23 @@ void MqttConversation::note_publish(const broker::PublishOut& packet, std::size_
 }
 
 void MqttConversation::note_ack(mqtt::PacketType type, const mqtt::Ack& packet) {
+  if (flight_ == nullptr) return;
   const unsigned flags = type == mqtt::PacketType::kPubrel ? 2 : 0;
-  note_received(static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags), packet.packet_id,
-                static_cast<std::uint8_t>(packet.reason));
+  flight_->note({Direction::kIn,
+                 static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags),
+                 machine_.body_bytes(),
+                 packet.packet_id,
+                 static_cast<std::uint8_t>(packet.reason),
+                 {},
+                 {}},
+                services_->event_loop.now_ms());
+}
+
+void MqttConversation::note_ack(const mqtt::SmallPacket& packet, std::uint16_t packet_id, mqtt::ReasonCode reason) {
+  if (flight_ == nullptr) return;
+  flight_->note(
+      {Direction::kOut, packet.bytes[0], packet.bytes[1], packet_id, static_cast<std::uint8_t>(reason), {}, {}},
+      services_->event_loop.now_ms());
 }
 
 // Once for a connection, and in order: a newer connection of the same client writes to the same record.

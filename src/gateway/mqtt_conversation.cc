@@ -142,7 +142,7 @@ void MqttConversation::on_unsubscribe(const mqtt::Unsubscribe& packet) {
 }
 void MqttConversation::on_pingreq() {
   note_ping();
-  writer_.packet(mqtt::encode_pingresp().view());
+  writer_.packet(mqtt::encode_pingresp());
 }
 
 void MqttConversation::on_disconnect(const mqtt::Disconnect& packet) {
@@ -262,8 +262,8 @@ bool MqttConversation::fits(const broker::PublishOut& packet) const {
 
 void MqttConversation::send_ack(mqtt::PacketType type, std::uint16_t packet_id, mqtt::ReasonCode reason) {
   const mqtt::SmallPacket packet = mqtt::encode_ack(machine_.version(), type, packet_id, reason);
-  note_sent(packet.view(), packet_id, static_cast<std::uint8_t>(reason));
-  writer_.packet(packet.view());
+  note_ack(packet, packet_id, reason);
+  writer_.packet(packet);
 }
 
 void MqttConversation::send_suback(std::uint16_t packet_id, std::span<const mqtt::ReasonCode> codes) {

@@ -149,6 +149,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void note_publish(const broker::PublishOut& packet, std::size_t body_bytes);
   void note_ping();
   void note_ack(mqtt::PacketType type, const mqtt::Ack& packet);
+  void note_ack(const mqtt::SmallPacket& packet, std::uint16_t packet_id, mqtt::ReasonCode reason);
   void note_end();
 
   void record_refusal(std::uint16_t code, std::uint8_t answer, std::string_view name, std::string_view reason,

@@ -14,6 +14,13 @@ void PacketWriter::begin(std::size_t packet_bytes) {
   transport_.commit(ws::encode_header(out, ws::Opcode::kBinary, packet_bytes));
 }
 
+void PacketWriter::packet(const mqtt::SmallPacket& whole) {
+  std::uint8_t* const out = transport_.reserve(ws::kMaxServerHeaderBytes + whole.bytes.size());
+  const std::size_t frame = websocket_ ? ws::encode_header(out, ws::Opcode::kBinary, whole.size) : 0;
+  std::memcpy(out + frame, whole.bytes.data(), whole.bytes.size());  // one store
+  transport_.commit(frame + whole.size);
+}
+
 void PacketWriter::packet(base::ByteView whole) {
   if (whole.size() + ws::kMaxServerHeaderBytes <= net::WriteQueue::kMaxReserve) {  // nearly all
     std::uint8_t* const out = transport_.reserve(ws::kMaxServerHeaderBytes + whole.size());

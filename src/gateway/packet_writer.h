@@ -13,6 +13,7 @@ class PacketWriter {
   PacketWriter(Transport& transport, bool websocket) : transport_(transport), websocket_(websocket) {}
 
   void packet(base::ByteView whole);
+  void packet(const mqtt::SmallPacket& whole);
   // PUBLISH of a shared message towards a client of MQTT 3.x.
   void publish(const mqtt::MessageRef& message, std::uint8_t qos, bool dup, bool retain, std::uint16_t packet_id);
   // The same towards a client of MQTT 5; the head is written as it is.

@@ -33,10 +33,20 @@ struct SmallPacket {
 
 // ---- Both directions ------------------------------------------------------------------------------------------------
 
+// For encode_ack() alone.
+SmallPacket with_reason(SmallPacket ack, PacketType type, ReasonCode reason);
+
 // PUBACK, PUBREC, PUBREL and PUBCOMP. MQTT 5 leaves kSuccess out; MQTT 3.x cannot tell a reason and never does. In
 // MQTT 5 the reason must be one of the packet's.
-SmallPacket encode_ack(Version version, PacketType type, std::uint16_t packet_id,
-                       ReasonCode reason = ReasonCode::kSuccess);
+inline SmallPacket encode_ack(Version version, PacketType type, std::uint16_t packet_id,
+                              ReasonCode reason = ReasonCode::kSuccess) {
+  MOORING_ASSERT(type >= PacketType::kPuback && type <= PacketType::kPubcomp && packet_id != 0);
+  const unsigned flags = type == PacketType::kPubrel ? 2 : 0;
+  const SmallPacket out{{static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags), 0x02,
+                         static_cast<std::uint8_t>(packet_id >> 8), static_cast<std::uint8_t>(packet_id & 0xFF)},
+                        4};
+  return version != Version::k5 || reason == ReasonCode::kSuccess ? out : with_reason(out, type, reason);
+}
 
 // DISCONNECT without properties; in MQTT 3.x, where only clients send it, without a reason.
 SmallPacket encode_disconnect(Version version, ReasonCode reason = ReasonCode::kSuccess);

@@ -25,18 +25,12 @@ void append_reason_packet(base::Bytes& out, PacketType type, ReasonCode reason, 
 
 }  // namespace
 
-SmallPacket encode_ack(Version version, PacketType type, std::uint16_t packet_id, ReasonCode reason) {
-  MOORING_ASSERT(type >= PacketType::kPuback && type <= PacketType::kPubcomp && packet_id != 0);
-  const unsigned flags = type == PacketType::kPubrel ? 2 : 0;
-  SmallPacket out{{static_cast<std::uint8_t>(static_cast<unsigned>(type) << 4 | flags), 0x02,
-                   static_cast<std::uint8_t>(packet_id >> 8), static_cast<std::uint8_t>(packet_id & 0xFF)},
-                  4};
-  if (version != Version::k5 || reason == ReasonCode::kSuccess) return out;
+SmallPacket with_reason(SmallPacket ack, PacketType type, ReasonCode reason) {
   MOORING_ASSERT(is_reason_of_either(type, reason));
-  out.bytes[1] = 0x03;
-  out.bytes[4] = static_cast<std::uint8_t>(reason);
-  out.size = 5;
-  return out;
+  ack.bytes[1] = 0x03;
+  ack.bytes[4] = static_cast<std::uint8_t>(reason);
+  ack.size = 5;
+  return ack;
 }
 
 SmallPacket encode_pingreq() {

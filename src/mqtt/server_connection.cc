@@ -243,6 +243,16 @@ std::optional<ServerConnection::Step> ServerConnection::pass_properties(base::By
   return std::nullopt;
 }
 
+inline const ProtocolError* ServerConnection::read_publish(std::uint8_t flags, base::ByteView body, Publish& out) {
+  return receive_publish(version_, Sender::kClient, flags, body, limits_->topic_alias_maximum, aliases_, out);
+}
+
+inline void ServerConnection::handle_publish(std::uint8_t flags, base::ByteView body, ServerConnectionEvents& events) {
+  Publish publish;
+  if (const ProtocolError* error = read_publish(flags, body, publish)) return fail(*error, events);
+  events.on_publish(publish);
+}
+
 // PUBLISH and PUBACK that lie whole in `in` and have nothing that needs a closer look, which is nearly all that comes:
 // what take() does, in one go. Returns its bytes; 0: it is something else, or wrong, and nothing has been done.
 std::size_t ServerConnection::take_frequent(base::ByteView in, ServerConnectionEvents& events) {
@@ -391,16 +401,6 @@ void ServerConnection::handle_connect(const FixedHeader& header, base::ByteView 
   has_session_expiry_ = connect->session_expiry_s != 0;
   state_ = State::kAwaitAccept;
   events.on_connect(*connect);
-}
-
-const ProtocolError* ServerConnection::read_publish(std::uint8_t flags, base::ByteView body, Publish& out) {
-  return receive_publish(version_, Sender::kClient, flags, body, limits_->topic_alias_maximum, aliases_, out);
-}
-
-void ServerConnection::handle_publish(std::uint8_t flags, base::ByteView body, ServerConnectionEvents& events) {
-  Publish publish;
-  if (const ProtocolError* error = read_publish(flags, body, publish)) return fail(*error, events);
-  events.on_publish(publish);
 }
 
 void ServerConnection::handle_disconnect(base::ByteView body, ServerConnectionEvents& events) {

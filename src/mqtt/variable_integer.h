@@ -17,6 +17,10 @@ constexpr std::size_t variable_integer_bytes(std::size_t value) {
 
 // `value` is at most kMaxRemainingLength; `out` has room for four bytes. Returns how many were written.
 inline std::size_t write_variable_integer(std::uint8_t* out, std::size_t value) {
+  if (value < 0x80) {  // nearly all of them
+    out[0] = static_cast<std::uint8_t>(value);
+    return 1;
+  }
   MOORING_ASSERT(value <= kMaxRemainingLength);
   std::size_t size = 0;
   do {
