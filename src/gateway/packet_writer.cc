@@ -44,7 +44,12 @@ void PacketWriter::publish(const mqtt::MessageRef& message, std::uint8_t qos, bo
     transport_.commit(frame + packet_bytes);
     return;
   }
-  begin(packet_bytes);
+  publish_in_pieces(message, layout, qos, dup, retain, packet_id);
+}
+
+void PacketWriter::publish_in_pieces(const mqtt::MessageRef& message, const mqtt::PublishLayout& layout,
+                                     std::uint8_t qos, bool dup, bool retain, std::uint16_t packet_id) {
+  begin(layout.packet_bytes(qos));
   transport_.write(layout.header(qos, dup, retain).view());
   if (qos == 0) {
     transport_.write_shared(message->wire_body(), message);

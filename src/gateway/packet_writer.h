@@ -24,6 +24,8 @@ class PacketWriter {
 
  private:
   void begin(std::size_t packet_bytes);
+  [[gnu::noinline]] void publish_in_pieces(const mqtt::MessageRef& message, const mqtt::PublishLayout& layout,
+                                           std::uint8_t qos, bool dup, bool retain, std::uint16_t packet_id);
 
   Transport& transport_;
   const bool websocket_;

@@ -243,13 +243,15 @@ std::optional<ServerConnection::Step> ServerConnection::pass_properties(base::By
   return std::nullopt;
 }
 
-inline const ProtocolError* ServerConnection::read_publish(std::uint8_t flags, base::ByteView body, Publish& out) {
+const ProtocolError* ServerConnection::read_publish(std::uint8_t flags, base::ByteView body, Publish& out) {
   return receive_publish(version_, Sender::kClient, flags, body, limits_->topic_alias_maximum, aliases_, out);
 }
 
 inline void ServerConnection::handle_publish(std::uint8_t flags, base::ByteView body, ServerConnectionEvents& events) {
   Publish publish;
-  if (const ProtocolError* error = read_publish(flags, body, publish)) return fail(*error, events);
+  const ProtocolError* const error =  // as read_publish(), within this function
+      receive_publish(version_, Sender::kClient, flags, body, limits_->topic_alias_maximum, aliases_, publish);
+  if (error != nullptr) return fail(*error, events);
   events.on_publish(publish);
 }
 
