@@ -146,7 +146,7 @@ class Mooring(Server):
     def rate_limits_off(self):
         """Limits for a span of time are off, as they would measure themselves; everything else stays."""
         table = subprocess.run([self.program, "config", "docs"], capture_output=True, text=True, check=True).stdout
-        rates = re.findall(r"(?m)^\| `(limits\.\w+_per_(?:second|minute|hour|day))` \|.*or 0 for no limit", table)
+        rates = re.findall(r"(?m)^\| `(limits\.\w+_per_(?:second|minute|hour|day)\w*)` \|.*or 0 for no limit", table)
         return [word for name in rates for word in ("--set", f"{name}=0")]
 
     def mooring(self, *words, text=None):
