@@ -486,6 +486,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
     std::string topic;
   } large_route_;
   std::vector<std::uint32_t> ids_;
+  mqtt::MessageRef spare_;  // a message that nobody kept: its memory is the next one's
   std::vector<mqtt::MessageRef> retained_page_;
   base::Bytes forwarded_;
 };

@@ -141,6 +141,7 @@ void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
   }
   finish(flow);
   if (flow.ack != 0) regulate_input(client);
+  if (flow.message.is_only() && flow.message->is_small()) spare_ = std::move(flow.message);
 }
 
 mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client& from) {
@@ -158,7 +159,7 @@ mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client&
     mqtt::forwarded_properties(packet.properties, forwarded_);
     fields.properties = forwarded_;
   }
-  return mqtt::Message::create(packet.topic, packet.payload, fields);
+  return mqtt::Message::create_in(std::move(spare_), packet.topic, packet.payload, fields);
 }
 
 bool Broker::push(Client& client, std::string_view topic, std::string_view payload) {

@@ -42,6 +42,9 @@ class Message {
  public:
   static MessageRef create(std::string_view topic, base::ByteView payload, const MessageFields& fields);
   static MessageRef create(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain);
+  // The same in the memory of `spare`, if nobody else holds that message and the new one fits.
+  static MessageRef create_in(MessageRef spare, std::string_view topic, base::ByteView payload,
+                              const MessageFields& fields);
 
   std::string_view topic() const { return {reinterpret_cast<const char*>(storage()) + 2, topic_bytes_}; }
   base::ByteView payload() const { return {storage() + 2 + topic_bytes_, payload_bytes_}; }
@@ -56,6 +59,8 @@ class Message {
   std::uint64_t publisher() const { return publisher_; }
   bool from_platform() const { return from_platform_; }
   std::uint32_t published_ms() const { return published_ms_; }
+  // Whether its memory is worth keeping for another one, and small enough.
+  bool is_small() const { return room_ <= kSmallRoom; }
   // What holding it costs, for bounds on queues.
   std::size_t memory_bytes() const { return sizeof(Message) + 2 + topic_bytes_ + payload_bytes_ + property_bytes_; }
 
@@ -64,7 +69,15 @@ class Message {
 
  private:
   friend class MessageRef;
-  Message(std::string_view topic, base::ByteView payload, const MessageFields& fields)
+  static constexpr std::size_t kRoomUnitBytes = 16;  // as the allocator has it
+  static constexpr std::uint16_t kSmallRoom = 64;    // 1 KiB
+
+  static std::size_t storage_bytes(std::string_view topic, base::ByteView payload, const MessageFields& fields) {
+    MOORING_ASSERT(topic.size() <= 0xFFFF && payload.size() <= 268'435'455 && fields.properties.size() <= 268'435'455);
+    return 2 + topic.size() + payload.size() + fields.properties.size();
+  }
+
+  Message(std::string_view topic, base::ByteView payload, const MessageFields& fields, std::size_t room)
       : payload_bytes_(static_cast<std::uint32_t>(payload.size())),
         property_bytes_(static_cast<std::uint32_t>(fields.properties.size())),
         published_ms_(fields.published_ms),
@@ -73,7 +86,8 @@ class Message {
         topic_bytes_(static_cast<std::uint16_t>(topic.size())),
         qos_(fields.qos),
         retain_(fields.retain),
-        from_platform_(fields.from_platform) {
+        from_platform_(fields.from_platform),
+        room_(static_cast<std::uint16_t>(room < 0xFFFF ? room : 0xFFFF)) {
     std::uint8_t* out = storage();
     out[0] = static_cast<std::uint8_t>(topic.size() >> 8);
     out[1] = static_cast<std::uint8_t>(topic.size() & 0xFF);
@@ -101,7 +115,9 @@ class Message {
   std::uint8_t qos_;
   bool retain_;
   bool from_platform_;
+  std::uint16_t room_;  // of its storage, in units; 0xFFFF: that or more
 };
+static_assert(sizeof(Message) == 40);
 
 class MessageRef {
  public:
@@ -120,6 +136,8 @@ class MessageRef {
   }
 
   explicit operator bool() const { return message_ != nullptr; }
+  // Nobody else holds the message.
+  bool is_only() const { return message_ != nullptr && message_->references_.load(std::memory_order_acquire) == 1; }
   const Message& operator*() const { return *message_; }
   const Message* operator->() const { return message_; }
 
@@ -139,9 +157,19 @@ class MessageRef {
 };
 
 inline MessageRef Message::create(std::string_view topic, base::ByteView payload, const MessageFields& fields) {
-  MOORING_ASSERT(topic.size() <= 0xFFFF && payload.size() <= 268'435'455 && fields.properties.size() <= 268'435'455);
-  void* memory = ::operator new(sizeof(Message) + 2 + topic.size() + payload.size() + fields.properties.size());
-  return MessageRef(::new (memory) Message(topic, payload, fields));
+  const std::size_t room = (storage_bytes(topic, payload, fields) + kRoomUnitBytes - 1) / kRoomUnitBytes;
+  void* memory = ::operator new(sizeof(Message) + room * kRoomUnitBytes);
+  return MessageRef(::new (memory) Message(topic, payload, fields, room));
+}
+
+inline MessageRef Message::create_in(MessageRef spare, std::string_view topic, base::ByteView payload,
+                                     const MessageFields& fields) {
+  const std::size_t bytes = storage_bytes(topic, payload, fields);
+  if (!spare.is_only() || bytes > spare->room_ * kRoomUnitBytes) return create(topic, payload, fields);
+  Message* const old = const_cast<Message*>(std::exchange(spare.message_, nullptr));
+  const std::size_t room = old->room_;
+  old->~Message();
+  return MessageRef(::new (static_cast<void*>(old)) Message(topic, payload, fields, room));
 }
 
 inline MessageRef Message::create(std::string_view topic, base::ByteView payload, std::uint8_t qos, bool retain) {
