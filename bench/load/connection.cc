@@ -66,7 +66,7 @@ void Connection::open() {
   reader_ = PacketReader(target_.websocket);
   connack_code_ = 0;
   state_ = State::kConnecting;
-  auto socket = Socket::connect(target_.address, source_);
+  auto socket = target_.local ? Socket::connect(*target_.local) : Socket::connect(target_.address, source_);
   if (!socket) return lose(socket.error().message);
   socket_ = std::move(*socket);
   const auto watched = poller_.watch(socket_.fd(), *this);

@@ -61,22 +61,36 @@ Result<TlsClientContext> make_tls_client_context(const std::string& ca_file) {
   return context;
 }
 
-Result<Socket> Socket::connect(const net::SocketAddress& address, const net::SocketAddress* source) {
+Result<Socket> Socket::open(int family) {
   Socket socket;
-  socket.fd_ = net::UniqueFd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  socket.fd_ = net::UniqueFd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.fd_) return base::fail(Errc::kIo, fmt::format("socket: {}", std::strerror(errno)));
-  if (address.family() != AF_UNIX) {
-    const int on = 1;
-    setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    // The port is chosen when the other end is known, so that each source address has all ports for each target.
-    if (source != nullptr) setsockopt(socket.fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-  }
-  if (source != nullptr && ::bind(socket.fd(), source->data(), source->size()) != 0) {
+  return socket;
+}
+
+Result<> Socket::connect_to(const sockaddr* address, socklen_t bytes) {
+  if (::connect(fd(), address, bytes) == 0 || errno == EINPROGRESS) return {};
+  return base::fail(Errc::kIo, fmt::format("connect: {}", std::strerror(errno)));
+}
+
+Result<Socket> Socket::connect(const net::SocketAddress& address, const net::SocketAddress* source) {
+  auto socket = open(address.family());
+  if (!socket) return socket;
+  const int on = 1;
+  setsockopt(socket->fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // The port is chosen when the other end is known, so that each source address has all ports for each target.
+  if (source != nullptr) setsockopt(socket->fd(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  if (source != nullptr && ::bind(socket->fd(), source->data(), source->size()) != 0) {
     return base::fail(Errc::kIo, fmt::format("bind to {}: {}", source->host(), std::strerror(errno)));
   }
-  if (::connect(socket.fd(), address.data(), address.size()) != 0 && errno != EINPROGRESS) {
-    return base::fail(Errc::kIo, fmt::format("connect: {}", std::strerror(errno)));
-  }
+  if (auto begun = socket->connect_to(address.data(), address.size()); !begun) return tl::unexpected(begun.error());
+  return socket;
+}
+
+Result<Socket> Socket::connect(const net::LocalAddress& address) {
+  auto socket = open(AF_UNIX);
+  if (!socket) return socket;
+  if (auto begun = socket->connect_to(address.data(), address.size()); !begun) return tl::unexpected(begun.error());
   return socket;
 }
 

@@ -37,6 +37,7 @@ class Socket {
  public:
   // Begins to connect; writable when that is decided. `source` is the address to come from, or null.
   static base::Result<Socket> connect(const net::SocketAddress& address, const net::SocketAddress* source);
+  static base::Result<Socket> connect(const net::LocalAddress& address);
 
   int fd() const { return fd_.get(); }
   int connect_error() const;  // errno of the attempt, 0 when connected
@@ -57,6 +58,9 @@ class Socket {
   void reset();  // ends it at once: the peer sees RST
 
  private:
+  static base::Result<Socket> open(int family);
+  base::Result<> connect_to(const sockaddr* address, socklen_t bytes);
+
   struct FreeTls {
     void operator()(ssl_st* tls) const;
   };

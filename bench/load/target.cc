@@ -69,10 +69,10 @@ Result<Target> parse_target(std::string_view url, const std::string& ca_file) {
 }
 
 Result<Target> operator_target(const std::string& data_folder) {
-  const auto address = net::SocketAddress::unix_path((std::filesystem::path(data_folder) / "mooring.sock").string());
+  const auto address = net::LocalAddress::parse((std::filesystem::path(data_folder) / "mooring.sock").string());
   if (!address) return tl::unexpected(address.error());
   Target target;
-  target.address = *address;
+  target.local = *address;
   target.scheme = "unix";
   return target;
 }

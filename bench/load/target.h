@@ -1,6 +1,7 @@
 // Target: where the connections of a run go to.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,7 @@ namespace mooring::bench {
 
 struct Target {
   net::SocketAddress address;
+  std::optional<net::LocalAddress> local;  // in its place
   bool websocket = false;
   TlsClientContext tls;     // nothing: plain
   std::string server_name;  // told to a TLS server, and has to be in its certificate; empty for a literal address

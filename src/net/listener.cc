@@ -61,7 +61,7 @@ base::Result<UniqueFd> open_listener(const SocketAddress& address, bool share) {
 }
 
 base::Result<UniqueFd> open_local_listener(const std::string& path) {
-  const auto address = SocketAddress::unix_path(path);
+  const auto address = LocalAddress::parse(path);
   if (!address) return tl::unexpected(address.error());
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   ::unlink(path.c_str());  // the caller holds the data folder's lock, so an existing file is a leftover
@@ -79,7 +79,7 @@ base::Result<SocketAddress> bound_address(const UniqueFd& fd) {
   if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
     return base::fail(base::Errc::kIo, std::string("cannot ask for a socket's address: ") + std::strerror(errno));
   }
-  return SocketAddress(reinterpret_cast<sockaddr*>(&storage), std::min<socklen_t>(size, 112));
+  return SocketAddress(reinterpret_cast<sockaddr*>(&storage), size);
 }
 
 Listener::Listener(Loop& loop, UniqueFd fd, OnAccept on_accept)
@@ -112,7 +112,7 @@ void Listener::on_ready(std::uint32_t) {
       return;
     }
     if (peer.ss_family != AF_UNIX) set_flag(accepted.get(), IPPROTO_TCP, TCP_NODELAY);
-    on_accept_(std::move(accepted), SocketAddress(reinterpret_cast<sockaddr*>(&peer), std::min<socklen_t>(size, 112)));
+    on_accept_(std::move(accepted), SocketAddress(reinterpret_cast<sockaddr*>(&peer), size));
   }
 }
 

@@ -1,13 +1,11 @@
 #include "net/socket_address.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/un.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
-
-#include "base/assert.h"
 
 namespace mooring::net {
 namespace {
@@ -44,9 +42,11 @@ bool is_mapped_v4(const std::array<std::uint8_t, 16>& bytes) {
 }  // namespace
 
 SocketAddress::SocketAddress(const sockaddr* address, socklen_t bytes) {
-  MOORING_ASSERT(bytes <= storage_.size());
-  if (bytes > 0) std::memcpy(storage_.data(), address, bytes);
-  bytes_ = bytes;
+  if (bytes < sizeof address->sa_family) return;
+  const bool is_local = address->sa_family == AF_UNIX;
+  bytes_ =
+      static_cast<std::uint8_t>(std::min<std::size_t>(bytes, is_local ? offsetof(sockaddr, sa_data) : storage_.size()));
+  std::memcpy(storage_.data(), address, bytes_);
 }
 
 base::Result<SocketAddress> SocketAddress::parse(std::string_view host, std::uint16_t port) {
@@ -65,18 +65,6 @@ base::Result<SocketAddress> SocketAddress::parse(std::string_view host, std::uin
     return SocketAddress(reinterpret_cast<const sockaddr*>(&in6), sizeof in6);
   }
   return base::fail(base::Errc::kInvalidArgument, "'" + text + "' is not an IPv4 or IPv6 address");
-}
-
-base::Result<SocketAddress> SocketAddress::unix_path(std::string_view path) {
-  sockaddr_un un{};
-  un.sun_family = AF_UNIX;
-  if (path.size() >= sizeof un.sun_path) {
-    return base::fail(base::Errc::kInvalidArgument,
-                      "the path of the local socket is longer than 107 bytes; use a shorter data folder");
-  }
-  std::memcpy(un.sun_path, path.data(), path.size());
-  return SocketAddress(reinterpret_cast<const sockaddr*>(&un),
-                       static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1));
 }
 
 int SocketAddress::family() const {
@@ -113,6 +101,18 @@ bool SocketAddress::is_loopback() const {
   if (!mapped_bytes(*this, bytes)) return family() == AF_UNIX;
   if (is_mapped_v4(bytes)) return bytes[12] == 127;
   return std::memcmp(bytes.data(), &in6addr_loopback, 16) == 0;
+}
+
+base::Result<LocalAddress> LocalAddress::parse(std::string_view path) {
+  LocalAddress out;
+  if (path.size() >= sizeof out.address_.sun_path) {
+    return base::fail(base::Errc::kInvalidArgument,
+                      "the path of the local socket is longer than 107 bytes; use a shorter data folder");
+  }
+  out.address_.sun_family = AF_UNIX;
+  std::memcpy(out.address_.sun_path, path.data(), path.size());
+  out.bytes_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  return out;
 }
 
 base::Result<AddressBlock> AddressBlock::parse(std::string_view text) {

@@ -1,7 +1,10 @@
-// SocketAddress: an IPv4, IPv6 or Unix address of a peer or a listener, and its text.
+// SocketAddress: the address of a peer or a listener, IPv4 or IPv6, and its text. Of a Unix socket it knows only that
+// it is one: peers have no path, and every connection keeps an address. LocalAddress is the path of a Unix socket.
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cstdint>
@@ -15,10 +18,10 @@ namespace mooring::net {
 class SocketAddress {
  public:
   SocketAddress() = default;
+  // As the kernel gave it; `bytes` is what it said of the size, which may be more than there is room for.
   SocketAddress(const sockaddr* address, socklen_t bytes);
   // A literal IPv4 or IPv6 address (brackets allowed) and a port.
   static base::Result<SocketAddress> parse(std::string_view host, std::uint16_t port);
-  static base::Result<SocketAddress> unix_path(std::string_view path);
 
   int family() const;
   std::uint16_t port() const;
@@ -30,7 +33,19 @@ class SocketAddress {
   socklen_t size() const { return bytes_; }
 
  private:
-  alignas(8) std::array<unsigned char, 112> storage_{};  // holds sockaddr_un, the largest
+  alignas(sockaddr_in6) std::array<unsigned char, sizeof(sockaddr_in6)> storage_{};
+  std::uint8_t bytes_ = 0;
+};
+
+class LocalAddress {
+ public:
+  static base::Result<LocalAddress> parse(std::string_view path);  // of at most 107 bytes
+
+  const sockaddr* data() const { return reinterpret_cast<const sockaddr*>(&address_); }
+  socklen_t size() const { return bytes_; }
+
+ private:
+  sockaddr_un address_{};
   socklen_t bytes_ = 0;
 };
 

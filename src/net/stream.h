@@ -90,9 +90,9 @@ class Stream {
   Handshake await_psk();
 
   UniqueFd fd_;
+  bool broken_off_ = false;
   std::unique_ptr<ssl_st, FreeSsl> ssl_;
   const char* tls_failure_ = "";
-  bool broken_off_ = false;
   std::unique_ptr<std::string> offered_psk_;  // identity, until the handshake is done
 };
 
