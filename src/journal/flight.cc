@@ -7,12 +7,15 @@
 namespace mooring::journal {
 namespace {
 
-// What a record costs beside its packets: the object, its key, its place in the map.
-constexpr std::uint64_t kFixedBytes = sizeof(Flight) + 96;
+// What a record costs beside its packets and its key: the object, its place in the set, what the allocator adds.
+constexpr std::uint64_t kFixedBytes = sizeof(Flight) + 48;
 constexpr std::uint8_t kPingreq = 0xC0;
 constexpr std::uint8_t kPingresp = 0xD0;
 constexpr std::uint32_t kPingBytes = 2;
 constexpr std::size_t kSparePart = 4;  // of a record that is made free at a time
+// An idle client has half a dozen packets for months: doubling would leave its record half empty.
+constexpr std::size_t kGrowBytes = 32;
+constexpr std::size_t kGrowPart = 4;
 
 constexpr std::uint32_t fixed_header_bytes(std::uint32_t remaining) {
   return remaining < 128 ? 2 : remaining < 16'384 ? 3 : remaining < 2'097'152 ? 4 : 5;
@@ -21,18 +24,26 @@ constexpr std::uint32_t fixed_header_bytes(std::uint32_t remaining) {
 }  // namespace
 
 Flight::Header Flight::load(std::size_t at) const {
-  std::uint64_t words[3];
+  std::uint64_t words[2];
   std::memcpy(words, data_.get() + at, sizeof words);
-  const auto byte = [&](unsigned shift) { return static_cast<std::uint8_t>(words[2] >> shift); };
-  return {static_cast<base::MonoMs>(words[0]),
+  const auto byte = [](std::uint64_t word, unsigned shift) { return static_cast<std::uint8_t>(word >> shift); };
+  return {static_cast<base::MonoMs>(words[0] & kTimeMask),
           static_cast<std::uint32_t>(words[1]),
-          static_cast<std::uint16_t>(words[1] >> 32),
-          static_cast<std::uint16_t>(words[1] >> 48),
-          byte(0),
-          byte(8),
-          byte(16),
-          byte(24),
-          byte(32)};
+          static_cast<std::uint16_t>(words[0] >> 40),
+          byte(words[0], 56),
+          byte(words[1], 32),
+          byte(words[1], 40),
+          byte(words[1], 48),
+          byte(words[1], 56)};
+}
+
+Flight::Flight(FlightRecorder& recorder, std::string_view key, std::uint16_t capacity_bytes)
+    : recorder_(recorder),
+      data_(std::make_unique_for_overwrite<std::uint8_t[]>(capacity_bytes + key.size())),
+      key_bytes_(static_cast<std::uint32_t>(key.size())),
+      capacity_(capacity_bytes),
+      limit_(capacity_bytes) {
+  std::memcpy(data_.get() + capacity_, key.data(), key.size());
 }
 
 void Flight::note_ping(base::MonoMs now_ms) {
@@ -80,9 +91,11 @@ bool Flight::grow(std::size_t bytes) {
   const std::size_t most = std::min<std::size_t>(recorder_.limits_.bytes_per_client, kNone - 1);
   if (capacity_ >= most) return false;
   const std::size_t kept = used();
-  const std::size_t wanted = std::min(std::max({kFirstBytes, std::size_t{capacity_} * 2, kept + bytes}), most);
+  const std::size_t more = std::max<std::size_t>(capacity_ / kGrowPart, kGrowBytes);
+  const std::size_t wanted = std::min(std::max(capacity_ + more, kept + bytes), most);
   if (wanted <= capacity_ || wanted < kept + bytes || !recorder_.reserve(wanted - capacity_, this)) return false;
-  auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(wanted);
+  auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(wanted + key_bytes_);
+  std::memcpy(larger.get() + wanted, key().data(), key_bytes_);
   const std::size_t older = wrapped() ? wrap_ - begin_ : 0;
   const std::size_t from = wrapped() ? 0 : begin_;
   if (older != 0) std::memcpy(larger.get(), data_.get() + begin_, older);
@@ -108,8 +121,13 @@ std::vector<FlightEntry> Flight::read(base::WallMs wall_offset_ms) const {
     if (entry.direction != Direction::kEnd) entry.bytes = header.body_bytes + fixed_header_bytes(header.body_bytes);
     entry.packet_id = header.packet_id;
     entry.result = header.result;
-    entry.topic.assign(text, header.topic_kept);
-    entry.topic_bytes = header.topic_bytes;
+    entry.topic.assign(text, std::min<std::size_t>(header.topic_kept, kTopicBytes));
+    entry.topic_bytes = header.topic_kept;
+    if (header.topic_kept > kTopicBytes) {
+      std::uint16_t topic_bytes = 0;
+      std::memcpy(&topic_bytes, text + kTopicBytes, kCutBytes);
+      entry.topic_bytes = topic_bytes;
+    }
     entry.payload.assign(text + header.topic_kept, header.payload_kept);
     if (header.first_byte != kPingreq) {
       out.push_back(std::move(entry));
@@ -167,22 +185,24 @@ bool FlightRecorder::reserve(std::uint64_t bytes, const Flight* asking) {
 }
 
 void FlightRecorder::drop(Flight& flight) {
-  used_bytes_ -= kFixedBytes + flight.key_.size() + flight.capacity_;
-  flights_.erase(flights_.find(std::string_view(flight.key_)));
+  used_bytes_ -= kFixedBytes + flight.key_bytes_ + flight.capacity_;
+  flights_.erase(flights_.find(flight.key()));
 }
 
 Flight* FlightRecorder::open(std::string_view key) {
   if (const auto found = flights_.find(key); found != flights_.end()) {
-    Flight& known = *found->second;
+    Flight& known = **found;
     if (known.users_++ == 0) static_cast<base::ListHook<FlightListTag>&>(known).unlink();
     return &known;
   }
-  if (!reserve(kFixedBytes + key.size() + Flight::kFirstBytes, nullptr)) return nullptr;
-  auto made = std::unique_ptr<Flight>(new Flight(*this, std::string(key)));
+  const std::size_t capacity = std::min<std::size_t>(Flight::kFirstBytes, limits_.bytes_per_client);
+  const std::uint64_t bytes = kFixedBytes + key.size() + capacity;
+  if (!reserve(bytes, nullptr)) return nullptr;
+  auto made = std::unique_ptr<Flight>(new Flight(*this, key, static_cast<std::uint16_t>(capacity)));
   Flight* const flight = made.get();
   flight->users_ = 1;
-  used_bytes_ += kFixedBytes + key.size();
-  flights_.emplace(std::string_view(flight->key_), std::move(made));
+  used_bytes_ += bytes;
+  flights_.insert(std::move(made));
   return flight;
 }
 
@@ -192,7 +212,7 @@ void FlightRecorder::close(Flight& flight) {
 
 std::vector<FlightEntry> FlightRecorder::read(std::string_view key) const {
   const auto found = flights_.find(key);
-  return found == flights_.end() ? std::vector<FlightEntry>() : found->second->read(wall_offset_ms_);
+  return found == flights_.end() ? std::vector<FlightEntry>() : (*found)->read(wall_offset_ms_);
 }
 
 std::string FlightRecorder::key_of_device(std::string_view product_key, std::string_view device_name) {

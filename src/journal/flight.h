@@ -1,22 +1,23 @@
 // The flight record: the last packets of each client, in memory, always on. One FlightRecorder per loop, used on that
 // loop only; it keeps the records of its clients over their reconnects, since a client's loop never changes.
 //
-// Small on purpose: a record begins with kFirstBytes and grows to the limit per client; pings are merged, so that an
-// idle client stays small. A packet costs a header of 24 bytes and one copy of its topic, cut after kTopicBytes; when
-// there is no more room, the oldest go. Over the bound of all records together the records of those who have been away
-// longest go, then new ones stay small, then there are none.
+// Small on purpose: a record begins with kFirstBytes and grows bit by bit to the limit per client; pings are merged, so
+// an idle client stays small. A packet costs a header of 16 bytes and one copy of its topic, cut after kTopicBytes;
+// when there is no more room, the oldest go. Over the bound of all records together the records of those who have been
+// away longest go, then new ones stay small, then there are none.
 //
 // Passwords cannot be in it: of CONNECT it is only told names and sizes. Payloads are left out unless a setting asks
 // for their beginning, and never kept of topics that carry secrets.
 #pragma once
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
@@ -71,10 +72,10 @@ struct FlightListTag;
 // The record of one client: a ring of packets. What is inline here runs for every packet, so it only copies.
 class Flight : public base::ListHook<FlightListTag> {
  public:
-  static constexpr std::size_t kFirstBytes = 256;
+  static constexpr std::size_t kFirstBytes = 128;
   static constexpr std::size_t kTopicBytes = 96;
   static constexpr std::size_t kPayloadBytesMax = 64;
-  static constexpr std::size_t kHeaderBytes = 24;
+  static constexpr std::size_t kHeaderBytes = 16;
 
   void note(const FlightPacket& packet, base::MonoMs now_ms);
   // PINGREQ and its answer; counted when nothing came since the last ones.
@@ -86,35 +87,37 @@ class Flight : public base::ListHook<FlightListTag> {
 
  private:
   friend class FlightRecorder;
-  // As it is read; kept as three words.
+  // As it is read; kept as two words. Behind it stand the topic and the payload, as far as they are kept.
   struct Header {
-    base::MonoMs at_ms;
-    std::uint32_t body_bytes;   // of pings: how long ago the first was when the last came
-    std::uint16_t packet_id;    // of pings: how many
-    std::uint16_t topic_bytes;  // as it was
+    base::MonoMs at_ms;        // of it 40 bits: 34 years
+    std::uint32_t body_bytes;  // of pings: how long ago the first was when the last came
+    std::uint16_t packet_id;   // of pings: how many
     std::uint8_t first_byte;
     std::uint8_t direction;
     std::uint8_t result;
-    std::uint8_t topic_kept;
+    std::uint8_t topic_kept;  // of a topic that was cut kTopicBytes and kCutBytes: its length follows it
     std::uint8_t payload_kept;
     std::size_t size() const { return kHeaderBytes + topic_kept + payload_kept; }
   };
+  static constexpr std::uint64_t kTimeMask = (std::uint64_t{1} << 40) - 1;
+  static constexpr std::size_t kCutBytes = sizeof(std::uint16_t);
   static constexpr std::uint16_t kNone = 0xFFFF;
 
-  Flight(FlightRecorder& recorder, std::string key) : recorder_(recorder), key_(std::move(key)) {}
+  Flight(FlightRecorder& recorder, std::string_view key, std::uint16_t capacity_bytes);
+  std::string_view key() const { return {reinterpret_cast<const char*>(data_.get() + capacity_), key_bytes_}; }
   Header load(std::size_t at) const;
   std::size_t size_at(std::size_t at) const {
     std::uint64_t word = 0;
-    std::memcpy(&word, data_.get() + at + 16, sizeof word);
-    return kHeaderBytes + (word >> 24 & 0xFF) + (word >> 32 & 0xFF);
+    std::memcpy(&word, data_.get() + at + 8, sizeof word);
+    return kHeaderBytes + (word >> 48 & 0xFF) + (word >> 56);
   }
   static void store(std::uint8_t* at, const Header& header) {
-    const std::uint64_t words[3] = {
-        static_cast<std::uint64_t>(header.at_ms),
-        header.body_bytes | std::uint64_t{header.packet_id} << 32 | std::uint64_t{header.topic_bytes} << 48,
-        header.first_byte | std::uint64_t{header.direction} << 8 | std::uint64_t{header.result} << 16 |
-            std::uint64_t{header.topic_kept} << 24 | std::uint64_t{header.payload_kept} << 32};
-    for (std::size_t i = 0; i < 3; ++i) std::memcpy(at + 8 * i, &words[i], 8);
+    const std::uint64_t words[2] = {(static_cast<std::uint64_t>(header.at_ms) & kTimeMask) |
+                                        std::uint64_t{header.packet_id} << 40 | std::uint64_t{header.first_byte} << 56,
+                                    header.body_bytes | std::uint64_t{header.direction} << 32 |
+                                        std::uint64_t{header.result} << 40 | std::uint64_t{header.topic_kept} << 48 |
+                                        std::uint64_t{header.payload_kept} << 56};
+    for (std::size_t i = 0; i < 2; ++i) std::memcpy(at + 8 * i, &words[i], 8);
   }
   static void copy(std::uint8_t* to, const char* from, std::size_t bytes);
   std::size_t used() const { return wrapped() ? std::size_t{wrap_} - begin_ + end_ : std::size_t{end_} - begin_; }
@@ -123,8 +126,8 @@ class Flight : public base::ListHook<FlightListTag> {
   bool grow(std::size_t bytes);
 
   FlightRecorder& recorder_;
-  const std::string key_;
-  std::unique_ptr<std::uint8_t[]> data_;
+  std::unique_ptr<std::uint8_t[]> data_;  // the ring, then the key
+  const std::uint32_t key_bytes_;
   // The records are [begin_, end_), or, once it was wrapped, [begin_, wrap_) and then [0, end_).
   std::uint16_t capacity_ = 0;
   std::uint16_t begin_ = 0;
@@ -174,8 +177,20 @@ class FlightRecorder {
   FlightLimits limits_;
   std::uint64_t used_bytes_ = 0;
   base::WallMs wall_offset_ms_ = 0;
-  std::unordered_map<std::string_view, std::unique_ptr<Flight>> flights_;  // keys live in the records
-  base::IntrusiveList<Flight, FlightListTag> idle_;                        // away longest first
+  // The records by their keys.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>{}(key); }
+    std::size_t operator()(const std::unique_ptr<Flight>& flight) const { return (*this)(flight->key()); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    static std::string_view key(std::string_view of) { return of; }
+    static std::string_view key(const std::unique_ptr<Flight>& of) { return of->key(); }
+    bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
+  };
+  boost::unordered_flat_set<std::unique_ptr<Flight>, Hash, Equal> flights_;
+  base::IntrusiveList<Flight, FlightListTag> idle_;  // away longest first
 };
 
 // At most kTopicBytes, in pieces that may overlap: what the compiler makes of a short memcpy() costs more than the rest
@@ -192,18 +207,24 @@ inline void Flight::copy(std::uint8_t* to, const char* from, std::size_t bytes) 
 
 // Within its caller, which knows most of the packet: this runs for every one that is read or written.
 [[gnu::always_inline]] inline void Flight::note(const FlightPacket& packet, base::MonoMs now_ms) {
-  const std::size_t topic_kept = std::min(packet.topic.size(), kTopicBytes);
+  const bool cut = packet.topic.size() > kTopicBytes;
+  const std::size_t topic_kept = cut ? kTopicBytes + kCutBytes : packet.topic.size();
   const std::size_t payload_kept = std::min(packet.payload.size(), kPayloadBytesMax);
   const std::size_t bytes = kHeaderBytes + topic_kept + payload_kept;
   if (std::size_t{limit_} - end_ < bytes) [[unlikely]] {
     if (!make_room(bytes)) return;
   }
   std::uint8_t* const at = data_.get() + end_;
-  store(at, {now_ms, packet.body_bytes, packet.packet_id,
-             static_cast<std::uint16_t>(packet.topic.size()),  // of MQTT: never more than 65,535
-             packet.first_byte, static_cast<std::uint8_t>(packet.direction), packet.result,
-             static_cast<std::uint8_t>(topic_kept), static_cast<std::uint8_t>(payload_kept)});
-  copy(at + kHeaderBytes, packet.topic.data(), topic_kept);
+  store(at,
+        {now_ms, packet.body_bytes, packet.packet_id, packet.first_byte, static_cast<std::uint8_t>(packet.direction),
+         packet.result, static_cast<std::uint8_t>(topic_kept), static_cast<std::uint8_t>(payload_kept)});
+  if (!cut) [[likely]] {
+    copy(at + kHeaderBytes, packet.topic.data(), topic_kept);
+  } else {
+    const auto topic_bytes = static_cast<std::uint16_t>(packet.topic.size());  // of MQTT: never more than 65,535
+    copy(at + kHeaderBytes, packet.topic.data(), kTopicBytes);
+    std::memcpy(at + kHeaderBytes + kTopicBytes, &topic_bytes, kCutBytes);
+  }
   if (payload_kept != 0) std::memcpy(at + kHeaderBytes + topic_kept, packet.payload.data(), payload_kept);
   last_ = end_;
   end_ = static_cast<std::uint16_t>(end_ + bytes);
