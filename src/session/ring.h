@@ -1,12 +1,12 @@
 // Ring: a first-in-first-out queue in one block of memory that grows by doubling and holds nothing while empty and new.
 // (libstdc++'s deque takes more than 500 bytes even when empty.) T must be default constructible and movable; a place
-// that becomes free is reset to T(). One thread. Not bounded: the owner is.
+// that becomes free is reset to T(). One thread. At most 2^31 elements; not bounded otherwise: the owner is.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "base/assert.h"
 
@@ -15,6 +15,16 @@ namespace mooring::session {
 template <class T>
 class Ring {
  public:
+  Ring() = default;
+  Ring(Ring&& other) noexcept { *this = std::move(other); }
+  Ring& operator=(Ring&& other) noexcept {
+    places_ = std::move(other.places_);
+    capacity_ = std::exchange(other.capacity_, 0);
+    first_ = std::exchange(other.first_, 0);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
@@ -30,8 +40,8 @@ class Ring {
 
   // A new last place, to be filled in where it is.
   T& emplace_back() {
-    if (size_ == places_.size()) grow();
-    return places_[wrap(first_ + size_++)];
+    if (size_ == capacity_) grow();
+    return places_[wrap(std::size_t{first_} + size_++)];
   }
 
   T pop_front() {
@@ -46,20 +56,16 @@ class Ring {
     T& place = front();
     std::destroy_at(&place);
     std::construct_at(&place);
-    first_ = wrap(first_ + 1);
+    first_ = static_cast<std::uint32_t>(wrap(first_ + std::size_t{1}));
     size_ -= 1;
   }
 
   // Of an empty ring: gives back what a burst needed.
   void free_if_large() {
-    if (places_.size() > kKeptPlaces) clear();
+    if (capacity_ > kKeptPlaces) clear();
   }
 
-  void clear() {
-    places_.clear();
-    places_.shrink_to_fit();
-    first_ = size_ = 0;
-  }
+  void clear() { *this = Ring(); }
 
   // Keeps the order of the others. Cheap near the front, which is where it happens.
   void erase(std::size_t index) {
@@ -69,21 +75,26 @@ class Ring {
   }
 
  private:
-  static constexpr std::size_t kKeptPlaces = 16;
-  static constexpr std::size_t kFirstPlaces = 4;  // a power of two, as are all sizes after it
+  static constexpr std::uint32_t kKeptPlaces = 16;
+  static constexpr std::uint32_t kFirstPlaces = 4;  // a power of two, as are all sizes after it
+  static constexpr std::uint32_t kMostPlaces = std::uint32_t{1} << 31;
 
-  std::size_t wrap(std::size_t index) const { return index & (places_.size() - 1); }
+  std::size_t wrap(std::size_t index) const { return index & (capacity_ - std::size_t{1}); }
 
   void grow() {
-    std::vector<T> larger(places_.empty() ? kFirstPlaces : places_.size() * 2);
+    MOORING_ASSERT(capacity_ < kMostPlaces);
+    const std::uint32_t capacity = capacity_ == 0 ? kFirstPlaces : capacity_ * 2;
+    auto larger = std::make_unique<T[]>(capacity);
     for (std::size_t i = 0; i < size_; ++i) larger[i] = std::move((*this)[i]);
     places_ = std::move(larger);
+    capacity_ = capacity;
     first_ = 0;
   }
 
-  std::vector<T> places_;
-  std::size_t first_ = 0;
-  std::size_t size_ = 0;
+  std::unique_ptr<T[]> places_;
+  std::uint32_t capacity_ = 0;
+  std::uint32_t first_ = 0;
+  std::uint32_t size_ = 0;
 };
 
 }  // namespace mooring::session
