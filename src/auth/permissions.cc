@@ -224,7 +224,7 @@ Permission DevicePermissions::check(std::string_view subject, TopicRight right) 
   if (const auto suffix = own_suffix(subject, device_)) {
     const auto slashes = static_cast<std::size_t>(std::count(subject.begin(), subject.end(), '/'));
     if (limits_.max_custom_slashes != 0 && slashes > limits_.max_custom_slashes) return Permission::kTooLong;
-    if (classes_->permits(*suffix, right)) return Permission::kAllowed;
+    if (classes_.permits(*suffix, right)) return Permission::kAllowed;
   }
   return in_system_tree(subject, right, device_, ext_bits_) ? Permission::kAllowed : Permission::kNotPermitted;
 }

@@ -1,7 +1,7 @@
 // Which topics a device may publish to and which filters it may subscribe to: connection.md section 13.
 //
-// Classes of a product are compiled once and shared; a device's own part is a few pointers. Immutable after
-// construction, so any thread may ask. Asking never allocates.
+// Classes of a product are compiled once and shared; a device has nothing of its own. Immutable after construction, so
+// any thread may ask. Asking never allocates.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ inline constexpr std::size_t kMaxTopicClasses = 50;       // custom ones per pro
 
 // Bounds of the topics that are used; 0 = no limit.
 struct TopicLimits {
-  std::size_t max_bytes = kMaxTopicBytes;
-  std::size_t max_custom_slashes = kMaxCustomTopicSlashes;
+  std::uint32_t max_bytes = kMaxTopicBytes;
+  std::uint32_t max_custom_slashes = kMaxCustomTopicSlashes;
 };
 
 // As seen from the device.
@@ -72,10 +72,10 @@ enum class Permission : std::uint8_t {
 
 class DevicePermissions {
  public:
-  // Borrows the names of `device`, which must outlive the object.
-  DevicePermissions(base::DeviceKeyView device, std::shared_ptr<const ProductTopicClasses> classes,
-                    std::uint32_t ext_bits, TopicLimits limits = {})
-      : device_(device), classes_(std::move(classes)), limits_(limits), ext_bits_(ext_bits) {}
+  // Borrows the names of `device` and the classes, which must outlive the object: it is made to ask.
+  DevicePermissions(base::DeviceKeyView device, const ProductTopicClasses& classes, std::uint32_t ext_bits,
+                    TopicLimits limits = {})
+      : device_(device), classes_(classes), limits_(limits), ext_bits_(ext_bits) {}
 
   // A topic name that the codec found valid; one with a wildcard in it is not permitted.
   Permission may_publish(std::string_view topic) const;
@@ -88,7 +88,7 @@ class DevicePermissions {
   Permission check(std::string_view subject, TopicRight right) const;
 
   base::DeviceKeyView device_;
-  std::shared_ptr<const ProductTopicClasses> classes_;  // never null
+  const ProductTopicClasses& classes_;
   TopicLimits limits_;
   std::uint32_t ext_bits_;
 };

@@ -69,13 +69,13 @@ struct TokenRecord {
 // What the registry knows of a device, filled in by its cache.
 struct CredentialRecord {
   enum class Kind : std::uint8_t { kSecret, kX509 };
-  Kind kind = Kind::kSecret;
   std::string device_secret;  // empty: none issued yet
-  bool disabled = false;
   std::string iot_id{};
+  std::vector<TokenRecord> tokens{};   // of authType=connwl
   std::uint32_t life = 0;              // as registry::DeviceCredential has it
   std::uint32_t token_generation = 0;  // likewise
-  std::vector<TokenRecord> tokens{};   // of authType=connwl
+  Kind kind = Kind::kSecret;
+  bool disabled = false;
 };
 
 enum class RefusalReason : std::uint8_t {

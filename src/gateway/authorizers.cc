@@ -21,27 +21,14 @@ broker::Authorizer::Verdict to_verdict(auth::Permission permission) {
 
 DeviceAuthorizer::DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product,
                                    std::uint32_t ext_bits, auth::TopicLimits limits)
-    : device_(std::move(device)),
-      product_(std::move(product)),
-      ext_bits_(ext_bits),
-      limits_(limits),
-      permissions_(device_, product_->classes, ext_bits_, limits_),
-      revision_(product_->revision) {}
-
-const auth::DevicePermissions& DeviceAuthorizer::current() const {
-  if (revision_ != product_->revision) {
-    permissions_ = auth::DevicePermissions(device_, product_->classes, ext_bits_, limits_);
-    revision_ = product_->revision;
-  }
-  return permissions_;
-}
+    : device_(std::move(device)), product_(std::move(product)), ext_bits_(ext_bits), limits_(limits) {}
 
 broker::Authorizer::Verdict DeviceAuthorizer::may_publish(std::string_view topic) const {
-  return to_verdict(current().may_publish(topic));
+  return to_verdict(permissions().may_publish(topic));
 }
 
 broker::Authorizer::Verdict DeviceAuthorizer::may_subscribe(std::string_view filter) const {
-  return to_verdict(current().may_subscribe(filter));
+  return to_verdict(permissions().may_subscribe(filter));
 }
 
 broker::Authorizer::Verdict AccountAuthorizer::may_publish(std::string_view topic) const {

@@ -20,14 +20,12 @@ class DeviceAuthorizer final : public broker::Authorizer {
   std::uint64_t revision() const override { return product_->revision; }
 
  private:
-  const auth::DevicePermissions& current() const;
+  auth::DevicePermissions permissions() const { return {device_, *product_->classes, ext_bits_, limits_}; }
 
   const base::DeviceKey device_;
   const std::shared_ptr<const ProductRules> product_;
   const std::uint32_t ext_bits_;
   const auth::TopicLimits limits_;
-  mutable auth::DevicePermissions permissions_;  // of revision_
-  mutable std::uint64_t revision_;
 };
 
 // Follows changes of the account's permissions.

@@ -38,8 +38,8 @@ std::shared_ptr<ProductRules> make_product_rules(const registry::Product& produc
 const CachedCredential* CredentialCache::find(const base::DeviceKeyView& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return nullptr;
-  order_.splice(order_.begin(), order_, found->second);
-  return &found->second->credential;
+  order_.splice(order_.begin(), order_, *found);
+  return &(*found)->credential;
 }
 
 const CachedCredential* CredentialCache::put(const base::DeviceKey& key, const registry::Credential& credential,
@@ -69,18 +69,15 @@ const CachedCredential* CredentialCache::put(const base::DeviceKey& key, const r
   }
   erase(key);
   order_.push_front({key, std::move(cached)});
-  entries_[key] = order_.begin();
-  if (entries_.size() > max_devices_) {
-    entries_.erase(order_.back().key);
-    order_.pop_back();
-  }
+  entries_.insert(order_.begin());
+  if (entries_.size() > max_devices_) erase(order_.back().key);
   return &order_.front().credential;
 }
 
 bool CredentialCache::note_browser(const base::DeviceKeyView& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return true;
-  return !std::exchange(found->second->credential.used_in_browser, true);
+  return !std::exchange((*found)->credential.used_in_browser, true);
 }
 
 // One object for all who hold them, or a change would not reach some.
@@ -99,8 +96,9 @@ void CredentialCache::forget(const base::DeviceKeyView& key) {
 void CredentialCache::erase(const base::DeviceKeyView& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return;
-  order_.erase(found->second);
+  const Order::iterator entry = *found;
   entries_.erase(found);
+  order_.erase(entry);  // last: the key may be its own
 }
 
 void CredentialCache::forget_product(std::string_view product_key) {
@@ -108,7 +106,7 @@ void CredentialCache::forget_product(std::string_view product_key) {
   ++generation_.products;
   for (auto entry = order_.begin(); entry != order_.end();) {
     if (entry->key.product_key == product_key) {
-      entries_.erase(entry->key);
+      entries_.erase(entries_.find(entry->key));
       entry = order_.erase(entry);
     } else {
       ++entry;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -28,8 +29,8 @@ std::shared_ptr<ProductRules> make_product_rules(const registry::Product& produc
 
 struct CachedCredential {
   bool exists = false;
-  auth::CredentialRecord record;
   bool used_in_browser = false;
+  auth::CredentialRecord record;
   std::shared_ptr<ProductRules> product;
   std::shared_ptr<const base::DeviceKey> gateway{};  // whose child it is; null: nobody's
 
@@ -71,6 +72,17 @@ class CredentialCache {
     CachedCredential credential;
   };
   using Order = std::list<Entry>;  // most recently used first
+  // Entries by their keys.
+  struct Hash : base::DeviceKeyHash {
+    using DeviceKeyHash::operator();
+    std::size_t operator()(Order::iterator entry) const { return (*this)(base::DeviceKeyView(entry->key)); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    static base::DeviceKeyView key(const base::DeviceKeyView& of) { return of; }
+    static base::DeviceKeyView key(Order::iterator of) { return of->key; }
+    bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
+  };
 
   void erase(const base::DeviceKeyView& key);
   std::shared_ptr<ProductRules> rules_of(const registry::Product& product, bool up_to_date);
@@ -78,7 +90,7 @@ class CredentialCache {
   const std::size_t max_devices_;
   Generation generation_;
   Order order_;
-  boost::unordered_flat_map<base::DeviceKey, Order::iterator, base::DeviceKeyHash, base::DeviceKeyEqual> entries_;
+  boost::unordered_flat_set<Order::iterator, Hash, Equal> entries_;
   boost::unordered_flat_map<std::string, std::shared_ptr<ProductRules>> products_;
   CachedCredential uncached_;  // the last answer that was not to be kept
 };

@@ -11,7 +11,7 @@ class AppPermissionsTest : public ::testing::Test {
   Permission subscribe(std::string_view filter) const { return app.may_subscribe(filter); }
 
   const base::DeviceKey key{"pk", "dn"};
-  const DevicePermissions device{key, ProductTopicClasses::defaults(), 0};
+  const DevicePermissions device{key, *ProductTopicClasses::defaults(), 0};
   const AppPermissions app{key};
 };
 

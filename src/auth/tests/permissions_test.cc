@@ -11,14 +11,15 @@ namespace {
 
 const base::DeviceKey kDevice{"a1PK", "dev1"};
 
-std::shared_ptr<const ProductTopicClasses> custom_classes() {
+const ProductTopicClasses& custom_classes() {
   static const TopicClass kClasses[] = {
       {"user/echo", TopicRight::kAll},         {"user/out", TopicRight::kPublish},
       {"user/in", TopicRight::kSubscribe},     {"user/+/error", TopicRight::kSubscribe},
       {"user/tree/#", TopicRight::kSubscribe}, {"user/get", TopicRight::kPublish},
       {"user/a/b/c/d", TopicRight::kAll},      {"news", TopicRight::kAll},
   };
-  return *ProductTopicClasses::compile(kClasses);
+  static const std::shared_ptr<const ProductTopicClasses> kCompiled = *ProductTopicClasses::compile(kClasses);
+  return *kCompiled;
 }
 
 constexpr Permission kYes = Permission::kAllowed;
@@ -140,7 +141,7 @@ constexpr Row kDefaults[] = {
 };
 
 TEST(Permissions, DefaultRights) {
-  const DevicePermissions permissions(kDevice, ProductTopicClasses::defaults(), 0);
+  const DevicePermissions permissions(kDevice, *ProductTopicClasses::defaults(), 0);
   for (const Row& row : kDefaults) check(row, permissions);
 }
 
@@ -174,7 +175,7 @@ TEST(Permissions, CustomClasses) {
 }
 
 TEST(Permissions, CustomRrpcNeedsItsExtBit) {
-  const DevicePermissions permissions(kDevice, ProductTopicClasses::defaults(), kExtCustomRrpc | kExtNotify);
+  const DevicePermissions permissions(kDevice, *ProductTopicClasses::defaults(), kExtCustomRrpc | kExtNotify);
   constexpr Row kRows[] = {
       {"/ext/rrpc/1/a1PK/dev1/user/get", kYes, kYes},
       {"/ext/rrpc/1//a1PK/dev1/user/get", kYes, kYes},
@@ -191,7 +192,7 @@ TEST(Permissions, CustomRrpcNeedsItsExtBit) {
 }
 
 TEST(Permissions, TopicsHave128BytesAtMost) {
-  const DevicePermissions permissions(kDevice, ProductTopicClasses::defaults(), 0);
+  const DevicePermissions permissions(kDevice, *ProductTopicClasses::defaults(), 0);
   std::string topic = "/sys/a1PK/dev1/thing/";
   topic.append(kMaxTopicBytes - topic.size(), 'x');
   check({topic.c_str(), kYes, kYes}, permissions);
