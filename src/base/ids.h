@@ -23,6 +23,7 @@ struct DeviceKeyView {
   DeviceKeyView(std::string_view pk, std::string_view dn) : product_key(pk), device_name(dn) {}
   DeviceKeyView(const DeviceKey& key) : product_key(key.product_key), device_name(key.device_name) {}  // NOLINT
   bool operator==(const DeviceKeyView&) const = default;
+  DeviceKey copy() const { return {std::string(product_key), std::string(device_name)}; }
 };
 
 // Transparent hash and equality for unordered containers keyed by DeviceKey.

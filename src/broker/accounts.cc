@@ -18,9 +18,9 @@ std::string Client::label() const {
 
 std::vector<session::SessionKey> Broker::sessions_of(const IsMeant& is_meant) const {
   std::vector<session::SessionKey> keys;
-  for (const auto& [key, home] : sessions_) {
-    const auto account = session::account_of_key(key);
-    if (account && is_meant(*account)) keys.push_back(key);
+  for (const auto& home : sessions_) {
+    const auto account = session::account_of_key(home->key());
+    if (account && is_meant(*account)) keys.push_back(home->key());
   }
   return keys;
 }
@@ -42,9 +42,9 @@ void Broker::close_accounts(const IsMeant& is_meant, CloseCause cause) {
   for (const session::SessionKey& key : sessions_of(is_meant)) {
     const auto found = sessions_.find(key);
     if (found == sessions_.end()) continue;
-    if (found->second->client != nullptr) end_connection(*found->second, cause);
+    if ((*found)->client != nullptr) end_connection(**found, cause);
     if (cause != CloseCause::kDeleted && cause != CloseCause::kRevoked) continue;
-    if (const auto left = sessions_.find(key); left != sessions_.end()) end_session(*left->second);
+    if (const auto left = sessions_.find(key); left != sessions_.end()) end_session(**left);
   }
 }
 
@@ -55,7 +55,7 @@ void Broker::narrow_account(std::string_view account, const Authorizer& authoriz
 void Broker::narrow_accounts(const std::function<const Authorizer*(std::string_view)>& authorizer_of) {
   for (const session::SessionKey& key :
        sessions_of([&](std::string_view account) { return authorizer_of(account) != nullptr; })) {
-    LocalSession& home = *sessions_.find(key)->second;
+    LocalSession& home = **sessions_.find(key);
     const Authorizer& authorizer = *authorizer_of(*session::account_of_key(key));
     if (drop_forbidden(home, authorizer) && home.recorded.any) save_now(home);
   }
@@ -64,7 +64,7 @@ void Broker::narrow_accounts(const std::function<const Authorizer*(std::string_v
 void Broker::narrow_device(const base::DeviceKeyView& device, const Authorizer& authorizer) {
   const auto found = devices_.find(device);
   if (found == devices_.end()) return;
-  LocalSession& home = *found->second;
+  LocalSession& home = **found;
   if (!drop_forbidden(home, authorizer)) return;
   if (home.client == nullptr && home.device_scope && !home.session->has_state()) {
     end_session(home);
@@ -75,8 +75,8 @@ void Broker::narrow_device(const base::DeviceKeyView& device, const Authorizer& 
 
 std::vector<base::DeviceKey> Broker::devices_of(std::string_view product_key) const {
   std::vector<base::DeviceKey> found;
-  for (const auto& [device, home] : devices_) {
-    if (device.product_key == product_key) found.push_back(device);
+  for (const LocalSession* home : devices_) {
+    if (home->device().product_key == product_key) found.push_back(home->device().copy());
   }
   return found;
 }

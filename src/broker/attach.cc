@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "broker/broker.h"
 
@@ -58,31 +59,31 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
   const bool existed = found != sessions_.end();
   if (!client->connected()) {  // it left while the claim was under way
     if (existed) {
-      found->second->session->set_epoch(epoch);
+      (*found)->session->set_epoch(epoch);
     } else {
       parts_.directory.release(parts_.loop, client->key, epoch);
     }
     return;
   }
   if (existed) {
-    found->second->session->set_epoch(epoch);
+    LocalSession& home = **found;
+    home.session->set_epoch(epoch);
     // The sign-in of an older connection may have taken longer, or it waited on a busy loop: it must not displace the
     // one that its client uses by now.
-    const Client* const there =
-        found->second->client != nullptr ? found->second->client.get() : found->second->joining.get();
+    const Client* const there = home.client != nullptr ? home.client.get() : home.joining.get();
     if (there != nullptr && there->connected() && there->info.arrival > client->info.arrival) {
       done(tl::unexpected(AttachError::kTakenOver));
       return;
     }
-    if (found->second->client != nullptr) {
-      end_connection(*found->second, CloseCause::kTakenOver);
+    if (home.client != nullptr) {
+      end_connection(home, CloseCause::kTakenOver);
     } else {
-      end_if_due(*found->second);
+      end_if_due(home);
     }
     found = sessions_.find(client->key);  // it may have ended with its connection, or with time
   }
   if (found != sessions_.end()) {
-    begin_connection(*found->second, client, done, true);
+    begin_connection(**found, client, done, true);
     return;
   }
   const std::size_t bound = client->info.rules->max_lasting_sessions;
@@ -111,7 +112,7 @@ void Broker::begin_connection(LocalSession& home, const std::shared_ptr<Client>&
   home.device_scope = client->is_device() && rules.subscriptions_outlive_clean_session;
   const bool unasked = client->is_device() && rules.reached_unasked;
   if (std::exchange(home.reached_unasked, unasked) != unasked && home.is_device) {
-    device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device)));
+    device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device())));
   }
   unschedule(home);
   const bool present = resume_or_restart(home, *client, existed);
@@ -261,15 +262,20 @@ LocalSession& Broker::install(std::unique_ptr<session::Session> state) {
     by_id_[home.id] = &home;
   }
   numbers_[home.session->number()] = &home;
-  sessions_[home.session->key()] = std::move(owned);
+  const bool is_new = sessions_.insert(std::move(owned)).second;
+  MOORING_ASSERT(is_new);
   return home;
 }
 
-void Broker::set_device(LocalSession& home, base::DeviceKey device) {
+void Broker::set_device(LocalSession& home, const base::DeviceKeyView& device) {
   home.is_device = true;
-  home.device = std::move(device);
-  devices_[home.device] = &home;
-  device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device)));
+  home.product_key_bytes = static_cast<std::uint16_t>(device.product_key.size());
+  home.device_name_bytes = static_cast<std::uint16_t>(device.device_name.size());
+  MOORING_ASSERT(home.device() == device);
+  // Of a device of the same name that was deleted the session may still be here.
+  if (const auto found = devices_.find(home.device()); found != devices_.end()) devices_.erase(found);
+  devices_.insert(&home);
+  device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device())));
 }
 
 void Broker::drop_subscriptions(LocalSession& home) {
@@ -299,17 +305,16 @@ void Broker::uninstall(LocalSession& home) {
   }
   // A device of the same name that was made after this one was deleted may be here already, with its own session.
   if (home.is_device) {
-    if (const auto found = devices_.find(home.device); found != devices_.end() && found->second == &home) {
+    if (const auto found = devices_.find(home.device()); found != devices_.end() && *found == &home) {
       devices_.erase(found);
-      device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device)));
+      device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device())));
     }
   }
   by_id_[home.id] = nullptr;
   free_ids_.push_back(home.id);
   numbers_.erase(home.session->number());
   set_lasting(home, false);
-  const session::SessionKey key = home.session->key();
-  sessions_.erase(key);
+  sessions_.erase(sessions_.find(home.key()));
 }
 
 // Clients that signed in and have no session yet: what closes a client's connection closes theirs, too.
@@ -329,12 +334,12 @@ bool Broker::close_device(const base::DeviceKey& device, CloseCause cause) {
       turn_away([&](const Client& client) { return client.is_device() && client.info.device == device; }, cause);
   const auto found = devices_.find(device);
   if (found == devices_.end()) return turned_away;
-  LocalSession& home = *found->second;
-  const session::SessionKey key = home.session->key();
+  LocalSession& home = **found;
+  const session::SessionKey key = home.key();
   const bool connected = home.client != nullptr;
   if (connected) end_connection(home, cause);
   if (cause == CloseCause::kDeleted) {
-    if (const auto left = sessions_.find(key); left != sessions_.end()) leave_memory(*left->second);
+    if (const auto left = sessions_.find(key); left != sessions_.end()) leave_memory(**left);
   }
   return connected || turned_away;
 }
@@ -345,7 +350,7 @@ void Broker::close_client(Client& client, CloseCause cause) {
 
 bool Broker::is_online(const base::DeviceKey& device) const {
   const auto found = devices_.find(device);
-  return found != devices_.end() && found->second->client != nullptr;
+  return found != devices_.end() && (*found)->client != nullptr;
 }
 
 void Broker::close_product(std::string_view product_key) {
@@ -359,8 +364,8 @@ void Broker::close_certificates(const IsMeantTrail& is_meant, CloseCause cause) 
   };
   turn_away(concerns, cause);
   std::vector<base::DeviceKey> devices;
-  for (const auto& [device, home] : devices_) {
-    if (home->client != nullptr && concerns(*home->client)) devices.push_back(device);
+  for (const LocalSession* home : devices_) {
+    if (home->client != nullptr && concerns(*home->client)) devices.push_back(home->client->info.device);
   }
   for (const base::DeviceKey& device : devices) close_device(device, cause);
 }
@@ -374,15 +379,15 @@ void Broker::forget_here(const session::SessionKey& key, session::EvictReason re
   session::SessionNumber number = 0;
   session::Epoch epoch = parts_.directory.adopt(parts_.loop, key);
   if (const auto found = sessions_.find(key); found != sessions_.end()) {
-    if (found->second->client != nullptr) {
-      end_connection(*found->second, reason == session::EvictReason::kDisabled ? CloseCause::kDisabled
-                                     : reason == session::EvictReason::kKicked ? CloseCause::kKicked
-                                                                               : CloseCause::kDeleted);
+    if ((*found)->client != nullptr) {
+      end_connection(**found, reason == session::EvictReason::kDisabled ? CloseCause::kDisabled
+                              : reason == session::EvictReason::kKicked ? CloseCause::kKicked
+                                                                        : CloseCause::kDeleted);
     }
     if (const auto left = sessions_.find(key); left != sessions_.end()) {
-      number = left->second->session->number();
-      left->second->session->set_epoch(epoch);
-      uninstall(*left->second);
+      number = (*left)->session->number();
+      (*left)->session->set_epoch(epoch);
+      uninstall(**left);
     }
   }
   parts_.store.erase(key, number, epoch, parts_.executor, [done = std::move(done)](base::Result<> erased) mutable {

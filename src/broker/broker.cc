@@ -3,16 +3,6 @@
 #include <utility>
 
 namespace mooring::broker {
-namespace {
-
-// "d" NUL product key NUL device name [NUL life]: session/ports.h.
-base::DeviceKey device_of_key(std::string_view key) {
-  const std::string_view identity = session::identity_of(key);
-  const std::size_t end = identity.find('\0');
-  return {std::string(identity.substr(0, end)), std::string(identity.substr(end + 1))};
-}
-
-}  // namespace
 
 Broker::Broker(const Parts& parts) : parts_(parts), up_rate_(parts.rates.up), down_rate_(parts.rates.down) {}
 Broker::~Broker() = default;
@@ -27,7 +17,6 @@ void Broker::start() {
 
 void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   const session::Epoch epoch = parts_.directory.adopt(parts_.loop, record.key);
-  const bool is_device = record.key.starts_with('d');
   const bool was_connected = record.offline_since_ms == 0;
   const bool has_number = record.number != 0;
   if (!has_number) record.number = epoch;
@@ -36,7 +25,9 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   state->set_epoch(epoch);
   LocalSession& home = install(std::move(state));
   session::Session& session = *home.session;
-  if (is_device) set_device(home, device_of_key(session.key()));
+  const auto device = session::device_of_key(session.key());
+  const bool is_device = device.has_value();
+  if (device) set_device(home, *device);
   home.at_publishers_qos = rules.deliver_at_publishers_qos;
   home.max_qos = rules.max_qos;
   home.device_scope = is_device && rules.subscriptions_outlive_clean_session;
@@ -60,7 +51,7 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
 }
 
 void Broker::shut_down() {
-  for (const auto& [key, home] : sessions_) {
+  for (const auto& home : sessions_) {
     if (home->client == nullptr) continue;
     home->client->session = nullptr;
     home->client->sink = nullptr;

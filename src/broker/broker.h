@@ -9,6 +9,7 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +17,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,30 +50,39 @@ struct AwaitedFilter {
 
 // A session that lives on this loop, with or without a connection.
 struct LocalSession {
+  const session::SessionKey& key() const { return session->key(); }
+  // Of a device's: the names in its key.
+  base::DeviceKeyView device() const {
+    const std::string_view names = std::string_view(key()).substr(kNamesAt);
+    return {names.substr(0, product_key_bytes), names.substr(product_key_bytes + 1U, device_name_bytes)};
+  }
+  static constexpr std::size_t kNamesAt = 2;  // session/ports.h
+
   std::unique_ptr<session::Session> session;
-  std::shared_ptr<Client> client;   // null while offline
-  std::shared_ptr<Client> joining;  // will be the client when its automatic subscriptions are stored; null: nobody
-  base::DeviceKey device;           // empty names for everybody else's
-  bool is_device = false;
-  bool at_publishers_qos = true;
-  std::uint8_t max_qos = 2;            // a device of the dialect takes no QoS 2, whatever an account publishes
-  bool device_scope = false;           // ClientRules::subscriptions_outlive_clean_session, of a device
-  bool reached_unasked = false;        // ClientRules::reached_unasked, of a device
-  routing::SubscriberId id = 0;        // in the trie
+  std::shared_ptr<Client> client;      // null while offline
+  std::shared_ptr<Client> joining;     // will be the client when its automatic subscriptions are stored; null: nobody
+  const ClientRules* rules = nullptr;  // of its last connection, or those it was restored under; a reload changes them
   std::uint64_t routed = 0;            // number of the last message that was matched; merges overlapping filters
   std::uint32_t target = 0;            // where that message's route has it
-  const ClientRules* rules = nullptr;  // of its last connection, or those it was restored under; a reload changes them
-  bool lasting = false;                // an account's that outlives its connection
-  bool automatic_unsaved = false;      // it has its automatic subscriptions, but the store may not know
+  routing::SubscriberId id = 0;        // in the trie
+  std::uint16_t product_key_bytes = 0;
+  std::uint16_t device_name_bytes = 0;
+  bool is_device = false;
+  bool at_publishers_qos = true;
+  std::uint8_t max_qos = 2;        // a device of the dialect takes no QoS 2, whatever an account publishes
+  bool device_scope = false;       // ClientRules::subscriptions_outlive_clean_session, of a device
+  bool reached_unasked = false;    // ClientRules::reached_unasked, of a device
+  bool lasting = false;            // an account's that outlives its connection
+  bool automatic_unsaved = false;  // it has its automatic subscriptions, but the store may not know
   TokenBucket delivery_rate;
   RefusedInSecond over_rate;
+  std::uint32_t saves_under_way = 0;
   std::uint64_t throttled_deliveries = 0;
   base::WallMs expires_at_ms = 0;  // offline: when the session ends; 0: never
   base::WallMs counted_at_ms = 0;  // when its full queue was counted anew
   base::WallMs will_at_ms = 0;     // offline: when its will is published; 0: there is none
   // Of its present number.
   std::vector<AwaitedFilter> awaited;
-  std::uint32_t saves_under_way = 0;
   // What of its record is in the store, besides the subscriptions.
   struct Recorded {
     static Recorded of(const session::Session& state);
@@ -79,10 +90,26 @@ struct LocalSession {
     bool durable = false;
     bool has_will = false;
     bool standard_device = false;
-    session::SessionNumber number = 0;
     std::uint32_t expiry_s = 0;
+    session::SessionNumber number = 0;
     base::WallMs offline_since_ms = 0;
   } recorded;
+};
+
+// Sets of sessions, found by what is in them: a name that is in the session already needs no second copy.
+struct BySessionKey {
+  using is_transparent = void;
+  static std::string_view key(std::string_view of) { return of; }
+  static std::string_view key(const std::unique_ptr<LocalSession>& of) { return of->key(); }
+  std::size_t operator()(const auto& of) const { return std::hash<std::string_view>{}(key(of)); }
+  bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
+};
+struct ByDevice {
+  using is_transparent = void;
+  static base::DeviceKeyView key(const base::DeviceKeyView& of) { return of; }
+  static base::DeviceKeyView key(const LocalSession* of) { return of->device(); }
+  std::size_t operator()(const auto& of) const { return base::DeviceKeyHash{}(key(of)); }
+  bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
 };
 
 // Plain counters of one loop, read by the owner of the loop.
@@ -297,7 +324,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
                bool narrowed);
   bool resume_or_restart(LocalSession& home, Client& client, bool existed);
   LocalSession& install(std::unique_ptr<session::Session> state);
-  void set_device(LocalSession& home, base::DeviceKey device);
+  void set_device(LocalSession& home, const base::DeviceKeyView& device);
   void uninstall(LocalSession& home);
   void drop_subscriptions(LocalSession& home);
   void forget_here(const session::SessionKey& key, session::EvictReason reason, ForgetDone done);
@@ -452,10 +479,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   RateShare down_rate_;
   BrokerCounters counters_;
   session::QueueTotals queued_;  // outlives the sessions
-  boost::unordered_flat_map<session::SessionKey, std::unique_ptr<LocalSession>> sessions_;
+  boost::unordered_flat_set<std::unique_ptr<LocalSession>, BySessionKey, BySessionKey> sessions_;
   boost::unordered_flat_map<session::SessionNumber, LocalSession*> numbers_;
   boost::unordered_flat_map<std::string, std::size_t> lasting_sessions_;  // of each account, here
-  boost::unordered_flat_map<base::DeviceKey, LocalSession*, base::DeviceKeyHash, base::DeviceKeyEqual> devices_;
+  boost::unordered_flat_set<LocalSession*, ByDevice, ByDevice> devices_;
   std::vector<std::weak_ptr<Client>> waiting_;  // from attach() until it is decided, in no order; tidied now and then
   std::size_t waiting_tidy_at_ = 64;
   std::vector<LocalSession*> by_id_;

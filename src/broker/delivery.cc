@@ -181,7 +181,7 @@ bool Broker::push(Client& client, std::string_view topic, std::string_view paylo
 
 std::shared_ptr<Client> Broker::client_of(const base::DeviceKeyView& device) const {
   const auto found = devices_.find(device);
-  return found == devices_.end() ? nullptr : found->second->client;
+  return found == devices_.end() ? nullptr : (*found)->client;
 }
 
 void Broker::publish_internal(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain_it) {
@@ -223,8 +223,7 @@ void Broker::publish_detached(const DetachedPublish& message, PublishedDone done
   match(message.topic, {});
   if (!message.hears_itself) {
     const auto own = devices_.find(message.device);
-    std::erase_if(route_.targets,
-                  [&](const Route::Target& to) { return own != devices_.end() && to.session == own->second; });
+    std::erase_if(route_.targets, [&](const Route::Target& to) { return own != devices_.end() && to.session == *own; });
   }
   way_ = RouteView::of(route_);
   if (!way_.is_empty()) {

@@ -36,7 +36,7 @@ SessionView view_of(const LocalSession& home, std::string_view client_id, std::s
   if (state.is_automatic()) {
     for (std::size_t number = 0; number < session::kAutomaticTopics; ++number) {
       if (state.has_automatic(number)) {
-        add(session::automatic_filter({home.device.product_key, home.device.device_name}, number), 1, true);
+        add(session::automatic_filter(home.device(), number), 1, true);
       }
     }
   }
@@ -48,16 +48,16 @@ SessionView view_of(const LocalSession& home, std::string_view client_id, std::s
 std::optional<SessionView> Broker::describe_device(const base::DeviceKey& device, std::size_t subscriptions_max) const {
   const auto found = devices_.find(device);
   if (found == devices_.end()) return std::nullopt;
-  return view_of(*found->second, {}, subscriptions_max);
+  return view_of(**found, {}, subscriptions_max);
 }
 
 std::vector<SessionView> Broker::describe_account(std::string_view account, std::size_t sessions_max,
                                                   std::size_t subscriptions_max, std::size_t& more) const {
   std::vector<SessionView> views;
-  for (const auto& [key, home] : sessions_) {
-    if (session::account_of_key(key) != account) continue;
+  for (const auto& home : sessions_) {
+    if (session::account_of_key(home->key()) != account) continue;
     if (views.size() < sessions_max) {
-      views.push_back(view_of(*home, session::identity_of(key), subscriptions_max));
+      views.push_back(view_of(*home, session::identity_of(home->key()), subscriptions_max));
     } else {
       ++more;
     }

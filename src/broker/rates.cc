@@ -50,8 +50,8 @@ bool Broker::detached_over_rate(const base::DeviceKeyView& device, std::string_v
   if (limit == 0 && !rules.under_instance_rates) return false;
   const base::MonoMs now = parts_.clock.mono_ms();
   const auto home = devices_.find(device);
-  const bool connected = home != devices_.end() && home->second->client != nullptr;
-  TokenBucket& bucket = connected ? home->second->client->qos1_rate : detached_rates_.of(device, now);
+  const bool connected = home != devices_.end() && (*home)->client != nullptr;
+  TokenBucket& bucket = connected ? (*home)->client->qos1_rate : detached_rates_.of(device, now);
   if (bucket.take(limit, now)) {
     if (!rules.under_instance_rates || up_rate_.take(now)) return false;
     limit = up_rate_.limit();
@@ -81,11 +81,11 @@ bool Broker::over_delivery_rate(LocalSession& home, const mqtt::Message& message
   const std::uint32_t refused = home.over_rate.count(now);
   if (worth_a_line(++home.throttled_deliveries)) {
     base::log_info("broker", "{}/{}: message on '{}' dropped: Rate limit:{},current qps:{} (9324), {} so far",
-                   home.device.product_key, home.device.device_name, base::printable(message.topic(), 160), limit,
+                   home.device().product_key, home.device().device_name, base::printable(message.topic(), 160), limit,
                    limit + refused, home.throttled_deliveries);
   }
   if (home.is_device && home.over_rate.is_first())
-    report_throttled(home.device, home.client.get(), home.over_rate, "delivery-rate", limit, message.topic());
+    report_throttled(home.device().copy(), home.client.get(), home.over_rate, "delivery-rate", limit, message.topic());
   return true;
 }
 

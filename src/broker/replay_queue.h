@@ -1,5 +1,5 @@
 // ReplayQueue: a client's new subscriptions that still have to get the retained messages they select, oldest first.
-// One loop.
+// One loop. An empty one holds no memory.
 //
 // Bounds: takes() says whether one more is within kMaxReplays and kMaxBytes; whoever adds asks before. A SUBSCRIBE is
 // added when it is answered, so there may be one packet more.
@@ -7,6 +7,7 @@
 
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,38 +28,40 @@ class ReplayQueue {
   static constexpr std::size_t kMaxReplays = 10'000;
   static constexpr std::size_t kMaxBytes = 2U << 20;  // of their filters: as many as a session may have
 
-  bool takes(std::size_t filter_bytes) const {
-    return replays_.size() < kMaxReplays && bytes_ + filter_bytes <= kMaxBytes;
-  }
+  bool takes(std::size_t filter_bytes) const { return size() < kMaxReplays && bytes() + filter_bytes <= kMaxBytes; }
   void push(RetainedReplay replay) {
-    bytes_ += replay.subscription.filter.size();
-    replays_.push_back(std::move(replay));
+    if (held_ == nullptr) held_ = std::make_unique<Held>();
+    held_->bytes += replay.subscription.filter.size();
+    held_->replays.push_back(std::move(replay));
   }
-  RetainedReplay& front() { return replays_.front(); }
+  RetainedReplay& front() { return held_->replays.front(); }
   void pop() {
-    bytes_ -= replays_.pop_front().subscription.filter.size();
-    if (replays_.empty()) replays_.free_if_large();
+    held_->bytes -= held_->replays.pop_front().subscription.filter.size();
+    if (held_->replays.empty()) held_.reset();
   }
 
   // The subscriptions to these filters have ended.
   using Filters = boost::unordered_flat_set<std::string_view>;
   void drop(const Filters& filters) {
     ReplayQueue left;
-    while (!replays_.empty()) {
-      RetainedReplay replay = replays_.pop_front();
+    while (held_ != nullptr && !held_->replays.empty()) {
+      RetainedReplay replay = held_->replays.pop_front();
       if (!filters.contains(replay.subscription.filter)) left.push(std::move(replay));
     }
     *this = std::move(left);
   }
-  void clear() { *this = ReplayQueue(); }
+  void clear() { held_.reset(); }
 
-  bool empty() const { return replays_.empty(); }
-  std::size_t size() const { return replays_.size(); }
-  std::size_t bytes() const { return bytes_; }
+  bool empty() const { return held_ == nullptr; }
+  std::size_t size() const { return held_ == nullptr ? 0 : held_->replays.size(); }
+  std::size_t bytes() const { return held_ == nullptr ? 0 : held_->bytes; }
 
  private:
-  session::Ring<RetainedReplay> replays_;
-  std::size_t bytes_ = 0;
+  struct Held {
+    session::Ring<RetainedReplay> replays;
+    std::size_t bytes = 0;
+  };
+  std::unique_ptr<Held> held_;
 };
 
 }  // namespace mooring::broker

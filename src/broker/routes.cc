@@ -112,7 +112,7 @@ RouteCache::Home Broker::find_home(const base::DeviceKeyView& device) const {
   home.version = device_versions_.of(home.slot);
   const auto found = devices_.find(device);
   if (found == devices_.end()) return home;
-  home.session = found->second;
+  home.session = *found;
   home.revision = home.session->session->revision();
   if (home.session->client != nullptr) home.client = home.session->client->number;
   return home;
@@ -132,10 +132,10 @@ void Broker::match_device(LocalSession& home, std::string_view topic, const Orig
   constexpr routing::SubscriptionOptions kUnasked{1, false, false, 0};
   // Of what it publishes itself a device hears only what it asked for.
   if (state.is_automatic() && origin.publisher != state.number()) {
-    const auto number = session::automatic_topic_number(home.device, topic);
+    const auto number = session::automatic_topic_number(home.device(), topic);
     if (number && state.has_automatic(*number)) add_target(home, kUnasked, true);
   }
-  if (origin.platform && session::is_pushed_topic(home.device, topic)) add_target(home, kUnasked, true);
+  if (origin.platform && session::is_pushed_topic(home.device(), topic)) add_target(home, kUnasked, true);
 }
 
 // The loop on which the device's session is, or would be.

@@ -85,6 +85,7 @@ void Broker::announce(Client& client, bool online, OfflineReason reason) {
   const base::WallMs now = parts_.clock.wall_ms();
   if (online) {
     parts_.presence.on_online(client, now);
+    client.facts.reset();
   } else {
     report_throttled(client.info.device, &client, client.over_rate, "publish-rate", client.over_rate_limit, {});
     parts_.presence.on_offline(client, now, reason);
@@ -189,7 +190,7 @@ void Broker::publish_will(LocalSession& home) {
 
 LocalSession::Recorded LocalSession::Recorded::of(const session::Session& state) {
   return {true,           state.durable(), state.will != nullptr, state.standard_device,
-          state.number(), state.expiry_s,  state.offline_since_ms};
+          state.expiry_s, state.number(),  state.offline_since_ms};
 }
 
 // A device without subscriptions and messages would lose nothing.

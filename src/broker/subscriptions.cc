@@ -183,7 +183,7 @@ std::optional<std::size_t> Broker::automatic_number(const LocalSession& home, co
   if (!home.reached_unasked || !home.session->is_automatic()) return std::nullopt;
   if (subscription_id != 0 || entry.no_local || entry.retain_as_published) return std::nullopt;
   if (home.session->find_subscription(entry.filter) != nullptr) return std::nullopt;
-  return session::automatic_filter_number(home.device, entry.filter);
+  return session::automatic_filter_number(home.device(), entry.filter);
 }
 
 // The granted QoS, or why not. Refused filters leave the connection open (connection.md 13).
@@ -286,7 +286,7 @@ void Broker::finish_unsuback(const std::shared_ptr<PendingUnsuback>& pending) {
 
 bool Broker::leave_automatic(LocalSession& home, std::string_view filter) {
   if (!home.is_device || !home.session->is_automatic()) return false;
-  const auto number = session::automatic_filter_number(home.device, filter);
+  const auto number = session::automatic_filter_number(home.device(), filter);
   return number && home.session->leave_automatic(*number);
 }
 
@@ -313,7 +313,7 @@ void Broker::save_then(Client& client, SavedDone done) {
 bool Broker::is_own_filter(const LocalSession& home, std::string_view filter) const {
   if (!home.is_device) return false;
   const auto owner = routing::device_of_topic(filter);
-  return owner && *owner == base::DeviceKeyView(home.device);
+  return owner && *owner == home.device();
 }
 
 // True: other loops have to learn of it.

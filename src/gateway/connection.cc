@@ -104,7 +104,7 @@ void Connection::on_again() {
 }
 
 bool Connection::input_blocked() const {
-  const bool conversation_is_full = conversation_ != nullptr && !backlog_.empty();
+  const bool conversation_is_full = conversation_ != nullptr && backlog_ != nullptr;
   return conversation_is_full || input_pause_until_ms_ != 0 ||
          out_.size() >= context_->limits.outgoing_bytes + kAnswerSlackBytes;
 }
@@ -112,12 +112,10 @@ bool Connection::input_blocked() const {
 void Connection::advance() {
   if (move_to_) return;
   if (std::exchange(input_wanted_, false) && conversation_ != nullptr && stage_ == Stage::kConversation) {
-    base::Bytes held = std::move(backlog_);
-    backlog_.clear();
-    if (held.empty()) {
-      conversation_->receive({});  // it may hold a part of its input itself (WebSocketConversation)
+    if (const auto held = std::move(backlog_)) {
+      feed(*held);
     } else {
-      feed(held);
+      conversation_->receive({});  // it may hold a part of its input itself (WebSocketConversation)
     }
     if (saw_end_ && stage_ == Stage::kConversation) end_of_input();
   }
@@ -298,11 +296,10 @@ bool Connection::step_read() {
     if (lingered_bytes_ > kLingerBytesMax) close_now();
     return stage_ != Stage::kClosed;
   }
-  if (conversation_ == nullptr && !backlog_.empty()) {  // the first bytes did not suffice to tell what this is
-    base::Bytes first = std::move(backlog_);
-    backlog_.clear();
-    first.insert(first.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(got.bytes));
-    feed(first);
+  if (conversation_ == nullptr && backlog_ != nullptr) {  // the first bytes did not suffice to tell what this is
+    const auto first = std::move(backlog_);
+    first->insert(first->end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(got.bytes));
+    feed(*first);
   } else {
     feed(buffer.first(got.bytes));
   }
@@ -331,7 +328,7 @@ void Connection::feed(base::MutableBytes input) {
   // A conversation may be replaced in the middle of its input (the upgrade to WebSocket).
   while (!input.empty() && stage_ == Stage::kConversation) {
     if (conversation_ == nullptr && !choose_conversation(input)) {
-      if (stage_ == Stage::kConversation) backlog_.assign(input.begin(), input.end());
+      if (stage_ == Stage::kConversation) keep(input);
       return;
     }
     const Conversation* before = conversation_.get();
@@ -339,7 +336,11 @@ void Connection::feed(base::MutableBytes input) {
     input = input.subspan(taken);
     if (taken == 0 && conversation_.get() == before) break;
   }
-  if (!input.empty() && stage_ == Stage::kConversation) backlog_.assign(input.begin(), input.end());
+  if (!input.empty() && stage_ == Stage::kConversation) keep(input);
+}
+
+void Connection::keep(base::ByteView input) {
+  backlog_ = std::make_unique<base::Bytes>(input.begin(), input.end());
 }
 
 // False: it cannot be told yet, or the connection was ended.
@@ -599,7 +600,7 @@ void Connection::finish() {
 void Connection::start_finishing() {
   stage_ = Stage::kFinishing;
   count_as(counted_transport_, metrics::ConnectionState::kClosing);
-  backlog_.clear();
+  backlog_.reset();
   // The whole way out has one time limit, stalled peers included.
   established_ = false;
   setup_deadline_ms_ = loop_->now_ms() + context_->limits.close_timeout_ms;

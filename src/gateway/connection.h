@@ -64,7 +64,7 @@ class ConnectionOwner {
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
   // A step of a handshake takes up to milliseconds, thousands of times what a message takes. False: in a later turn.
   virtual bool takes_handshake_step() { return true; }
-  virtual void handshake_ended(const net::Stream&, bool) {}       // of TLS; whether it succeeded
+  virtual void handshake_ended(const net::Stream&, bool) {}  // of TLS; whether it succeeded
   // A handshake with this identity failed, and the peer knows it: nothing that is done here shows in its time.
   virtual void psk_failed(std::string_view, PskVerdict, const PeerFacts&) {}
   // Where its connections are counted; null: nowhere.
@@ -141,6 +141,7 @@ class Connection final : public net::LoopClient,
   void end_of_input();
   void start_finishing();
   void feed(base::MutableBytes input);
+  void keep(base::ByteView input);
   bool choose_conversation(base::ByteView first);
   void flush();
   void after_flush(bool progress);
@@ -160,18 +161,18 @@ class Connection final : public net::LoopClient,
   ConnectionPlace place_;
   std::unique_ptr<Conversation> conversation_;
   std::unique_ptr<Conversation> replaced_;  // kept until the end of the turn: it may be on the call stack
-  base::Bytes backlog_;                     // input that the conversation did not take yet; at most a read buffer
+  std::unique_ptr<base::Bytes> backlog_;    // input that the conversation did not take yet; at most a read buffer
   base::MonoMs setup_deadline_ms_;          // also the deadline of lingering
   base::MonoMs last_progress_ms_ = 0;       // when the peer last took bytes while some were waiting
   PeerFacts peer_;
   std::shared_ptr<Connection*> awaits_psk_;  // while the look-up is under way
-  std::optional<session::LoopId> move_to_;   // nothing is read any more; at the end of the turn it leaves
-  std::uint32_t lingered_bytes_ = 0;
   // What may be read now, of at most a second's worth; below zero nothing is read until input_pause_until_ms_.
   const std::uint32_t* input_per_s_ = nullptr;  // null: no limit yet
-  std::int32_t input_credit_ = 0;
   base::MonoMs input_counted_ms_ = 0;
   base::MonoMs input_pause_until_ms_ = 0;  // 0: not paused
+  std::int32_t input_credit_ = 0;
+  std::uint32_t lingered_bytes_ = 0;
+  std::optional<session::LoopId> move_to_;  // nothing is read any more; at the end of the turn it leaves
   Stage stage_;
   PskVerdict psk_verdict_ = PskVerdict::kIdentityForm;  // after the look-up
   metrics::Transport counted_transport_ = metrics::Transport::kTcp;

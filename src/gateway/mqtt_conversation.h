@@ -113,7 +113,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   // sign_in_steps.cc
   std::optional<session::LoopId> home_elsewhere(const mqtt::Connect& packet) const;
   bool was_refused_lately(const mqtt::Connect& packet) const;
-  void sign_in(const mqtt::Connect& packet);
+  void sign_in(const mqtt::Connect& packet, std::uint64_t arrival);
   void sign_in_device(const auth::ConnectAttempt& attempt);
   void sign_in_account(const auth::ConnectAttempt& attempt, bool anonymous);
   void on_account_signed_in(tl::expected<std::shared_ptr<const AccountRules>, auth::Refusal> result);
@@ -167,9 +167,15 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   PacketWriter writer_;
   mqtt::ServerConnection machine_;
   std::unique_ptr<broker::Authorizer> authorizer_;
-  std::shared_ptr<broker::Client> client_;            // from the sign-in on
-  std::shared_ptr<MqttConversation*> self_;           // cleared when this ends: calls under way find out
-  std::unique_ptr<PendingConnect> connect_;           // from CONNECT to CONNACK
+  std::shared_ptr<broker::Client> client_;   // from the sign-in on
+  std::shared_ptr<MqttConversation*> self_;  // until CONNACK, or the end: calls under way find out
+  std::unique_ptr<PendingConnect> connect_;  // from CONNECT to CONNACK
+  // Of a CONNECT that is taken to another loop.
+  struct MovingConnect {
+    base::Bytes body;  // Connect::body
+    std::uint64_t arrival = 0;
+  };
+  std::unique_ptr<MovingConnect> moving_;
   std::unique_ptr<OutgoingAliases> aliases_;          // of a client that allows them
   std::unique_ptr<RegisteredConnection> registered_;  // of a CONNECT that was a registration, or asked who it is
   journal::Flight* flight_ = nullptr;                 // from CONNACK on; closed by the destructor
@@ -181,13 +187,10 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   };
   std::unique_ptr<TicketLife> ticket_;
   base::MonoMs last_packet_ms_ = 0;
-  std::uint64_t arrival_ = 0;                  // of the CONNECT
   std::uint32_t client_max_packet_bytes_ = 0;  // MQTT 5; 0 = none
   std::uint32_t packets_seen_ = 0;
   std::uint32_t discarded_ = 0;            // messages that were read and thrown away
   std::uint32_t keep_alive_limit_ms_ = 0;  // 1.5 x keep alive; 0 = none
-  base::Bytes kept_connect_;               // while moving: Connect::body
-  std::string user_name_;                  // for the log line of a refusal; cleared afterwards
   bool accepted_ = false;
   bool counted_ = false;  // among those who are signed in
   bool end_noted_ = false;

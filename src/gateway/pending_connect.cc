@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "mqtt/property_block.h"
 
 namespace mooring::gateway {
 namespace {
+
+constexpr std::size_t kUserNameBytesShown = 128;
 
 std::unique_ptr<session::WillRecord> will_of(const mqtt::Connect& packet) {
   if (!packet.will) return nullptr;
@@ -26,12 +29,14 @@ PendingConnect::~PendingConnect() {
   if (!body.empty()) ::explicit_bzero(body.data(), body.size());
 }
 
-PendingConnect::PendingConnect(const mqtt::Connect& packet)
+PendingConnect::PendingConnect(const mqtt::Connect& packet, std::uint64_t connect_arrival)
     : version(packet.version),
+      user_name(packet.username ? base::printable(*packet.username, kUserNameBytesShown) : std::string()),
       client_id(packet.client_id),
       clean_session(packet.clean_session),
       keep_alive_s(packet.keep_alive_s),
       connect_bytes(static_cast<std::uint32_t>(packet.body.size())),
+      arrival(connect_arrival),
       granted_keep_alive_s(packet.keep_alive_s),
       wanted_expiry_s(packet.session_expiry_s),
       receive_maximum(packet.receive_maximum),

@@ -80,8 +80,6 @@ void MqttConversation::answer_only(std::string_view topic, std::string_view payl
   const auto encoded = mqtt::append_publish(packet, machine_.version(), publish);
   accepted_ = true;
   connect_.reset();
-  user_name_.clear();
-  user_name_.shrink_to_fit();
   registered_ = std::make_unique<RegisteredConnection>(
       writer_, transport_.loop().now_ms(), [this](mqtt::ReasonCode reason, std::string_view text) {
         base::log_info("gateway", "{}: closed after its answer: {}", who(), text);

@@ -75,23 +75,31 @@ std::string facts_of(const PendingConnect& connect) {
   return fmt::format("{}, keep alive {} s, clean session {}, client {}", mqtt::version_name(connect.version),
                      connect.keep_alive_s, connect.clean_session ? 1 : 0, base::printable(connect.client_id, 100));
 }
+
+// Null: it said nothing.
+std::unique_ptr<const broker::ClientFacts> facts_of(auth::DeviceFacts&& said) {
+  std::string& module = said.module_id.empty() ? said.partner_id : said.module_id;
+  if (said.language.empty() && said.sdk_version.empty() && said.system.empty() && module.empty()) return nullptr;
+  return std::unique_ptr<const broker::ClientFacts>(new broker::ClientFacts{
+      std::move(said.language), std::move(said.sdk_version), std::move(said.system), std::move(module)});
+}
 }  // namespace
 
 void MqttConversation::on_connect(const mqtt::Connect& packet) {
   last_packet_ms_ = transport_.loop().now_ms();
-  arrival_ = services_->broker.arrival();
+  const std::uint64_t arrival = services_->broker.arrival();
   const auto home = home_elsewhere(packet);
   if (!home) {
-    sign_in(packet);
+    sign_in(packet, arrival);
     return;
   }
   if (was_refused_lately(packet)) {  // most of a storm: not worth the way to another loop
-    user_name_ = base::printable(*packet.username, 128);
+    connect_ = std::make_unique<PendingConnect>(packet, arrival);
     refuse(auth::Refusal::of(auth::RefusalReason::kRateLimited));
     return;
   }
   // This is deep inside of receive(): only what must be kept is kept here. At most Limits::max_connect_bytes.
-  kept_connect_.assign(packet.body.begin(), packet.body.end());
+  moving_.reset(new MovingConnect{{packet.body.begin(), packet.body.end()}, arrival});
   transport_.move_to(*home);
 }
 
@@ -116,15 +124,15 @@ std::optional<session::LoopId> MqttConversation::home_elsewhere(const mqtt::Conn
 void MqttConversation::arrived(MqttServices& services) {
   services_ = &services;
   machine_.set_limits(services.stranger_limits);
-  const base::Bytes body = std::exchange(kept_connect_, {});
+  const auto moved = std::move(moving_);
   mqtt::Version version{};
-  const auto packet = mqtt::decode_connect(body, version);
+  const auto packet = mqtt::decode_connect(moved->body, version);
   MOORING_ASSERT(packet.has_value());  // it was decoded before
-  sign_in(*packet);
+  sign_in(*packet, moved->arrival);
 }
 
-void MqttConversation::sign_in(const mqtt::Connect& packet) {
-  connect_ = std::make_unique<PendingConnect>(packet);
+void MqttConversation::sign_in(const mqtt::Connect& packet, std::uint64_t arrival) {
+  connect_ = std::make_unique<PendingConnect>(packet, arrival);
   client_max_packet_bytes_ = packet.maximum_packet_bytes;
   const PeerFacts& peer = transport_.peer();
   if (packet.authentication_method) {
@@ -137,7 +145,6 @@ void MqttConversation::sign_in(const mqtt::Connect& packet) {
     return;
   }
   const std::string address = peer.address.host();
-  if (packet.username) user_name_ = base::printable(*packet.username, 128);
   auth::ConnectAttempt attempt;
   attempt.protocol_level = static_cast<std::uint8_t>(packet.version);
   attempt.client_id = packet.client_id;
@@ -219,7 +226,7 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
 
   broker::ClientInfo info;
   if (const auto& origin = transport_.peer().origin) {
-    info.browser_origin = *origin;
+    info.browser_origin = origin;
     if (services_->sign_in.cache().note_browser(device.device)) {
       base::log_warn(
           "gateway",
@@ -240,9 +247,7 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
   info.device = device.device;
   info.iot_id = std::move(result->iot_id);
   info.certificate = std::move(result->certificate);
-  info.facts = {
-      std::move(device.facts.language), std::move(device.facts.sdk_version), std::move(device.facts.system),
-      device.facts.module_id.empty() ? std::move(device.facts.partner_id) : std::move(device.facts.module_id)};
+  connect_->facts = facts_of(std::move(device.facts));
   info.wants_notify = (device.ext_bits & auth::kExtNotify) != 0;
   info.custom_rrpc = (device.ext_bits & auth::kExtCustomRrpc) != 0;
   info.auto_subscribe = device.auto_subscribe;
@@ -304,13 +309,13 @@ void MqttConversation::refuse(const auth::Refusal& refusal, const base::DeviceKe
 
 void MqttConversation::log_refusal(const auth::Refusal& refusal) const {
   base::log_info("gateway", "CONNECT refused with code {} ({}): {}; user '{}' from {}",
-                 speaks_v5() ? refusal.reason_v5 : refusal.connack_v3, refusal.name, refusal.text, user_name_,
+                 speaks_v5() ? refusal.reason_v5 : refusal.connack_v3, refusal.name, refusal.text, connect_->user_name,
                  transport_.peer().address.to_text());
 }
 
 void MqttConversation::refuse(mqtt::ReasonCode reason, mqtt::ConnackCode code, std::string_view name,
                               std::string_view text) {
-  base::log_info("gateway", "CONNECT refused: {}; user '{}' from {}", text, user_name_,
+  base::log_info("gateway", "CONNECT refused: {}; user '{}' from {}", text, connect_->user_name,
                  transport_.peer().address.to_text());
   answer_refusal(reason, code);
   record_refusal(journal::kCodeBadParameter,
@@ -329,16 +334,16 @@ void MqttConversation::record_refusal(std::uint16_t code, std::uint8_t answer, s
   event.reason = reason;
   if (!holder.device_name.empty()) {
     event.device = holder;
-    event.subject = user_name_;
-  } else if (const auto device = auth::device_of_user_name(user_name_)) {
+    event.subject = connect_->user_name;
+  } else if (const auto device = auth::device_of_user_name(connect_->user_name)) {
     event.device = {std::string(device->product_key), std::string(device->device_name)};
   } else {
-    event.device.device_name = user_name_;
+    event.device.device_name = connect_->user_name;
   }
   event.channel = journal::mqtt_channel(transport_.peer().tls, writer_.websocket());
   event.address = transport_.peer().address.to_text();
   // Of one that is turned away unread nothing more is told: it has to stay cheap.
-  if (connect_ != nullptr && !connect_->body.empty()) {
+  if (!connect_->body.empty()) {
     event.facts = facts_of(*connect_);
     event.attempt = refused_attempt(*connect_, transport_.peer(), writer_.websocket());
   }
@@ -397,7 +402,6 @@ bool MqttConversation::take_will() {
 }
 
 void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, const Standing& standing) {
-  user_name_.shrink_to_fit();
   keep_alive_limit_ms_ = connect_->granted_keep_alive_s * 1500U;
   info.version = connect_->version;
   info.peer_address = transport_.peer().address.host();
@@ -408,7 +412,7 @@ void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, 
   info.session_expiry_s = connect_->session_expiry_s(standing.rules);
   info.receive_maximum = connect_->receive_maximum;
   info.max_packet_bytes = client_max_packet_bytes_;
-  info.arrival = arrival_;
+  info.arrival = connect_->arrival;
   info.rules = &standing.rules;
   machine_.set_limits(standing.packets);
   client_ = std::make_shared<broker::Client>(std::move(info), std::move(key), static_cast<broker::ClientSink&>(*this),
@@ -417,6 +421,7 @@ void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, 
     client_->sink = nullptr;
     return;
   }
+  client_->facts = std::move(connect_->facts);
   client_->last_activity_ms = services_->clock.wall_ms();
   services_->broker.attach(client_, [self = std::weak_ptr<MqttConversation*>(self_),
                                      &standing](tl::expected<broker::AttachResult, broker::AttachError> result) {
@@ -444,8 +449,7 @@ void MqttConversation::on_attached(tl::expected<broker::AttachResult, broker::At
   ++services_->counters.connected[static_cast<std::size_t>(channel())];
   ++services_->counters.connects[static_cast<std::size_t>(channel())];
   services_->counters.connect_ms.observe(transport_.loop().now_ms() - last_packet_ms_);
-  user_name_.clear();
-  user_name_.shrink_to_fit();
+  self_.reset();
   last_packet_ms_ = transport_.loop().now_ms();  // the keep-alive clock starts with CONNACK
   const bool present = result->session_present && !connect_->hides_session;
   if (speaks_v5()) {

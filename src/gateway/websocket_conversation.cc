@@ -12,15 +12,14 @@ WebSocketConversation::WebSocketConversation(Transport& transport, const ws::Fra
     : transport_(transport), decoder_(options) {}
 
 std::size_t WebSocketConversation::receive(base::MutableBytes input) {
-  if (!held_.empty()) {
-    base::Bytes held = std::move(held_);
-    held_.clear();
-    const std::size_t taken = on_payload(held, held_text_);
-    if (taken < held.size()) {
-      held_.assign(held.begin() + static_cast<std::ptrdiff_t>(taken), held.end());
+  if (auto held = std::move(held_)) {
+    const std::size_t taken = on_payload(held->bytes, held->text);
+    if (taken < held->bytes.size()) {
+      held->bytes.erase(held->bytes.begin(), held->bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+      held_ = std::move(held);
       return 0;
     }
-    if (std::exchange(held_end_, false)) on_payload_end(held_text_);
+    if (held->end) on_payload_end(held->text);
     decoder_.resume();
   }
   return decoder_.receive(input, *this);
@@ -29,14 +28,13 @@ std::size_t WebSocketConversation::receive(base::MutableBytes input) {
 void WebSocketConversation::on_data(base::MutableBytes piece, bool text) {
   const std::size_t taken = on_payload(piece, text);
   if (taken == piece.size()) return;
-  held_.assign(piece.begin() + static_cast<std::ptrdiff_t>(taken), piece.end());
-  held_text_ = text;
+  held_.reset(new Held{{piece.begin() + static_cast<std::ptrdiff_t>(taken), piece.end()}, text});
   decoder_.pause();
 }
 
 void WebSocketConversation::on_message_end(bool text) {
-  if (!held_.empty()) {
-    held_end_ = true;
+  if (held_ != nullptr) {
+    held_->end = true;
     return;
   }
   on_payload_end(text);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "gateway/transport.h"
 #include "ws/frame_decoder.h"
@@ -38,9 +39,13 @@ class WebSocketConversation : public Conversation, private ws::Events {
 
   Transport& transport_;
   ws::FrameDecoder decoder_;
-  base::Bytes held_;  // the part of a piece that was not taken; at most one piece
-  bool held_text_ = false;
-  bool held_end_ = false;  // the message ended with it
+  // The part of a piece that was not taken.
+  struct Held {
+    base::Bytes bytes;  // at most one piece
+    bool text = false;
+    bool end = false;  // the message ended with it
+  };
+  std::unique_ptr<Held> held_;
 };
 
 }  // namespace mooring::gateway

@@ -16,12 +16,12 @@ journal::Event event_of(const broker::Client& client, journal::Action action) {
   return event;
 }
 
-std::string facts_of(const broker::ClientInfo& info) {
+std::string facts_of(const broker::ClientInfo& info, const broker::ClientFacts& said) {
   std::string facts;
   facts.reserve(128);  // this runs for every CONNECT
   facts.append(mqtt::version_name(info.version)).append(", keep alive ").append(std::to_string(info.keep_alive_s));
   facts.append(info.clean_session ? " s, clean session 1" : " s, clean session 0");
-  for (const std::string* fact : {&info.facts.sdk_version, &info.facts.language, &info.facts.system}) {
+  for (const std::string* fact : {&said.sdk_version, &said.language, &said.system}) {
     if (!fact->empty()) facts.append(", ").append(*fact);
   }
   if (info.gateway != nullptr) {
@@ -62,15 +62,16 @@ journal::Action action_of(broker::Incident::Kind kind) {
 void PresenceRecorder::on_online(const broker::Client& client, base::WallMs at_ms) {
   const broker::ClientInfo& info = client.info;
   base::log_info("device", "{}/{} online from {}", info.device.product_key, info.device.device_name, info.peer_address);
-  registry::SdkFacts facts{info.facts.language, info.facts.sdk_version, info.facts.system, info.facts.module};
+  const broker::ClientFacts said = client.facts != nullptr ? *client.facts : broker::ClientFacts();
+  registry::SdkFacts facts{said.language, said.sdk_version, said.system, said.module};
   if (!registry_.record_online(info.device, at_ms, client.epoch, info.peer_address, std::move(facts),
-                               info.browser_origin)) {
+                               info.browser_origin != nullptr ? *info.browser_origin : std::string())) {
     base::log_warn("device", "{}/{}: coming online was not recorded: the registry cannot keep up",
                    info.device.product_key, info.device.device_name);
   }
   journal::Event event = event_of(client, journal::Action::kOnline);
   event.reason = "online";
-  event.facts = facts_of(info);
+  event.facts = facts_of(info, said);
   event.at_ms = at_ms;
   log_.record(std::move(event));
 }

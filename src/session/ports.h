@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/ids.h"
 #include "base/result.h"
 #include "mqtt/message.h"
 
@@ -37,6 +38,8 @@ using SessionKey = std::string;
 
 SessionKey device_session_key(std::string_view product_key, std::string_view device_name, std::uint32_t life);
 SessionKey account_session_key(std::string_view account, std::uint32_t life, std::string_view client_id);
+// The device whose session it is; nothing: another kind of session. Borrows from the key.
+std::optional<base::DeviceKeyView> device_of_key(std::string_view key);
 // The account whose session it is; nothing: another kind of session.
 std::optional<std::string_view> account_of_key(std::string_view key);
 // The client identifier in the key of an account's session.

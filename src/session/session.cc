@@ -32,6 +32,15 @@ SessionKey account_session_key(std::string_view account, std::uint32_t life, std
   return key.append(client_id);
 }
 
+std::optional<base::DeviceKeyView> device_of_key(std::string_view key) {
+  if (!key.starts_with(std::string_view("d\0", 2))) return std::nullopt;
+  const std::string_view names = key.substr(2);
+  const std::size_t end = names.find('\0');
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = names.substr(end + 1);
+  return base::DeviceKeyView(names.substr(0, end), rest.substr(0, rest.find('\0')));
+}
+
 std::optional<std::string_view> account_of_key(std::string_view key) {
   if (!key.starts_with('a')) return std::nullopt;
   const std::string_view rest = key.substr(std::min<std::size_t>(key.size(), 2));

@@ -112,9 +112,9 @@ class Session {
 
   // Record fields that have no meaning for the session itself.
   std::uint32_t expiry_s = 0xFFFF'FFFF;
+  bool standard_device = false;
   base::WallMs offline_since_ms = 0;
   std::unique_ptr<WillRecord> will;
-  bool standard_device = false;
 
   // Subscriptions; while they are few, in the order they were made. subscribe() returns true when something changed
   // (new filter or other options): then the record must be saved; so does unsubscribe(). Not bounded here: the broker

@@ -190,7 +190,6 @@ void ChildHost::attach(Connection& connection, const auth::ChildSignIn& child, s
   info.tls = gateway.tls;
   info.websocket = gateway.websocket;
   info.keep_alive_s = gateway.keep_alive_s;
-  info.facts = {child.facts.language, child.facts.sdk_version, child.facts.system, child.facts.module_id};
   info.clean_session = child.clean_session;
   info.session_expiry_s = child.clean_session ? 0 : rules.max_session_expiry_s;
   info.custom_rrpc = (ext_bits & auth::kExtCustomRrpc) != 0;
@@ -203,6 +202,8 @@ void ChildHost::attach(Connection& connection, const auth::ChildSignIn& child, s
       session::device_session_key(child.device.product_key, child.device.device_name, credential.record.life);
   connection.client =
       std::make_shared<broker::Client>(std::move(info), std::move(key), connection, *connection.authorizer);
+  connection.client->facts.reset(new broker::ClientFacts{child.facts.language, child.facts.sdk_version,
+                                                         child.facts.system, child.facts.module_id});
   connection.client->last_activity_ms = parts_.clock.wall_ms();
   parts_.broker.attach(connection.client,
                        [this, id = connection.id()](tl::expected<broker::AttachResult, broker::AttachError> result) {

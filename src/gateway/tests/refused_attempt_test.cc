@@ -21,7 +21,7 @@ std::string kept_password(std::string_view user_name, std::string_view client_id
   mqtt::FixedHeader header;
   mqtt::read_fixed_header(bytes, header);
   const base::ByteView body = base::ByteView(bytes).subspan(header.header_bytes);
-  PendingConnect connect(sent);
+  PendingConnect connect(sent, 0);
   connect.body.assign(body.begin(), body.end());
   const auto attempt = refused_attempt(connect, {}, true);
   EXPECT_NE(attempt, nullptr);

@@ -166,6 +166,11 @@ TEST(Session, TheAccountInAKey) {
 
 TEST(Session, KeysOfDevicesAndAccounts) {
   EXPECT_EQ(device_session_key("pk", "dn", 0), std::string("d\0pk\0dn", 7));
+  EXPECT_EQ(device_of_key(device_session_key("pk", "dn", 0)), base::DeviceKeyView("pk", "dn"));
+  EXPECT_EQ(device_of_key(device_session_key("pk", "dn", 0x00ff0000U)), base::DeviceKeyView("pk", "dn"));
+  for (const std::string_view other : {"", "d", "dev", "account"}) EXPECT_EQ(device_of_key(other), std::nullopt);
+  EXPECT_EQ(device_of_key(std::string_view("d\0pk", 4)), std::nullopt);
+  EXPECT_EQ(device_of_key(account_session_key("pk", 7, "dn")), std::nullopt);
   EXPECT_EQ(device_session_key("pk", "dn", 0x0102f3ffU), std::string("d\0pk\0dn\0\x01\x02\xf3\xff", 12));
   EXPECT_NE(device_session_key("ab", "c", 1), device_session_key("a", "bc", 1));
   EXPECT_EQ(account_session_key("lab", 0x0102f3ffU, "c1"), std::string("a\0lab\0\x01\x02\xf3\xff", 10) + "c1");
