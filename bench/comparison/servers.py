@@ -171,11 +171,12 @@ class MooringDevices(Mooring):
     """The device dialect: signatures, topic permissions, checks of topics and payloads; back ends are an account."""
 
     name, label = "devices", "Mooring, devices"
+    devices = 4000
 
     def prepare(self):
         super().prepare()
         self.csv = self.folder / "devices.csv"
-        rows = [f"{PRODUCT_KEY},device-{i:05d},{i:032x}" for i in range(1, 4001)]
+        rows = [f"{PRODUCT_KEY},device-{i:05d},{i:032x}" for i in range(1, self.devices + 1)]
         self.csv.write_text("ProductKey,DeviceName,DeviceSecret\n" + "\n".join(rows) + "\n", encoding="utf-8")
         self.mooring("product", "create", "--product-key", PRODUCT_KEY, "--name", "Benchmark", "--topic-class",
                      "user/up:pub", "--topic-class", "user/down:sub", "--topic-class", "user/echo:all")
