@@ -121,12 +121,19 @@ void Connection::advance() {
   }
   int reads = kReadsPerTurn;
   while (readable_ && !move_to_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
+    if (must_wait()) return;
     if (reads-- == 0) {
       loop_->call_again(*this);
       return;
     }
     if (!step()) return;
   }
+}
+
+// The local socket is how an operator looks into a server that is busy.
+bool Connection::must_wait() {
+  if (established_ || stage_ > Stage::kConversation || peer_.local_socket) return false;
+  return !owner_->may_go_on(*this, stage_ > Stage::kFirstBytes);
 }
 
 bool Connection::step() {
@@ -217,10 +224,7 @@ bool Connection::step_first_bytes() {
 }
 
 bool Connection::step_handshake() {
-  if (!owner_->takes_handshake_step()) {
-    loop_->call_again(*this);
-    return false;
-  }
+  owner_->count_handshake_step(!std::exchange(handshake_begun_, true));
   switch (stream_.handshake()) {
     case net::Stream::Handshake::kDone:
       base::log_debug("gateway", "{}: {} {}{}", peer_.address.to_text(), stream_.tls_version(), stream_.tls_cipher(),

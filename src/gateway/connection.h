@@ -62,8 +62,10 @@ class ConnectionOwner {
   using PskFound = base::UniqueFunction<void(PskKey)>;
   virtual void find_psk_key(std::string_view, const PeerFacts&, PskFound found) { found({}); }
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
-  // A step of a handshake takes up to milliseconds, thousands of times what a message takes. False: in a later turn.
-  virtual bool takes_handshake_step() { return true; }
+  // Steps until the sign-in are rationed, as they cost up to thousands of times what a message costs. False: it is
+  // called again, in this turn or a later one (gateway/opening_line.h).
+  virtual bool may_go_on(Connection&, bool /*has_begun*/) { return true; }
+  virtual void count_handshake_step(bool /*first*/) {}
   virtual void handshake_ended(const net::Stream&, bool) {}  // of TLS; whether it succeeded
   // A handshake with this identity failed, and the peer knows it: nothing that is done here shows in its time.
   virtual void psk_failed(std::string_view, PskVerdict, const PeerFacts&) {}
@@ -130,6 +132,7 @@ class Connection final : public net::LoopClient,
 
   void leave();
   void advance();
+  bool must_wait();
   bool step();  // one read or handshake step; false: nothing more to do for now
   bool step_proxy_header();
   bool step_first_bytes();
@@ -179,6 +182,7 @@ class Connection final : public net::LoopClient,
   metrics::ConnectionState counted_state_ = metrics::ConnectionState::kOpening;
   bool counted_ = false;
   bool established_ = false;
+  bool handshake_begun_ = false;
   bool readable_ = false;
   bool writable_ = true;
   bool input_wanted_ = false;  // the conversation takes again what it left

@@ -107,9 +107,11 @@ void DeviceSignIn::find(base::DeviceKey key, Found found) {
 
 void DeviceSignIn::ask_registry(base::DeviceKey key, Found found, int lookups_left) {
   base::DeviceKey asked = key;
+  count_look_ups(look_ups_ + 1);
   registry_.find_credential(std::move(asked), executor_,
                             [this, key = std::move(key), generation = cache_.generation(), found = std::move(found),
                              lookups_left](base::Result<registry::Credential> credential) mutable {
+                              count_look_ups(look_ups_ - 1);
                               if (!credential) {
                                 base::log_error("gateway", "the registry did not answer a sign-in: {}",
                                                 credential.error().message);
@@ -129,6 +131,11 @@ void DeviceSignIn::ask_registry(base::DeviceKey key, Found found, int lookups_le
                               }
                               found(known);
                             });
+}
+
+void DeviceSignIn::count_look_ups(std::size_t under_way) {
+  look_ups_ = under_way;
+  if (look_ups_changed_) look_ups_changed_(under_way);
 }
 
 void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,

@@ -74,6 +74,9 @@ class DeviceSignIn {
   using Found = base::UniqueFunction<void(base::Result<const CachedCredential*>)>;
   void find(base::DeviceKey key, Found found);
 
+  // Told how many look-ups the registry has not answered, whenever that changes.
+  void watch_look_ups(base::UniqueFunction<void(std::size_t)> changed) { look_ups_changed_ = std::move(changed); }
+
   // Certificates were unbound or revoked: what the registry answered about one before is asked for again.
   void certificates_changed() { ++certificates_generation_; }
 
@@ -93,6 +96,7 @@ class DeviceSignIn {
 
   void look_up(auth::PendingSignIn pending, std::string address, Done done);
   void ask_registry(base::DeviceKey key, Found found, int lookups_left);
+  void count_look_ups(std::size_t under_way);
   void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
                 Done& done);
   void refuse(const auth::Refusal& refusal, std::string_view address, std::string_view who, Done& done);
@@ -106,6 +110,8 @@ class DeviceSignIn {
   CredentialCache cache_;
   DeviceRegistration registration_;
   std::uint64_t certificates_generation_ = 0;
+  std::size_t look_ups_ = 0;  // under way
+  base::UniqueFunction<void(std::size_t)> look_ups_changed_;
 };
 
 }  // namespace mooring::gateway

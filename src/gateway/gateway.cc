@@ -9,7 +9,8 @@
 namespace mooring::gateway {
 namespace {
 
-constexpr std::uint32_t kHandshakeStepsPerTurn = 4;
+// The registry's thread always has the next one; its answers are sign-ins that the loop finishes in one turn.
+constexpr std::size_t kLookUpsUnderWay = 32;
 
 // Suites that only old firmware still needs: RSA key exchange, or CBC.
 bool is_legacy_cipher(std::string_view name) {
@@ -24,12 +25,14 @@ bool is_legacy_cipher(std::string_view name) {
 }  // namespace
 
 Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget, LoopSwitch& others)
-    : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget), others_(others) {
+    : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget), others_(others), openings_(loop) {
   loop_.after_each_turn([this](base::MonoMs now) { mqtt_.deliveries.turn_ended(now); });
+  mqtt_.sign_in.watch_look_ups([this](std::size_t under_way) { openings_.hold(under_way >= kLookUpsUnderWay); });
 }
 
 Gateway::~Gateway() {
   loop_.after_each_turn({});
+  mqtt_.sign_in.watch_look_ups({});
   while (Connection* connection = connections_.pop_front()) delete connection;
 }
 
@@ -134,14 +137,12 @@ bool Gateway::may_shake_hands(const PeerFacts& peer) {
   return mqtt_.sign_in.may_shake_hands(peer.address.host());
 }
 
-// One turn may find hundreds of clients that begin; whoever has a message waits for as few of them as this, in the
-// order in which they came.
-bool Gateway::takes_handshake_step() {
-  if (handshake_turn_ != loop_.turn()) {
-    handshake_turn_ = loop_.turn();
-    handshake_steps_ = 0;
-  }
-  return handshake_steps_++ < kHandshakeStepsPerTurn;
+bool Gateway::may_go_on(Connection& connection, bool has_begun) {
+  return openings_.may_go_on(connection, has_begun);
+}
+
+void Gateway::count_handshake_step(bool first) {
+  openings_.count(first ? OpeningLine::kFirstHandshakeStepCost : OpeningLine::kHandshakeStepCost);
 }
 
 void Gateway::closed(Connection& connection) {

@@ -9,6 +9,7 @@
 #include "gateway/http_conversation.h"
 #include "gateway/loop_switch.h"
 #include "gateway/mqtt_conversation.h"
+#include "gateway/opening_line.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
@@ -41,7 +42,8 @@ class Gateway final : public ConnectionOwner {
   void psk_failed(std::string_view identity, PskVerdict verdict, const PeerFacts& peer) override;
   void handshake_ended(const net::Stream& stream, bool succeeded) override;
   bool may_shake_hands(const PeerFacts& peer) override;
-  bool takes_handshake_step() override;
+  bool may_go_on(Connection& connection, bool has_begun) override;
+  void count_handshake_step(bool first) override;
   metrics::ConnectionCounts* connection_counts() override { return &mqtt_.counters.connections; }
   void closed(Connection& connection) override;
 
@@ -60,8 +62,7 @@ class Gateway final : public ConnectionOwner {
   std::vector<Door> doors_;
   base::IntrusiveList<Connection, ConnectionListTag> connections_;  // owned
   bool stopping_ = false;
-  std::uint64_t handshake_turn_ = 0;
-  std::uint32_t handshake_steps_ = 0;  // wanted in that turn
+  OpeningLine openings_;
 };
 
 }  // namespace mooring::gateway

@@ -18,7 +18,7 @@ namespace {
 constexpr int kBacklog = 4096;
 constexpr base::MonoMs kTellEveryMs = 1000;
 constexpr base::MonoMs kPauseMs = 100;
-constexpr int kMaxAcceptsPerTurn = 64;  // handshakes of one loop turn; the rest waits in the kernel's queue
+constexpr int kMaxAcceptsPerTurn = 32;  // handshakes of one loop turn; the rest waits in the kernel's queue
 
 base::Error bind_error(const SocketAddress& address) {
   const int error = errno;

@@ -1,0 +1,56 @@
+// OpeningLine: connections that are being opened stand in line for their steps (first bytes, TLS handshake, HTTP head,
+// CONNECT), so that however many begin at once, a message waits for a few steps of a loop turn and not for all of them.
+//
+// Whoever has begun goes before those who have not, so that what was spent on a connection is not lost to its deadline;
+// apart from that it is first come, first served, and nobody is passed over. Lives on its loop. A client may end while
+// it stands in line.
+#pragma once
+
+#include <cstdint>
+
+#include "base/intrusive_list.h"
+#include "net/loop.h"
+#include "net/timer_wheel.h"
+
+namespace mooring::gateway {
+
+class OpeningLine final : private net::LoopClient, private net::Timer {
+ public:
+  // What a step costs, in about 40 us. The first step of a handshake has the key exchange and the signature.
+  static constexpr std::uint32_t kStepCost = 1;
+  static constexpr std::uint32_t kHandshakeStepCost = 2;
+  static constexpr std::uint32_t kFirstHandshakeStepCost = 8;
+  static constexpr std::uint32_t kCostPerTurn = 16;
+  // Who needs nothing of what is waited for gets through all the same: a turn's share so often.
+  static constexpr base::MonoMs kHeldMs = 32;
+
+  explicit OpeningLine(net::Loop& loop) : loop_(loop) {}
+
+  // Whether `client` may go on now. If not, its on_again() is called when it is its turn; it asks again then.
+  bool may_go_on(net::LoopClient& client, bool has_begun);
+  // More than kStepCost, which may_go_on() has counted.
+  void count(std::uint32_t cost) { spent_ += cost; }
+  // Others have enough to do for those who were let through: what they answer comes back to the loop in one turn.
+  void hold(bool held);
+
+ private:
+  using Line = base::IntrusiveList<net::LoopClient, net::AgainTag>;
+
+  void on_ready(std::uint32_t) override {}
+  void on_again() override;
+  void on_timer(base::MonoMs) override;
+  bool empty() const { return begun_.empty() && fresh_.empty(); }
+  bool spent();
+  void serve();
+  void wait_for_next_turn();
+
+  net::Loop& loop_;
+  Line begun_;
+  Line fresh_;
+  std::uint64_t turn_ = 0;
+  std::uint32_t spent_ = 0;  // in that turn
+  bool serving_ = false;     // the client that asks is the one that was called
+  bool held_ = false;
+};
+
+}  // namespace mooring::gateway
