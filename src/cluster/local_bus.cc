@@ -92,9 +92,14 @@ using Item = std::variant<PlainMessage, std::unique_ptr<ShareMessage>, Shared<In
 struct Delivery {
   routing::LoopId from;
   routing::BusListener& listener;
+  LocalCluster::Arrivals& arrivals;
 
-  void operator()(PlainMessage& item) const { listener.on_remote_message(item.message, item.receipt.arrive()); }
+  void operator()(PlainMessage& item) const {
+    ++arrivals.messages;
+    listener.on_remote_message(item.message, item.receipt.arrive());
+  }
   void operator()(const std::unique_ptr<ShareMessage>& item) const {
+    ++arrivals.messages;
     listener.on_remote_share_message(item->message, item->receipt.arrive(), item->share, item->hops);
   }
   void operator()(const Shared<InterestChange>& item) const {
@@ -200,6 +205,7 @@ struct LocalCluster::Port {
   Port(LocalCluster& cluster, routing::LoopId loop) : bus(cluster, loop) {}
   base::Executor* executor = nullptr;
   routing::BusListener* listener = nullptr;  // read on the loop of this port only, once attached
+  Arrivals arrivals;                         // likewise
   LocalBus bus;
 };
 
@@ -210,9 +216,10 @@ void LocalCluster::LocalBus::send(routing::LoopId target) {
   Port* port = cluster_.ports_[target].get();
   MOORING_ASSERT(port->executor != nullptr);
   port->executor->post([port, from = self_, items = std::move(batch)]() mutable {
+    ++port->arrivals.batches;
     for (Item& waiting : items) {
       Item item = std::move(waiting);  // gone before the next one is taken up
-      if (port->listener != nullptr) std::visit(Delivery{from, *port->listener}, item);
+      if (port->listener != nullptr) std::visit(Delivery{from, *port->listener, port->arrivals}, item);
     }
   });
 }
@@ -246,6 +253,10 @@ void LocalCluster::detach(routing::LoopId loop) {
 
 routing::Bus& LocalCluster::bus(routing::LoopId loop) {
   return ports_.at(loop)->bus;
+}
+
+const LocalCluster::Arrivals& LocalCluster::arrivals(routing::LoopId loop) const {
+  return ports_.at(loop)->arrivals;
 }
 
 }  // namespace mooring::cluster

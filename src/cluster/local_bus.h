@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,12 @@ class LocalCluster {
   // A loop's executor may end after it has been detached and all other loops have stopped running tasks.
   void detach(routing::LoopId loop);
   routing::Bus& bus(routing::LoopId loop);
+  // What other loops have sent here. On that loop.
+  struct Arrivals {
+    std::uint64_t batches = 0;
+    std::uint64_t messages = 0;  // those for shared subscriptions too
+  };
+  const Arrivals& arrivals(routing::LoopId loop) const;
   std::size_t loop_count() const { return ports_.size(); }
 
  private:

@@ -74,6 +74,7 @@ void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const Lis
     }
     return;
   }
+  ++mqtt_.counters.accepted;
   auto* connection = new Connection(loop_, *this, context, std::move(fd), peer, ConnectionPlace(budget_));
   connections_.push_back(*connection);
   connection->start();

@@ -31,6 +31,7 @@ inline constexpr std::array<const char*, 3> kConnectionStateNames{"opening", "ac
 using ConnectionCounts = std::array<std::array<std::uint64_t, kConnectionStateNames.size()>, kTransportNames.size()>;
 
 struct LoopCounters {
+  std::uint64_t accepted = 0;                // connections that the kernel gave to this loop
   ConnectionCounts connections{};            // open now, by transport and state
   std::array<std::uint64_t, 4> connected{};  // by channel: signed in now
   std::array<std::uint64_t, 4> connects{};   // by channel: CONNECTs that were accepted
@@ -56,6 +57,7 @@ void add(std::array<std::uint64_t, N>& to, const std::array<std::uint64_t, N>& m
 }  // namespace detail
 
 inline LoopCounters& LoopCounters::operator+=(const LoopCounters& other) {
+  accepted += other.accepted;
   for (std::size_t i = 0; i < connections.size(); ++i) detail::add(connections[i], other.connections[i]);
   detail::add(connected, other.connected);
   detail::add(connects, other.connects);

@@ -72,6 +72,8 @@ class Loop final : public base::Executor {
 
   // Time that the loop has worked, not waited, since run() began. The loop's thread.
   std::int64_t busy_ms() const { return busy_ms_; }
+  // How often the first task of a batch called it, from its waiting or while it worked. The loop's thread.
+  std::uint64_t wake_ups() const { return wake_ups_; }
   base::MonoMs now_ms() const { return now_ms_; }  // of this turn: no system call
   std::uint64_t turn() const { return turn_; }     // its number, from 1 on: for what is rationed by the turn
   const base::Clock& clock() const { return clock_; }
@@ -92,6 +94,7 @@ class Loop final : public base::Executor {
   base::MonoMs now_ms_;
   std::uint64_t turn_ = 0;
   std::int64_t busy_ms_ = 0;
+  std::uint64_t wake_ups_ = 0;
   TimerWheel timers_;
   BlockPool blocks_;
   UniqueFd epoll_;

@@ -229,8 +229,14 @@ const broker::ClientRules& LoopWorker::rules_of(const session::SessionRecord& re
 }
 
 LoopReport LoopWorker::report() const {
-  LoopReport report{broker_.counters(),           mqtt_.counters,  loop_->busy_ms(), broker_.session_count(),
-                    broker_.subscription_count(), broker_.queued()};
+  LoopReport report{broker_.counters(),
+                    mqtt_.counters,
+                    loop_->busy_ms(),
+                    loop_->wake_ups(),
+                    cluster_.arrivals(id_),
+                    broker_.session_count(),
+                    broker_.subscription_count(),
+                    broker_.queued()};
   report.gateway.delivery_ms = mqtt_.deliveries.times();
   return report;
 }
@@ -252,6 +258,9 @@ LoopReport& LoopReport::operator+=(const LoopReport& other) {
   counters.devices_connected += more.devices_connected;
   gateway += other.gateway;
   busy_ms += other.busy_ms;
+  wake_ups += other.wake_ups;
+  arrivals.batches += other.arrivals.batches;
+  arrivals.messages += other.arrivals.messages;
   sessions += other.sessions;
   subscriptions += other.subscriptions;
   queued.messages += other.queued.messages;

@@ -52,6 +52,8 @@ struct LoopReport {
   broker::BrokerCounters counters;
   metrics::LoopCounters gateway;
   std::int64_t busy_ms = 0;
+  std::uint64_t wake_ups = 0;
+  cluster::LocalCluster::Arrivals arrivals;
   std::uint64_t sessions = 0;
   std::uint64_t subscriptions = 0;  // devices' own ones not counted
   session::QueueTotals queued;

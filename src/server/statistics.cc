@@ -9,7 +9,7 @@ struct Statistics::Round {
   base::MonoMs began_ms = 0;
   std::size_t open = 0;
   LoopReport sum;
-  std::vector<std::int64_t> busy_ms;
+  std::vector<LoopView> loops;
   std::vector<std::int64_t> delays_ms;
 };
 
@@ -28,14 +28,14 @@ void Statistics::on_timer(base::MonoMs now) {
   auto round = std::make_shared<Round>();
   round->began_ms = now;
   round->open = parts_.workers.size();
-  round->busy_ms.resize(parts_.workers.size());
+  round->loops.resize(parts_.workers.size());
   for (std::size_t i = 0; i < parts_.workers.size(); ++i) {
     LoopWorker* worker = parts_.workers[i];
     worker->loop().post([worker, i, &home = parts_.main.loop(), round, self = std::weak_ptr<Statistics*>(self_)] {
       const base::MonoMs here_ms = home.clock().mono_ms();
       home.post([report = worker->report(), i, here_ms, round, self] {
         round->sum += report;
-        round->busy_ms[i] = report.busy_ms;
+        round->loops[i] = view_of(report);
         round->delays_ms.push_back(here_ms - round->began_ms);
         const auto alive = self.lock();
         if (--round->open == 0 && alive != nullptr) (*alive)->take(*round);
@@ -52,10 +52,10 @@ void Statistics::take(Round& round) {
   next.refusals = parts_.log.refusals();
   next.connections = parts_.budget.open.load(std::memory_order_relaxed);
   const std::int64_t passed = std::max<std::int64_t>(round.began_ms - last_round_ms_, 1);
-  for (std::size_t i = 0; i < round.busy_ms.size(); ++i) {
-    const std::int64_t worked = round.busy_ms[i] - last_loops_[i].busy_ms;
-    next.loops.push_back(
-        {round.busy_ms[i], std::clamp(static_cast<double>(worked) / static_cast<double>(passed), 0.0, 1.0)});
+  next.loops = std::move(round.loops);
+  for (std::size_t i = 0; i < next.loops.size(); ++i) {
+    const std::int64_t worked = next.loops[i].busy_ms - last_loops_[i].busy_ms;
+    next.loops[i].busy_share = std::clamp(static_cast<double>(worked) / static_cast<double>(passed), 0.0, 1.0);
   }
   last_round_ms_ = round.began_ms;
   last_loops_ = next.loops;

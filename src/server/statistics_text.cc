@@ -25,6 +25,16 @@ std::vector<std::pair<const char*, std::uint64_t>> drops(const broker::BrokerCou
 
 }  // namespace
 
+LoopView view_of(const LoopReport& report) {
+  LoopView view;
+  view.busy_ms = report.busy_ms;
+  for (const auto& of_transport : report.gateway.connections) view.connections += total(of_transport);
+  view.accepted = report.gateway.accepted;
+  view.wake_ups = report.wake_ups;
+  view.arrivals = report.arrivals;
+  return view;
+}
+
 std::string sample_text(const StatisticsSnapshot& snapshot) {
   const metrics::LoopCounters& gateway = snapshot.sum.gateway;
   boost::json::object refusals, dropped;
@@ -142,8 +152,21 @@ void write_tls(metrics::Families& families, const metrics::LoopCounters& gateway
 
 void write_loops(metrics::Families& families, const StatisticsSnapshot& snapshot) {
   for (std::size_t i = 0; i < snapshot.loops.size(); ++i) {
+    const LoopView& loop = snapshot.loops[i];
+    const metrics::Families::Labels labels{{"loop", std::to_string(i)}};
     families.counter("mooring_loop_busy_seconds_total", "Time that an event loop worked; its rate is its utilisation.",
-                     static_cast<double>(snapshot.loops[i].busy_ms) / 1000.0, {{"loop", std::to_string(i)}});
+                     static_cast<double>(loop.busy_ms) / 1000.0, labels);
+    families.gauge("mooring_loop_connections", "Open connections of an event loop.",
+                   static_cast<double>(loop.connections), labels);
+    families.counter("mooring_loop_accepted_total",
+                     "Connections that an event loop accepted; most go on on the home loop of their session.",
+                     static_cast<double>(loop.accepted), labels);
+    families.counter("mooring_loop_wakeups_total", "How often other threads called an event loop.",
+                     static_cast<double>(loop.wake_ups), labels);
+    families.counter("mooring_loop_remote_messages_total", "Messages that other event loops sent to this one.",
+                     static_cast<double>(loop.arrivals.messages), labels);
+    families.counter("mooring_loop_remote_batches_total", "In how many batches they and changes of interest came.",
+                     static_cast<double>(loop.arrivals.batches), labels);
   }
   families.histogram("mooring_loop_delay_seconds", "How long a task waited for its loop, asked once a second.",
                      snapshot.loop_delay_ms);

@@ -15,11 +15,16 @@
 
 namespace mooring::server {
 
-// Of one loop.
+// Of one loop; since the start where nothing else is said.
 struct LoopView {
-  std::int64_t busy_ms = 0;  // since the start
-  double busy_share = 0;     // of the last second
+  std::int64_t busy_ms = 0;
+  double busy_share = 0;          // of the last second; not of view_of()
+  std::uint64_t connections = 0;  // open now
+  std::uint64_t accepted = 0;
+  std::uint64_t wake_ups = 0;
+  cluster::LocalCluster::Arrivals arrivals;
 };
+LoopView view_of(const LoopReport& report);
 
 // What a round through all loops has found.
 struct StatisticsSnapshot {

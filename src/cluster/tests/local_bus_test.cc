@@ -143,6 +143,10 @@ TEST_F(LocalBusTest, OneWakeUpForEachDestination) {
   run_all();
   EXPECT_EQ(listeners_[1].arrived.size(), 101U);
   EXPECT_EQ(listeners_[2].arrived.size(), 102U);
+  EXPECT_EQ(cluster_.arrivals(1).batches, 1U);
+  EXPECT_EQ(cluster_.arrivals(1).messages, 100U) << "and a change of interest";
+  EXPECT_EQ(cluster_.arrivals(2).messages, 101U);
+  EXPECT_EQ(cluster_.arrivals(0).batches, 0U);
   EXPECT_EQ(&*listeners_[1].copies.front(), &*shared) << "messages are shared, not copied";
 }
 

@@ -27,6 +27,22 @@ TEST(Loop, RunsPostedTasksOfOneThreadInOrder) {
   for (int i = 0; i < 10'000; ++i) ASSERT_EQ(seen[static_cast<std::size_t>(i)], i);
 }
 
+TEST(Loop, ManyTasksCallItOnce) {
+  auto loop = Loop::create();
+  ASSERT_TRUE(loop);
+  int done = 0;
+  (*loop)->post([&] {
+    std::thread other([&] {
+      for (int i = 0; i < 1'000; ++i) (*loop)->post([&] { ++done; });
+      (*loop)->stop();
+    });
+    other.join();  // they all come while it works
+  });
+  (*loop)->run();
+  EXPECT_EQ(done, 1'000);
+  EXPECT_LE((*loop)->wake_ups(), 2U) << "for the first task, and for all of the others";
+}
+
 struct Countdown : Timer {
   Loop* loop = nullptr;
   void on_timer(base::MonoMs) override { loop->stop(); }
