@@ -22,16 +22,12 @@ class Pairs final : public Traffic {
  private:
   base::Result<> plan() override {
     const std::size_t group = add_group("pairs", options_.pace);
+    if (options_.echo) return add_echoes(group, options().connections);
     for (const Identity& device : identities().fleet()) {
-      const auto added = options_.echo ? add_echo(group, device) : add_pair(group, device);
+      const auto added = add_pair(group, device);
       if (!added) return added;
     }
     return {};
-  }
-
-  base::Result<> add_echo(std::size_t group, const Identity& device) {
-    Connection& both = add_connection(device.sign_in, {device.echo, options_.pace.qos});
-    return add_flow(group, both, device.echo, both.number(), 1);
   }
 
   base::Result<> add_pair(std::size_t group, const Identity& device) {

@@ -19,7 +19,7 @@ namespace mooring::bench {
 namespace {
 
 struct RefusalsOptions {
-  BadDevicesOptions bad;  // its `run` is that of the whole
+  BadDevicesOptions bad;  // the `run` of its crowd is that of the whole
   Pace pace{.per_second = 1'000};
   double quiet_s = 5;
 };
@@ -31,25 +31,18 @@ double ratio(double of, double to) {
 // The good ones; the bad ones are other processes.
 class Refusals final : public Traffic {
  public:
-  Refusals(const RefusalsOptions& options, std::unique_ptr<BadDevices> bad)
-      : Traffic(options.bad.run, "refusals"), options_(options), bad_(std::move(bad)) {}
+  Refusals(const RefusalsOptions& options, std::unique_ptr<Crowd> bad)
+      : Traffic(options.bad.crowd.run, "refusals"), options_(options), bad_(std::move(bad)) {}
 
  private:
   base::Result<> plan() override {
-    const auto& fleet = identities().fleet();
-    if (options_.bad.good >= fleet.size()) {
+    if (good() >= options().connections) {
       return base::fail(base::Errc::kInvalidArgument, "there must be more connections than good ones");
     }
-    const std::size_t group = add_group("good", options_.pace);
-    for (std::size_t i = 0; i < options_.bad.good; ++i) {
-      Connection& connection = add_connection(fleet[i].sign_in, {fleet[i].echo, options_.pace.qos});
-      const auto added = add_flow(group, connection, fleet[i].echo, connection.number(), 1);
-      if (!added) return added;
-    }
-    return {};
+    return add_echoes(add_group("good", options_.pace), good());
   }
 
-  std::uint32_t bad_count() const { return options_.bad.run.connections - options_.bad.good; }
+  std::uint32_t good() const { return options_.bad.crowd.measured; }
   double server_cpu_s() const { return process_cpu_s(options().server_pid); }
 
   void begin() override {
@@ -63,7 +56,7 @@ class Refusals final : public Traffic {
     const double cpu_s = server_cpu_s();
     quiet_cpu_s_ += cpu_s;
     storm_cpu_s_ = -cpu_s;
-    bad_->begin(now());
+    bad_->begin_round(now());
   }
 
   void turn() override {
@@ -76,7 +69,7 @@ class Refusals final : public Traffic {
 
   void stop() override {
     if (!std::exchange(ended_, true)) {
-      bad_->end(now());
+      bad_->end_round(now());
       storm_s_ = static_cast<double>(now() - storm_from_ns_) / 1e9;
       storm_cpu_s_ += server_cpu_s();
     }
@@ -89,12 +82,12 @@ class Refusals final : public Traffic {
   }
 
   void report(ResultLine& line) override {
-    found_ = bad_->finish();
+    found_ = std::move(bad_->finish().front());
     std::array<double, 1> load{};
     ::getloadavg(load.data(), 1);
-    line.add("good", options_.bad.good);
-    line.add("bad", bad_count());
-    line.add("badProcesses", options_.bad.processes);
+    line.add("good", good());
+    line.add("bad", options_.bad.crowd.size());
+    line.add("badProcesses", options_.bad.crowd.processes);
     line.add("loadAverage", load[0]);
     line.add("stormSeconds", storm_s_);
     report_tries(line);
@@ -103,7 +96,7 @@ class Refusals final : public Traffic {
   }
 
   void report_tries(ResultLine& line) const {
-    const auto intended = static_cast<double>(BadDevices::intended_tries(options_.bad, storm_s_));
+    const auto intended = static_cast<double>(intended_tries(options_.bad, storm_s_));
     const double quiet_share = quiet_cpu_s_ / (options_.quiet_s + options().warm_up_s);
     line.add("triesIntended", std::llround(intended));
     line.add("tries", found_.attempts);
@@ -113,8 +106,8 @@ class Refusals final : public Traffic {
     line.add("closedUnanswered", found_.closed);
     line.add("accepted", found_.accepted);
     line.add("refusalsPerSecond", std::llround(ratio(static_cast<double>(answers()), storm_s_)));
-    line.add("refusalP50Us", found_.answers.quantile_us(0.5));
-    line.add("refusalP99Us", found_.answers.quantile_us(0.99));
+    line.add("refusalP50Us", found_.waits.quantile_us(0.5));
+    line.add("refusalP99Us", found_.waits.quantile_us(0.99));
     line.add("quietServerCpuShare", quiet_share);
     line.add("stormServerCpuShare", ratio(storm_cpu_s_, storm_s_));
     line.add("badCpuShare", ratio(found_.cpu_s, storm_s_));
@@ -134,8 +127,8 @@ class Refusals final : public Traffic {
   }
 
   const RefusalsOptions options_;
-  const std::unique_ptr<BadDevices> bad_;
-  BadDevicesReport found_;
+  const std::unique_ptr<Crowd> bad_;
+  CrowdReport found_;
   Histogram quiet_;
   Histogram stormy_;
   std::int64_t storm_from_ns_ = 0;
@@ -146,12 +139,12 @@ class Refusals final : public Traffic {
 };
 
 int run_refusals(RefusalsOptions options) {
-  auto bad = BadDevices::start(options.bad);
+  auto bad = start_bad_devices(options.bad);
   if (!bad) {
     fmt::print(stderr, "mooring-bench: {}\n", bad.error().message);
     return 1;
   }
-  options.bad.run.duration_s += options.quiet_s;
+  options.bad.crowd.run.duration_s += options.quiet_s;
   return Refusals(options, std::move(*bad)).run();
 }
 
@@ -160,26 +153,18 @@ int run_refusals(RefusalsOptions options) {
 void add_refusals_command(CLI::App& app, int& exit_status) {
   auto options = std::make_shared<RefusalsOptions>();
   BadDevicesOptions& bad = options->bad;
-  bad.run.connections = 600;
-  bad.good = 100;
+  bad.crowd.run.connections = 600;
+  bad.crowd.measured = 100;
   CLI::App* command =
       app.add_subcommand("refusals", "Wrong secrets again and again while good devices are at work: what those notice");
-  add_run_options(*command, bad.run, "Devices, the good ones included");
+  add_run_options(*command, bad.crowd.run, "Devices, the good ones included");
   add_pace_options(*command, options->pace);
-  command->add_option("--good", bad.good, "Devices with the right secret, publishing to themselves")
+  add_crowd_options(*command, bad.crowd, "bad");
+  command->add_option("--good", bad.crowd.measured, "Devices with the right secret, publishing to themselves")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   command->add_option("--quiet-seconds", options->quiet_s, "How long those are measured before the storm")
       ->check(CLI::Range(0.1, 600.0))
-      ->capture_default_str();
-  command->add_option("--bad-processes", bad.processes, "Processes that the bad devices are divided among")
-      ->check(CLI::Range(1U, kMaxBadProcesses))
-      ->capture_default_str();
-  command->add_option("--bad-at-once", bad.at_once, "Tries under way at most, of each of these processes")
-      ->check(CLI::Range(1, 100'000))
-      ->capture_default_str();
-  command->add_option("--bad-nice", bad.nice, "How much those step back where processors are short (nice)")
-      ->check(CLI::Range(0, 19))
       ->capture_default_str();
   command->add_option("--every", bad.every_s, "Seconds between the tries of a bad device")
       ->check(CLI::Range(0.01, 3'600.0))

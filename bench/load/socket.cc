@@ -178,6 +178,8 @@ IoResult Socket::after_tls_call(int result, std::size_t bytes) {
 void Socket::reset() {
   const linger at_once{1, 0};
   setsockopt(fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  // OpenSSL would not resume the session of a connection that broke. The libraries of devices do.
+  if (tls_) SSL_set_shutdown(tls_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   tls_.reset();
   fd_.reset();
 }

@@ -51,6 +51,16 @@ base::Result<> Traffic::add_flow(std::size_t group_number, Connection& publisher
   return {};
 }
 
+base::Result<> Traffic::add_echoes(std::size_t group, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Identity& device = identities().fleet()[i];
+    Connection& both = add_connection(device.sign_in, {device.echo, groups_[group].pace.qos});
+    const auto added = add_flow(group, both, device.echo, both.number(), 1);
+    if (!added) return added;
+  }
+  return {};
+}
+
 void Traffic::prepare_publisher(const Flow& flow, const Pace& pace) {
   const std::uint32_t number = flow.publisher->number();
   if (publishers_.size() <= number) publishers_.resize(number + 1);

@@ -44,6 +44,9 @@ class Traffic : public Run {
   base::Result<> add_flow(std::size_t group, Connection& publisher, std::string topic, std::uint32_t first_receiver,
                           std::uint32_t receivers);
 
+  // The first `count` of the fleet, each publishing to itself.
+  base::Result<> add_echoes(std::size_t group, std::uint32_t count);
+
   void begin() override;
   void turn() override;
   void stop() override;
