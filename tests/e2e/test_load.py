@@ -1,5 +1,5 @@
-"""Every scenario of the load generator in small, against whatever build of the server is under test: nothing is lost,
-duplicated, reordered or damaged, and the server (under a sanitizer, too) stays sound."""
+"""Every scenario of the load generator in small, against whatever build of the server is under test, with two loops:
+nothing is lost, duplicated, reordered or damaged, and the server (under a sanitizer, too) stays sound."""
 
 import json
 import os
@@ -21,13 +21,14 @@ def load_generator():
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):
-    found = Server(tmp_path_factory.mktemp("load"))
+    found = Server(tmp_path_factory.mktemp("load"), arguments=("--threads", "2"))
     found.create_product("a1MooLoad01", None, CLASSES)
     rows = [f"a1MooLoad01,load{i:04d},{i:032x}" for i in range(1, 61)]
     found.csv = found.folder / "devices.csv"
     found.csv.write_text("ProductKey,DeviceName,DeviceSecret\n" + "\n".join(rows) + "\n")
     found.cli("device", "import", found.csv)
-    found.cli("account", "create", "load", "--password", PASSWORD, "--allow", "all:#")
+    found.cli("account", "create", "load", "--password", PASSWORD, "--allow", "all:#", "--allow",
+              "all:$SYS/#")
     try:
         yield found.start()
         found.stop()
@@ -36,7 +37,7 @@ def loaded(tmp_path_factory):
 
 
 def run(server, scheme, words, devices=True):
-    short = [word for name, value in (("--seconds", "0.5"), ("--warm-up", "0.1")) if name not in words
+    short = [word for name, value in (("--seconds", "0.3"), ("--warm-up", "0.1")) if name not in words
              for word in (name, value)]
     command = [load_generator(), *words.split(), "--url", f"{scheme}://{server.host}:{server.port}", "--ca",
                server.root_certificate, "--account", "load", "--password", PASSWORD, *short, "--pid",
@@ -48,19 +49,45 @@ def run(server, scheme, words, devices=True):
     return line
 
 
-@pytest.mark.parametrize("scheme", ["ws", "wss", "tcp", "tls"])
+@pytest.mark.parametrize("transport", ["ws", "wss", "tcp", "tls"])
 @pytest.mark.parametrize("qos", [0, 1])
-def test_pairs(loaded, scheme, qos):
-    assert run(loaded, scheme, f"pairs -n 20 --window 16 --qos {qos}")["deliveries"] > 0
+@pytest.mark.parametrize("words", ["pairs -n 20 --window 16", "fanout -n 60 --window 16", "fanin -n 40", "ingest -n 40",
+                                   "churn -n 20"])
+def test_messages(loaded, transport, words, qos):
+    line = run(loaded, transport, f"{words} --qos {qos}")
+    assert line.get("published", line.get("lives")) > 0
 
 
-@pytest.mark.parametrize("words", ["pairs -n 20 --echo --qos 1", "pairs -n 20 --down --qos 1", "pairs -n 20 --rate 500",
-                                   "fanout -n 60 --window 16", "fanout -n 60 --qos 1", "fanin -n 40 --qos 1",
-                                   "ingest -n 40", "ingest -n 40 --qos 1", "mixed -n 40", "connect -n 40",
-                                   "churn -n 20", "storm -n 60 --established 10 --quiet-seconds 0.3 --seconds 30",
-                                   "idle -n 60"])
-def test_devices(loaded, words):
-    run(loaded, "ws", words)
+@pytest.mark.parametrize("transport", ["ws", "wss", "tcp", "tls"])
+@pytest.mark.parametrize("words", ["mixed -n 40", "connect -n 40", "idle -n 60", "pairs -n 20 --down --qos 1"])
+def test_fleets(loaded, transport, words):
+    run(loaded, transport, words)
+
+
+@pytest.mark.parametrize("words", ["pairs -n 20 --echo --qos 1", "pairs -n 20 --rate 500"])
+def test_other_pairs(loaded, words):
+    assert run(loaded, "ws", words)["deliveries"] > 0
+
+
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+def test_storms(loaded, transport):
+    """The second one with TLS sessions that are resumed."""
+    line = run(loaded, transport, "storm -n 60 --established 10 --storms 2 --quiet-seconds 0.3 --pause 0.3 --seconds 30 "
+               "--rate 200 --resume")
+    assert (line["stormOpened"], line["storm2Opened"], line["stormRefused"]) == (50, 50, 0)
+    assert line["storm2Resumed"] == (50 if transport == "wss" else 0)
+
+
+@pytest.mark.parametrize("transport", ["ws", "tcp"])
+def test_wrong_secrets(loaded, transport):
+    line = run(loaded, transport, "refusals -n 40 --good 10 --rate 200 --quiet-seconds 0.3 --every 0.2 --seconds 0.6")
+    assert line["refusedWithCode4"] > 0
+
+
+@pytest.mark.parametrize("transport", ["ws", "tcp"])
+def test_stored_for_devices_that_are_away(loaded, transport):
+    line = run(loaded, transport, "offline -n 40")
+    assert line["messages"] > 0 and line["unacknowledged"] == 0
 
 
 def test_accounts_with_qos_2(loaded):
