@@ -18,7 +18,9 @@ namespace {
 using base::Errc;
 using base::Result;
 
-constexpr auto kGather = std::chrono::milliseconds(20);  // for company, before a batch is written
+// For company, before a batch is written. What a commit costs is its pages, and the more entries share them the less
+// each costs; who reads does not wait for it.
+constexpr auto kGather = std::chrono::milliseconds(200);
 constexpr auto kTick = std::chrono::milliseconds(1000);  // for merged counts that are due
 constexpr auto kReaderWait = std::chrono::seconds(2);
 constexpr base::MonoMs kTrimEveryMs = 10'000;
@@ -139,7 +141,7 @@ void DeviceJournal::record(Event event) {
   if (event.at_ms == 0) event.at_ms = clock_.wall_ms();
   const std::size_t bytes = bytes_of(event);
   const std::size_t quarters = may_use_reserve(event.action) ? 4 : 3;
-  bool first = false;
+  bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queue_.size() >= kQueueMax / 4 * quarters ||
@@ -147,12 +149,19 @@ void DeviceJournal::record(Event event) {
       ++counters_.dropped;
       return;
     }
-    first = queue_.empty();
+    const bool was_enough = is_batch_full();
+    wake = queue_.empty();
     queue_bytes_ += bytes;
     queue_.push_back(std::move(event));
+    wake = wake || (!was_enough && is_batch_full());
     ++counters_.recorded;
   }
-  if (first) wanted_.notify_one();
+  if (wake) wanted_.notify_one();
+}
+
+// Under mutex_: enough has come to write it without waiting for more.
+bool DeviceJournal::is_batch_full() const {
+  return queue_.size() >= kQueueMax / 8 || queue_bytes_ >= kQueueBytesMax / 8;
 }
 
 JournalCounters DeviceJournal::counters() const {
@@ -168,9 +177,7 @@ void DeviceJournal::run() {
   std::unique_lock lock(mutex_);
   for (bool last = false; !last;) {
     wanted_.wait_for(lock, kTick, [this] { return stopping_ || !queue_.empty() || !asked_.empty() || all_asked_; });
-    if (!stopping_ && asked_.empty() && !all_asked_ && queue_.size() < kQueueMax / 8) {
-      wanted_.wait_for(lock, kGather, [this] { return stopping_ || !asked_.empty() || all_asked_; });
-    }
+    wanted_.wait_for(lock, kGather, [this] { return stopping_ || !asked_.empty() || all_asked_ || is_batch_full(); });
     last = stopping_;
     batch.swap(queue_);
     queue_bytes_ = 0;

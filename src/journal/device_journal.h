@@ -1,4 +1,5 @@
-// DeviceJournal: the device log on disk. One thread writes, in batches; readers come on any thread.
+// DeviceJournal: the device log on disk. One thread writes, in batches of what comes within 200 ms; readers come on any
+// thread, and have written at once what came before them.
 //
 // Bounds: the queue (kQueueMax events and kQueueBytesMax of what they hold; the last quarter is kept for coming and
 // going, so that a storm of refusals does not push it out), entries of a device, their age, the file's size, strangers,
@@ -69,6 +70,7 @@ class DeviceJournal final : public DeviceLog, public JournalReader {
   DeviceJournal(std::unique_ptr<Writer> writer, std::filesystem::path file, Examiner* examiner,
                 const base::Clock& clock);
   void run();
+  bool is_batch_full() const;
   void begin_anew(bool damaged);
   void look_at(const base::Error& error);
   void wait_written(const base::DeviceKey* device);

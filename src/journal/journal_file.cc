@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace mooring::journal {
 namespace {
@@ -209,43 +210,63 @@ void JournalFile::commit() {
   if (next_revision_ != stored_revision_) {
     Run(statement("UPDATE counter SET id = ?, revision = ?")).with(next_id_).with(next_revision_).exec();
   }
+  store_counts();
   database_.exec("COMMIT");
   stored_revision_ = next_revision_;
 }
 
 void JournalFile::rollback() {
-  known_devices_.clear();
+  forget_owners();
   database_.tryExec("ROLLBACK");
 }
 
 std::int64_t JournalFile::insert(Entry& entry) {
-  std::int64_t device_id = 0;
-  const std::int64_t entries = count_entry(entry.device, device_id);
+  Owner& owner = owner_of(entry.device);
   entry.id = next_id_++;
   entry.revision = next_revision_++;
   Run row(statement("INSERT INTO entry (device, " MOORING_ENTRY_COLUMNS
                     ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  bind_entry(row.with(device_id), entry).exec();
-  return entries;
+  bind_entry(row.with(owner.id), entry).exec();
+  add_entries(owner, 1);
+  return owner.entries;
 }
 
-// One more of this device, whose row is made if there is none. How many it has then.
-std::int64_t JournalFile::count_entry(const base::DeviceKey& device, std::int64_t& device_id) {
-  if (const auto known = known_devices_.find(device); known != known_devices_.end()) {
-    device_id = known->second.id;
-    Run(statement("UPDATE device SET entries = entries + 1 WHERE id = ?")).with(device_id).exec();
-    return ++known->second.entries;
+// Its row is made if there is none.
+JournalFile::Owner& JournalFile::owner_of(const base::DeviceKey& device) {
+  const auto known = owners_.find(device);
+  if (known != owners_.end()) return known->second;
+  Owner owner;
+  Run found(statement("SELECT id, entries FROM device WHERE product_key = ? AND device_name = ?"));
+  if (found.with(device.product_key).with(device.device_name).step()) {
+    owner.id = found.integer(0);
+    owner.entries = found.integer(1);
+  } else {
+    Run(statement("INSERT INTO device (product_key, device_name, entries) VALUES (?, ?, 0)"))
+        .with(device.product_key)
+        .with(device.device_name)
+        .exec();
+    owner.id = database_.getLastInsertRowid();
   }
-  Run row(
-      statement("INSERT INTO device (product_key, device_name, entries) VALUES (?, ?, 1) ON CONFLICT (product_key, "
-                "device_name) DO UPDATE SET entries = entries + 1 RETURNING id, entries"));
-  row.with(device.product_key).with(device.device_name).step();
-  device_id = row.integer(0);
-  const std::int64_t entries = row.integer(1);
-  row.step();  // to its end: only then the change is done
-  if (known_devices_.size() >= kKnownDevicesMax) known_devices_.clear();
-  known_devices_[device] = {device_id, entries};
-  return entries;
+  return owners_.emplace(device, owner).first->second;
+}
+
+void JournalFile::add_entries(Owner& owner, std::int64_t more) {
+  owner.entries += more;
+  if (!std::exchange(owner.changed, true)) changed_.push_back(&owner);
+}
+
+void JournalFile::store_counts() {
+  for (Owner* owner : changed_) {
+    Run(statement("UPDATE device SET entries = ? WHERE id = ?")).with(owner->entries).with(owner->id).exec();
+    owner->changed = false;
+  }
+  changed_.clear();
+  if (owners_.size() > kOwnersMax) owners_.clear();
+}
+
+void JournalFile::forget_owners() {
+  changed_.clear();
+  owners_.clear();
 }
 
 bool JournalFile::update(Entry& entry) {
@@ -285,20 +306,14 @@ void JournalFile::set_stranger_diagnosis(const Entry& entry, std::string_view ad
 }
 
 void JournalFile::trim_device(const base::DeviceKey& device, std::size_t keep) {
-  known_devices_.erase(device);
-  std::int64_t id = 0;
-  {
-    Run found(statement("SELECT id FROM device WHERE product_key = ? AND device_name = ?"));
-    if (!found.with(device.product_key).with(device.device_name).step()) return;
-    id = found.integer(0);
-  }
+  Owner& owner = owner_of(device);
   const int gone =
       Run(statement("DELETE FROM entry WHERE device = ?1 AND id <= (SELECT id FROM entry WHERE device = ?1 "
                     "ORDER BY id DESC LIMIT 1 OFFSET ?2)"))
-          .with(id)
+          .with(owner.id)
           .with(static_cast<std::int64_t>(keep))
           .exec();
-  Run(statement("UPDATE device SET entries = entries - ? WHERE id = ?")).with(std::int64_t{gone}).with(id).exec();
+  add_entries(owner, -gone);
 }
 
 void JournalFile::add_stranger(Entry& entry, std::string_view address_group) {
@@ -342,7 +357,8 @@ std::size_t JournalFile::delete_oldest(std::size_t most, base::WallMs before_ms)
     }
   }
   if (gone == 0) return 0;
-  known_devices_.clear();
+  store_counts();  // they change here in the file
+  forget_owners();
   Run(statement("DELETE FROM entry WHERE id <= ?")).with(last).exec();
   for (const auto& [device, count] : of_device) {
     Run(statement("UPDATE device SET entries = entries - ? WHERE id = ?")).with(count).with(device).exec();

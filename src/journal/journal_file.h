@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "journal/entry.h"
 
@@ -54,20 +55,26 @@ class JournalFile {
   void migrate();
   SQLite::Statement& statement(const char* sql);
   std::int64_t number(const char* sql);
-  std::int64_t count_entry(const base::DeviceKey& device, std::int64_t& device_id);
+
+  // The row of a device that was written to lately. Its count is stored once for each transaction.
+  struct Owner {
+    std::int64_t id = 0;
+    std::int64_t entries = 0;
+    bool changed = false;
+  };
+  Owner& owner_of(const base::DeviceKey& device);  // until the end of the transaction
+  void add_entries(Owner& owner, std::int64_t more);
+  void store_counts();
+  void forget_owners();
 
   SQLite::Database database_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // by the literal's address
   std::int64_t next_id_ = 1;
   std::int64_t next_revision_ = 1;
-  std::int64_t stored_revision_ = 1;  // of the last commit
-  // Of devices that were written to lately: their rows. Forgotten as a whole when it is full, or may be wrong.
-  struct KnownDevice {
-    std::int64_t id = 0;
-    std::int64_t entries = 0;
-  };
-  static constexpr std::size_t kKnownDevicesMax = 4096;
-  std::unordered_map<base::DeviceKey, KnownDevice, base::DeviceKeyHash, base::DeviceKeyEqual> known_devices_;
+  std::int64_t stored_revision_ = 1;               // of the last commit
+  static constexpr std::size_t kOwnersMax = 4096;  // remembered from one transaction to the next
+  std::unordered_map<base::DeviceKey, Owner, base::DeviceKeyHash, base::DeviceKeyEqual> owners_;
+  std::vector<Owner*> changed_;
 };
 
 }  // namespace mooring::journal

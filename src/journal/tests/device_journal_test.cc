@@ -367,6 +367,21 @@ TEST_F(DeviceJournalTest, ADeviceKeepsItsNewestEntries) {
   EXPECT_EQ(entries.back().reason, "999");
 }
 
+TEST_F(DeviceJournalTest, EntriesAreCountedOverBatchesDevicesAndRestarts) {
+  limits_.entries_per_device = 20;
+  journal_->set_limits(limits_);
+  LogQuery all;
+  all.limit = 1000;
+  for (int batch = 0; batch < 12; ++batch) {
+    for (int i = 0; i < 9; ++i) {
+      journal_->record(event("dev" + std::to_string(i % 3), i % 2 == 0 ? Action::kOnline : Action::kOffline));
+    }
+    if (batch % 4 == 3) reopen();
+    const std::size_t total = 3 * (static_cast<std::size_t>(batch) + 1);
+    EXPECT_EQ(log("dev1", all).size(), total <= 28 ? total : total - 9) << batch;  // the 29th leaves 20
+  }
+}
+
 // The count of a merge whose row had gone was never written again.
 TEST_F(DeviceJournalTest, WhatRepeatsOutlivesTheTrimmingOfItsEntry) {
   limits_.entries_per_device = 4;
