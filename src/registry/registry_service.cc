@@ -14,7 +14,8 @@
 namespace mooring::registry {
 namespace {
 
-constexpr std::size_t kPresenceBatchMax = 2000;  // events of one transaction: bounds how long a change waits behind it
+constexpr std::size_t kPresenceBatchMax = 4000;  // events of one transaction: bounds how long a change waits behind it
+constexpr auto kReportPatience = std::chrono::milliseconds(100);
 
 base::Error busy() {
   return {base::Errc::kUnavailable, "too many registry operations are waiting"};
@@ -47,6 +48,7 @@ struct RegistryService::Impl {
   void read_loop(Queue& queue);
   void write_loop();
   bool wait_for_writing(std::unique_lock<std::mutex>& lock);
+  void await_presence(std::unique_lock<std::mutex>& lock);
   std::vector<PresenceEvent> take_presence();
   void write_presence(const std::vector<PresenceEvent>& events);
   void stop();
@@ -58,9 +60,14 @@ struct RegistryService::Impl {
   std::mutex mutex;  // of everything up to `stopping`
   Queue reads;
   Queue reports;
-  Queue writes;  // and presence
-  std::deque<PresenceEvent> presence;
+  Queue writes;                                     // and presence
+  std::deque<std::vector<PresenceEvent>> presence;  // in batches: all but the last are full
+  std::size_t presence_waiting = 0;                 // events
+  std::vector<PresenceEvent> spare_batch;           // empty: the room of one that was written
   SteadyTime presence_since;
+  bool presence_wanted = false;      // somebody waits until it is written
+  std::uint64_t presence_ended = 0;  // events that were written, or could not be
+  std::condition_variable presence_written;
   bool started = false;
   bool stopping = false;
 
@@ -96,16 +103,29 @@ bool RegistryService::Impl::enqueue(Lane lane, Job& job) {
 
 bool RegistryService::Impl::add_presence(PresenceEvent event) {
   const std::lock_guard lock(mutex);
-  if (stopping || presence.size() >= options.presence_max) {
+  if (stopping || presence_waiting >= options.presence_max) {
     ++presence_dropped;
     return false;
   }
   if (presence.empty()) presence_since = std::chrono::steady_clock::now();
-  presence.push_back(std::move(event));
+  if (presence.empty() || presence.back().size() == kPresenceBatchMax) {
+    presence.push_back(std::exchange(spare_batch, {}));
+  }
+  presence.back().push_back(std::move(event));
+  ++presence_waiting;
   // The writer has to know of the first, to begin its wait, and of a full batch, to end it.
-  if (presence.size() == 1 || presence.size() == kPresenceBatchMax) writes.wanted.notify_one();
+  if (presence_waiting == 1 || presence_waiting == kPresenceBatchMax) writes.wanted.notify_one();
   ++presence_events;
   return true;
+}
+
+// Until what was recorded so far is in the registry.
+void RegistryService::Impl::await_presence(std::unique_lock<std::mutex>& lock) {
+  const std::uint64_t recorded = presence_events;
+  if (presence_ended >= recorded) return;
+  presence_wanted = true;
+  writes.wanted.notify_one();
+  presence_written.wait_for(lock, kReportPatience, [&] { return stopping || presence_ended >= recorded; });
 }
 
 void RegistryService::Impl::read_loop(Queue& queue) {
@@ -115,6 +135,7 @@ void RegistryService::Impl::read_loop(Queue& queue) {
     if (queue.jobs.empty()) return;
     Job job = std::move(queue.jobs.front());
     queue.jobs.pop_front();
+    if (&queue == &reports) await_presence(lock);
     lock.unlock();
     job(registry.get(), {});
     job = nullptr;
@@ -124,7 +145,10 @@ void RegistryService::Impl::read_loop(Queue& queue) {
 
 // Waits until there is something to write; false: nothing left and stopping.
 bool RegistryService::Impl::wait_for_writing(std::unique_lock<std::mutex>& lock) {
-  const auto due_at_once = [this] { return stopping || !writes.jobs.empty() || presence.size() >= kPresenceBatchMax; };
+  const auto due_at_once = [this] {
+    return stopping || !writes.jobs.empty() || presence_waiting >= kPresenceBatchMax ||
+           (presence_wanted && !presence.empty());
+  };
   for (;;) {
     if (due_at_once()) return !(writes.jobs.empty() && presence.empty());
     if (presence.empty()) {
@@ -137,10 +161,11 @@ bool RegistryService::Impl::wait_for_writing(std::unique_lock<std::mutex>& lock)
 }
 
 std::vector<PresenceEvent> RegistryService::Impl::take_presence() {
-  const auto count = static_cast<std::ptrdiff_t>(std::min(presence.size(), kPresenceBatchMax));
-  std::vector<PresenceEvent> events(std::make_move_iterator(presence.begin()),
-                                    std::make_move_iterator(presence.begin() + count));
-  presence.erase(presence.begin(), presence.begin() + count);
+  if (presence.empty()) return {};
+  std::vector<PresenceEvent> events = std::move(presence.front());
+  presence.pop_front();
+  presence_waiting -= events.size();
+  if (presence.empty()) presence_wanted = false;
   return events;
 }
 
@@ -157,7 +182,7 @@ void RegistryService::Impl::write_presence(const std::vector<PresenceEvent>& eve
 void RegistryService::Impl::write_loop() {
   std::unique_lock lock(mutex);
   while (wait_for_writing(lock)) {
-    const std::vector<PresenceEvent> events = take_presence();
+    std::vector<PresenceEvent> events = take_presence();
     Job job;
     if (!writes.jobs.empty()) {
       job = std::move(writes.jobs.front());
@@ -165,6 +190,15 @@ void RegistryService::Impl::write_loop() {
     }
     lock.unlock();
     write_presence(events);
+    if (!events.empty()) {
+      const std::size_t count = events.size();
+      events.clear();  // before the lock: thousands of texts take a while to free
+      lock.lock();
+      presence_ended += count;
+      spare_batch = std::move(events);
+      lock.unlock();
+      presence_written.notify_one();
+    }
     if (job) job(registry.get(), {});
     job = nullptr;
     lock.lock();
@@ -186,6 +220,7 @@ void RegistryService::Impl::stop() {
     }
   }
   for (Queue* queue : {&reads, &reports, &writes}) queue->wanted.notify_all();
+  presence_written.notify_all();
   for (std::thread& thread : threads) thread.join();
   threads.clear();
   for (Job& job : left) job(nullptr, stopped());
@@ -259,7 +294,7 @@ ServiceCounters RegistryService::counters() const {
   const std::lock_guard lock(impl_->mutex);
   return {impl_->lookups,          impl_->refused,           impl_->presence_events,     impl_->presence_batches,
           impl_->presence_dropped, impl_->reads.jobs.size(), impl_->reports.jobs.size(), impl_->writes.jobs.size(),
-          impl_->presence.size()};
+          impl_->presence_waiting};
 }
 
 }  // namespace mooring::registry

@@ -2,9 +2,11 @@
 //
 // It owns the Registry and its threads: one writer, which does every change in the order asked, some readers, and one
 // for reports: whoever reads lists, or searches, or has a loop asked, does not keep those waiting who sign in. All
-// member functions may be called from any thread. Presence is gathered for a moment and written in batches, so a storm
-// of reconnects costs a few transactions; it is written in the order of the calls.
-// Every queue is bounded: what does not fit is answered with kUnavailable (or false), never dropped silently.
+// member functions may be called from any thread. Presence is gathered for a moment and written in batches, in the
+// order of the calls: a storm of reconnects costs a few transactions, and who comes and goes within a moment one row.
+// Changes and reports do not see less for that: what was recorded before one of them is written before it runs, unless
+// a change keeps a report waiting for more than 100 ms. Every queue is bounded: what does not fit is answered with
+// kUnavailable (or false), never dropped silently.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,7 @@ struct ServiceOptions {
   std::size_t reports_max = 64;        // reports waiting: seconds of work, more would be answered too late
   std::size_t changes_max = 1'000;     // write operations waiting
   std::size_t presence_max = 200'000;  // record_online and record_offline events waiting
-  int presence_gather_ms = 20;         // how long an event may wait for company
+  int presence_gather_ms = 200;        // how long an event may wait for company
 };
 
 // Figures for metrics; a consistent snapshot is not promised.

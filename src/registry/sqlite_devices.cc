@@ -1,4 +1,4 @@
-// Devices of the SQLite registry: administration, the look-up of a sign-in, and presence.
+// Devices of the SQLite registry: administration, and the look-up of a sign-in.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -197,36 +197,6 @@ base::Result<> check_device_change(const DeviceChange& change) {
 bool device_exists(SqliteConnection& connection, std::string_view product_key, std::string_view device_name) {
   return Query(connection, "SELECT 1 FROM device WHERE product_key = ? AND device_name = ?", product_key, device_name)
       .step();
-}
-
-// Cuts a text of a peer to what is stored, and replaces what is not UTF-8: the column must stay readable as text.
-std::string stored_text(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max && base::is_utf8(text)) return std::string(text);
-  while (text.size() > bytes_max || !base::is_utf8(text)) {
-    text = text.substr(0, std::min(bytes_max, text.size() - 1));
-  }
-  return std::string(text);
-}
-
-void write_online(SqliteConnection& connection, const PresenceEvent& event) {
-  run_change(connection,
-             "UPDATE device SET online = 1, connection = ?3, last_online_ms = max(last_online_ms, ?4), "
-             "activated_ms = CASE activated_ms WHEN 0 THEN ?4 ELSE activated_ms END, "
-             "registration = CASE registration WHEN 2 THEN 0 ELSE registration END, last_address = ?5, "
-             "sdk_lan = ?6, sdk_version = ?7, sdk_os = ?8, sdk_module = ?9, "
-             "browser_origin = CASE browser_origin WHEN '' THEN ?10 ELSE browser_origin END "
-             "WHERE product_key = ?1 AND device_name = ?2",
-             event.key.product_key, event.key.device_name, event.connection, event.at_ms,
-             stored_text(event.address, kAddressBytesMax), stored_text(event.facts.lan, kFactBytesMax),
-             stored_text(event.facts.version, kFactBytesMax), stored_text(event.facts.os, kFactBytesMax),
-             stored_text(event.facts.module, kFactBytesMax), stored_text(event.browser_origin, kTicketOriginBytesMax));
-}
-
-void write_offline(SqliteConnection& connection, const PresenceEvent& event) {
-  run_change(connection,
-             "UPDATE device SET online = CASE WHEN ?3 = 0 OR connection = ?3 THEN 0 ELSE online END, "
-             "last_offline_ms = max(last_offline_ms, ?4) WHERE product_key = ?1 AND device_name = ?2",
-             event.key.product_key, event.key.device_name, event.connection, event.at_ms);
 }
 
 }  // namespace
@@ -431,15 +401,6 @@ base::Result<Credential> SqliteRegistry::find_credential(const base::DeviceKey& 
   });
 }
 
-base::Result<> SqliteRegistry::record_presence(std::span<const PresenceEvent> events) {
-  return change(false, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
-    for (const PresenceEvent& event : events) {
-      event.online ? write_online(connection, event) : write_offline(connection, event);
-    }
-    return {};
-  });
-}
-
 base::Result<std::vector<DeletedDevice>> SqliteRegistry::deleted_devices(std::size_t limit) {
   if (auto ok = check_page({{}, limit}); !ok) return tl::unexpected(ok.error());
   return read([&](SqliteConnection& connection) -> base::Result<std::vector<DeletedDevice>> {
@@ -463,14 +424,6 @@ base::Result<> SqliteRegistry::confirm_deleted(std::span<const DeletedDevice> de
             device.key.product_key, device.key.device_name, device.life)
           .run();
     }
-    return {};
-  });
-}
-
-base::Result<> SqliteRegistry::mark_all_offline(base::WallMs at_ms) {
-  return change(false, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
-    Query(connection, "UPDATE device SET online = 0, last_offline_ms = max(last_offline_ms, ?) WHERE online = 1", at_ms)
-        .run();
     return {};
   });
 }

@@ -212,6 +212,22 @@ def test_subscriptions_outlive_the_server(make_server, hard):
         client.expect_silence()
 
 
+def test_status_is_right_from_connack_on(make_server):
+    """Presence is written in batches; whoever asks sees what has happened, not what has been written."""
+    server = make_server()
+    device = server.device()
+    for _ in range(5):
+        with server.sign_in(device):
+            assert server.show(device)["status"].upper() == "ONLINE"
+        server.wait_status(device, "OFFLINE")
+    for _ in range(20):
+        server.sign_in(device).close()
+    client = server.sign_in(device)
+    shown = server.show(device)
+    assert shown["status"].upper() == "ONLINE"
+    client.close()
+
+
 def test_devices_are_offline_after_kill_9(make_server):
     server = make_server()
     device = server.device()

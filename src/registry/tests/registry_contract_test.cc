@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <random>
 #include <set>
 
 #include "registry/registry.h"
@@ -353,6 +354,37 @@ TYPED_TEST_P(RegistryContract, presence_skips_unknown_devices_and_cuts_long_fact
   EXPECT_EQ(device->facts.version, std::string(63, 'x'));
 }
 
+// Any mixture of connections that overlap, come late and have no number, in batches of any length.
+TYPED_TEST_P(RegistryContract, a_batch_of_presence_comes_to_what_its_events_come_to_one_by_one) {
+  this->add_product("pk");
+  std::mt19937 dice(7);
+  const auto cast = [&dice](unsigned sides) { return static_cast<unsigned>(dice() % sides); };
+  for (int round = 0; round < 200; ++round) {
+    const std::string single = "single" + std::to_string(round), joined = "joined" + std::to_string(round);
+    this->add_device({"pk", single});
+    this->add_device({"pk", joined});
+    for (int batches = 0; batches < 3; ++batches) {
+      std::vector<PresenceEvent> events(1 + cast(6));
+      for (PresenceEvent& event : events) {
+        event = {{"pk", single}, cast(2) == 0, 1 + static_cast<base::WallMs>(cast(100)), cast(4), {}, {}, {}};
+        if (!event.online) continue;
+        event.address = "192.0.2.7:" + std::to_string(cast(1000));
+        event.facts.version = std::to_string(cast(10));
+        if (cast(3) == 0) event.browser_origin = "https://page" + std::to_string(cast(10)) + ".example";
+      }
+      for (const PresenceEvent& event : events) ASSERT_TRUE(this->registry_->record_presence(std::span(&event, 1)));
+      for (PresenceEvent& event : events) event.key.device_name = joined;
+      ASSERT_TRUE(this->registry_->record_presence(events));
+      Device expected = *this->registry_->get_device({"pk", single});
+      const Device found = *this->registry_->get_device({"pk", joined});
+      expected.key = found.key;
+      expected.iot_id = found.iot_id;
+      expected.created_ms = found.created_ms;
+      ASSERT_EQ(found, expected) << round;
+    }
+  }
+}
+
 TYPED_TEST_P(RegistryContract, a_starting_server_marks_everybody_offline) {
   this->add_product("pk");
   this->add_device({"pk", "dev1"});
@@ -570,6 +602,7 @@ REGISTER_TYPED_TEST_SUITE_P(RegistryContract, product_takes_what_is_given_and_ge
                             credential_answers_for_every_absence, credential_follows_a_changed_and_a_replaced_product,
                             first_online_activates_once, end_of_a_displaced_connection_leaves_the_device_online,
                             presence_skips_unknown_devices_and_cuts_long_facts,
+                            a_batch_of_presence_comes_to_what_its_events_come_to_one_by_one,
                             a_starting_server_marks_everybody_offline, deletions_are_remembered_until_confirmed,
                             a_device_made_again_has_a_life_of_its_own, deleting_a_product_remembers_all_its_devices,
                             deleted_devices_are_fetched_and_confirmed_in_bounded_steps,

@@ -97,6 +97,63 @@ TEST_F(ServiceTest, a_change_sees_the_presence_before_it) {
   EXPECT_EQ(seen, DeviceStatus::kOnline);
 }
 
+TEST_F(ServiceTest, a_report_sees_the_presence_before_it) {
+  ServiceOptions options;
+  options.presence_gather_ms = 60'000;
+  open(options);
+  service_->start();
+  std::vector<DeviceStatus> seen;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    service_->record_online({"pk", "dev1"}, 1000, i, "192.0.2.1:1", {});
+    if (i == 2) service_->record_offline({"pk", "dev1"}, 1001, i);
+    service_->run_report<Device>(
+        [](Registry& registry) {
+          return registry.get_device({"pk", "dev1"});
+        },
+        inbox_, [&](base::Result<Device> device) { seen.push_back(device->status()); });
+    EXPECT_TRUE(inbox_.run(1));
+  }
+  EXPECT_EQ(seen, (std::vector{DeviceStatus::kOnline, DeviceStatus::kOffline, DeviceStatus::kOnline}));
+}
+
+TEST_F(ServiceTest, a_report_does_not_wait_for_presence_behind_a_long_change) {
+  open();
+  service_->start();
+  std::promise<void> begun, enough;
+  service_->run<int>(
+      [&](Registry&) -> base::Result<int> {
+        begun.set_value();
+        enough.get_future().wait();
+        return 1;
+      },
+      inbox_, [](const base::Result<int>&) {});
+  begun.get_future().wait();
+  service_->record_online({"pk", "dev1"}, 1000, 1, "192.0.2.1:1", {});
+  bool answered = false;
+  service_->run_report<int>([](Registry&) { return base::Result<int>(1); }, inbox_,
+                            [&](const base::Result<int>&) { answered = true; });
+  EXPECT_TRUE(inbox_.run(1));
+  EXPECT_TRUE(answered);
+  enough.set_value();
+  EXPECT_TRUE(inbox_.run(1));
+}
+
+// More than a batch holds: they are written in the order of the calls all the same.
+TEST_F(ServiceTest, presence_of_several_batches_keeps_its_order) {
+  ServiceOptions options;
+  options.presence_gather_ms = 60'000;
+  open(options);
+  for (int i = 0; i < 10'001; ++i) {
+    ASSERT_TRUE(service_->record_offline({"pk", "nobody" + std::to_string(i % 7)}, i, 1));
+  }
+  service_->start();
+  service_->record_online({"pk", "dev1"}, 1000, 1, "192.0.2.1:1", {});
+  service_->stop();
+  EXPECT_EQ(service_->registry().get_device({"pk", "dev1"})->status(), DeviceStatus::kOnline);
+  EXPECT_EQ(service_->counters().presence_batches, 3U);
+  EXPECT_EQ(service_->counters().presence_waiting, 0U);
+}
+
 TEST_F(ServiceTest, full_queues_answer_clearly) {
   ServiceOptions options;
   options.lookups_max = 1;
