@@ -208,6 +208,10 @@ bool Connection::step_first_bytes() {
     end(TransportEnd::kBroken, "plain bytes on a listener with tls = \"required\"");
     return false;
   }
+  if (is_tls && peer_ended_) {
+    end(TransportEnd::kPeerClosed, "gave up before its turn");
+    return false;
+  }
   if (is_tls && !owner_->may_shake_hands(peer_)) {
     end(TransportEnd::kBroken, "too many refused sign-ins from this address (limits.refusals_per_address_per_minute)");
     return false;
@@ -536,6 +540,16 @@ void Connection::established() {
   established_ = true;
   count_as(counted_transport_, metrics::ConnectionState::kActive);
   schedule_timer();
+  leave_line();
+}
+
+// Whoever is signed in, or on its way out, does not stand in line (opening_line.h) any more, where its calls for the
+// next turn would be lost.
+void Connection::leave_line() {
+  auto& place = static_cast<base::ListHook<net::AgainTag>&>(*this);
+  if (!place.linked()) return;
+  place.unlink();
+  loop_->call_again(*this);
 }
 
 void Connection::replace_conversation(std::unique_ptr<Conversation> next) {
@@ -610,6 +624,7 @@ void Connection::start_finishing() {
   setup_deadline_ms_ = loop_->now_ms() + context_->limits.close_timeout_ms;
   schedule_timer();
   loop_->call_at_turn_end(*this);
+  leave_line();
 }
 
 void Connection::abort() {

@@ -143,6 +143,7 @@ class Connection final : public net::LoopClient,
   bool step_read();
   void end_of_input();
   void start_finishing();
+  void leave_line();
   void feed(base::MutableBytes input);
   void keep(base::ByteView input);
   bool choose_conversation(base::ByteView first);

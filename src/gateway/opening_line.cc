@@ -31,7 +31,8 @@ void OpeningLine::on_timer(base::MonoMs) {
 void OpeningLine::serve() {
   serving_ = true;
   while (!spent()) {
-    net::LoopClient* next = begun_.empty() ? fresh_.pop_front() : begun_.pop_front();
+    const bool fresh_next = begun_.empty() || (++served_ % kFreshEvery == 0 && !fresh_.empty());
+    net::LoopClient* next = fresh_next ? fresh_.pop_front() : begun_.pop_front();
     if (next == nullptr) break;
     next->on_again();
   }

@@ -2,8 +2,8 @@
 // CONNECT), so that however many begin at once, a message waits for a few steps of a loop turn and not for all of them.
 //
 // Whoever has begun goes before those who have not, so that what was spent on a connection is not lost to its deadline;
-// apart from that it is first come, first served, and nobody is passed over. Lives on its loop. A client may end while
-// it stands in line.
+// apart from that it is first come, first served. One place of kFreshEvery is for those who have not, or peers that
+// begin and never end could keep them out. Lives on its loop. A client may end while it stands in line.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ class OpeningLine final : private net::LoopClient, private net::Timer {
   static constexpr std::uint32_t kCostPerTurn = 16;
   // Who needs nothing of what is waited for gets through all the same: a turn's share so often.
   static constexpr base::MonoMs kHeldMs = 32;
+  static constexpr std::uint32_t kFreshEvery = 8;
 
   explicit OpeningLine(net::Loop& loop) : loop_(loop) {}
 
@@ -49,7 +50,8 @@ class OpeningLine final : private net::LoopClient, private net::Timer {
   Line fresh_;
   std::uint64_t turn_ = 0;
   std::uint32_t spent_ = 0;  // in that turn
-  bool serving_ = false;     // the client that asks is the one that was called
+  std::uint32_t served_ = 0;
+  bool serving_ = false;  // the client that asks is the one that was called
   bool held_ = false;
 };
 
