@@ -3,13 +3,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace mooring::base {
 
 // Any pointer may be given, null as well: nothing is read here.
 inline void prefetch(const void* from, std::size_t bytes) {
   constexpr std::size_t kLineBytes = 64;
-  for (std::size_t at = 0; at < bytes; at += kLineBytes) __builtin_prefetch(static_cast<const char*>(from) + at);
+  const auto start = reinterpret_cast<std::uintptr_t>(from);  // a number, for nothing may be added to null
+  for (std::size_t at = 0; at < bytes; at += kLineBytes) __builtin_prefetch(reinterpret_cast<const void*>(start + at));
 }
 
 }  // namespace mooring::base

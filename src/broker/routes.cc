@@ -53,8 +53,8 @@ std::uint64_t Broker::filters_version() const {
 
 bool Broker::recall_route(RouteCache::Publisher publisher, std::string_view topic, const RouteCache::Stamp& stamp,
                           RouteCache::Place& place) {
-  if (const RouteCache::Entry* known = route_cache_.find(publisher, topic, stamp, place)) {
-    if (!is_current(known->home())) return false;
+  const RouteCache::Entry* const known = route_cache_.find(publisher, topic, stamp, place);
+  if (known != nullptr && is_current(known->home())) {
     way_ = known->view();
     return true;
   }

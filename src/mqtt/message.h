@@ -3,7 +3,8 @@
 // One allocation holds the counter, the length-prefixed topic as it goes onto the wire, the payload, and behind it the
 // MQTT 5 properties that go on to subscribers, so that sending it to one more subscriber costs a copy of bytes and no
 // encoding. Topic and payload lie side by side because that is the body of the most frequent packet, QoS 0 of MQTT 3.x.
-// MessageRef counts references atomically: messages cross loops. The bytes never change, so reading needs no lock.
+// MessageRef counts references atomically: messages cross loops. The bytes never change, so reading needs no lock. Who
+// holds the only reference is alone, and may lend the memory to the next message (create_in).
 // Limits: topic at most 65,535 bytes (MQTT 3.1.1 section 1.5.3), payload at most 268,435,455 bytes (section 2.2.3).
 #pragma once
 
@@ -164,8 +165,11 @@ inline MessageRef Message::create(std::string_view topic, base::ByteView payload
 
 inline MessageRef Message::create_in(MessageRef spare, std::string_view topic, base::ByteView payload,
                                      const MessageFields& fields) {
+  if (!spare.is_only()) return create(topic, payload, fields);
   const std::size_t bytes = storage_bytes(topic, payload, fields);
-  if (!spare.is_only() || bytes > spare->room_ * kRoomUnitBytes) return create(topic, payload, fields);
+  const std::size_t room_bytes = spare->room_ * kRoomUnitBytes;
+  // Much larger memory would be held with it and not be counted: memory_bytes() says what the content needs.
+  if (bytes > room_bytes || room_bytes > 2 * bytes + 64) return create(topic, payload, fields);
   Message* const old = const_cast<Message*>(std::exchange(spare.message_, nullptr));
   const std::size_t room = old->room_;
   old->~Message();
