@@ -93,8 +93,10 @@ void MqttConversation::on_connect(const mqtt::Connect& packet) {
     sign_in(packet, arrival);
     return;
   }
-  if (was_refused_lately(packet)) {  // most of a storm: not worth the way to another loop
-    connect_ = std::make_unique<PendingConnect>(packet, arrival);
+  if (was_refused_lately(packet)) {       // most of a storm: not worth the way to another loop
+    mqtt::Connect without_will = packet;  // which would be copied for nothing
+    without_will.will.reset();
+    connect_ = std::make_unique<PendingConnect>(without_will, arrival);
     refuse(auth::Refusal::of(auth::RefusalReason::kRateLimited));
     return;
   }

@@ -11,7 +11,7 @@ namespace mooring::auth {
 namespace {
 
 constexpr std::string_view kSecret = "0123456789abcdef0123456789abcdef";
-const CredentialRecord kRecord{CredentialRecord::Kind::kSecret, std::string(kSecret), false};
+const CredentialRecord kRecord{.device_secret = std::string(kSecret)};
 
 // A good attempt of a1PK/dev1; tests spoil what they are about.
 struct Fixture {
