@@ -289,7 +289,6 @@ class Session {
   Ring<Outgoing> outgoing_;             // by sequence; the first unsent_ are in the window of this connection
   Ring<Uncommitted> uncommitted_;       // in the order given to the store
   std::vector<std::uint16_t> leaving_;  // identifiers of QoS 2 messages whose removal is being written
-  std::size_t unsent_ = 0;
   std::uint64_t next_sequence_;
   std::uint64_t backlog_from_ = 0;   // with backlog_: first sequence that may have to be read
   std::uint64_t backlog_until_ = 0;  // the newest message of the backlog
@@ -297,6 +296,7 @@ class Session {
   std::uint64_t sent_until_ = 0;     // messages up to here that are read back have been sent before
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t in_flight_bytes_ = 0;  // of the messages in the window
+  std::uint32_t unsent_ = 0;           // where what is not sent yet begins
   std::uint32_t waiting_count_ = 0;
   bool automatic_ = false;
   bool durable_ = false;
