@@ -1,4 +1,6 @@
 // Devices' coming and going in the SQLite registry. A device is written once for all that happened to it in a batch.
+#include <algorithm>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -109,9 +111,8 @@ void Presence::write_end(SqliteConnection& connection) const {
              key_.product_key, key_.device_name, ended_, last_offline_ms_);
 }
 
-}  // namespace
-
-base::Result<> SqliteRegistry::record_presence(std::span<const PresenceEvent> events) {
+// In the order of the events of each device.
+std::vector<Presence> joined(std::span<const PresenceEvent> events) {
   std::vector<Presence> presences;
   presences.reserve(events.size());
   std::unordered_map<base::DeviceKeyView, std::size_t, base::DeviceKeyHash> last;  // of each device, its place
@@ -122,8 +123,14 @@ base::Result<> SqliteRegistry::record_presence(std::span<const PresenceEvent> ev
     place->second = presences.size();
     presences.emplace_back(event);
   }
+  return presences;
+}
+
+}  // namespace
+
+base::Result<> SqliteRegistry::record_presence(std::span<const PresenceEvent> events) {
   return change(false, [&](SqliteConnection& connection, Changes&) -> base::Result<> {
-    for (const Presence& presence : presences) presence.write(connection);
+    for (const Presence& presence : joined(events)) presence.write(connection);
     return {};
   });
 }
