@@ -37,8 +37,10 @@ AccountSignIn::AccountSignIn(registry::RegistryService& registry, auth::ConnectL
       cache_(kMaxCachedAccounts) {}
 
 bool AccountSignIn::is_for_account(const auth::ConnectAttempt& attempt) {
+  // Of a device, which is decided before a name is looked at that is no account's anyway.
+  if (!attempt.user_name || attempt.user_name->find('&') != std::string_view::npos) return false;
   // A token is a device's (auth/server_token.h); no account has a password of that shape.
-  return attempt.user_name && attempt.password && registry::check_account_name(*attempt.user_name).has_value() &&
+  return attempt.password && registry::check_account_name(*attempt.user_name).has_value() &&
          !auth::looks_like_token(base::as_text(*attempt.password));
 }
 

@@ -85,7 +85,12 @@ void DeviceSignIn::authenticate(const auth::ConnectAttempt& attempt, Done done) 
   look_up(std::move(*pending), address, std::move(done));
 }
 
-void DeviceSignIn::look_up(auth::PendingSignIn pending, std::string address, Done done) {
+void DeviceSignIn::look_up(auth::PendingSignIn&& pending, std::string address, Done done) {
+  // Most are known, and need neither copies nor a place to wait in.
+  if (const CachedCredential* const cached = cache_.find(pending.device)) {
+    conclude(std::move(pending), *cached, address, done);
+    return;
+  }
   base::DeviceKey key = pending.device;
   find(std::move(key), [this, address = std::move(address), pending = std::move(pending),
                         done = std::move(done)](base::Result<const CachedCredential*> found) mutable {
@@ -138,8 +143,8 @@ void DeviceSignIn::count_look_ups(std::size_t under_way) {
   if (look_ups_changed_) look_ups_changed_(under_way);
 }
 
-void DeviceSignIn::conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
-                            Done& done) {
+void DeviceSignIn::conclude(auth::PendingSignIn&& pending, const CachedCredential& credential,
+                            const std::string& address, Done& done) {
   const std::string who = auth::user_name_of(pending.device);
   auto signed_in = auth::finish(std::move(pending), policy_, credential.exists ? &credential.record : nullptr);
   if (!signed_in) {

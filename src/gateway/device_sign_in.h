@@ -94,10 +94,10 @@ class DeviceSignIn {
   void on_standing(ByCertificateRef sign_in, registry::CertificateStanding standing);
   void refuse_certificate(ByCertificate& sign_in, auth::RefusalReason reason);
 
-  void look_up(auth::PendingSignIn pending, std::string address, Done done);
+  void look_up(auth::PendingSignIn&& pending, std::string address, Done done);
   void ask_registry(base::DeviceKey key, Found found, int lookups_left);
   void count_look_ups(std::size_t under_way);
-  void conclude(auth::PendingSignIn pending, const CachedCredential& credential, const std::string& address,
+  void conclude(auth::PendingSignIn&& pending, const CachedCredential& credential, const std::string& address,
                 Done& done);
   void refuse(const auth::Refusal& refusal, std::string_view address, std::string_view who, Done& done);
   static std::string who_is(const auth::PendingSignIn& pending);
