@@ -20,6 +20,7 @@ Request head_of(const bh::request<bh::string_body>& message) {
   out.target = to_string(message.target());
   out.version_major = static_cast<int>(message.version() / 10);
   out.version_minor = static_cast<int>(message.version() % 10);
+  out.fields.reserve(static_cast<std::size_t>(std::distance(message.begin(), message.end())));
   for (const auto& field : message) out.fields.push_back({to_string(field.name_string()), to_string(field.value())});
   out.keep_alive = message.keep_alive();
   return out;

@@ -81,12 +81,17 @@ std::string SocketAddress::host() const {
   std::array<std::uint8_t, 16> bytes{};
   if (!mapped_bytes(*this, bytes)) return "local";
   char text[INET6_ADDRSTRLEN] = {};
-  if (is_mapped_v4(bytes)) {
-    ::inet_ntop(AF_INET, bytes.data() + 12, text, sizeof text);
-  } else {
+  if (!is_mapped_v4(bytes)) {
     ::inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
+    return text;
   }
-  return text;
+  // By hand, for every connection asks several times, and inet_ntop() goes through printf().
+  char* end = text;
+  for (std::size_t i = 12; i < 16; ++i) {
+    if (i > 12) *end++ = '.';
+    end = std::to_chars(end, text + sizeof text, bytes[i]).ptr;
+  }
+  return {text, end};
 }
 
 std::string SocketAddress::to_text() const {

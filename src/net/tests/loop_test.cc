@@ -168,6 +168,7 @@ TEST(Listener, ABusyPortIsRefusedEvenThoughListenersShareIt) {
 TEST(SocketAddress, TextAndBlocks) {
   EXPECT_EQ(SocketAddress::parse("[::1]", 443)->to_text(), "[::1]:443");
   EXPECT_EQ(SocketAddress::parse("::ffff:10.1.2.3", 1)->host(), "10.1.2.3");
+  EXPECT_EQ(SocketAddress::parse("0.10.200.255", 65535)->to_text(), "0.10.200.255:65535");
   EXPECT_TRUE(SocketAddress::parse("127.8.8.8", 1)->is_loopback());
   EXPECT_FALSE(SocketAddress::parse("host.example", 1));
   const auto block = AddressBlock::parse("10.0.0.0/9");
