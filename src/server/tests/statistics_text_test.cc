@@ -17,7 +17,10 @@ StatisticsSnapshot snapshot() {
   made.sum.gateway.messages_in = {1, 2, 4};
   made.sum.gateway.connects = {10, 0, 0, 20};
   made.refusals = {{"wrong-signature", 9}};
-  made.loops = {{1500, 0.5}, {0, 0}};
+  made.loops.resize(2);
+  made.loops[0].busy_ms = 1500;
+  made.loops[0].busy_share = 0.5;
+  made.loops[0].arrivals.messages = 12;
   return made;
 }
 
