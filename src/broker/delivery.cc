@@ -191,7 +191,6 @@ void Broker::publish_internal(std::string_view topic, std::string_view payload, 
 bool Broker::find_receivers(std::string_view topic) {
   ++counters_.published;
   match(topic, {0, true});
-  way_ = RouteView::of(route_);
   return !way_.is_empty();
 }
 

@@ -90,7 +90,8 @@ bool Broker::may_hear_itself(const Client& from, std::string_view topic) const {
   return !from.is_device() || from.authorizer->may_subscribe(topic) == Authorizer::Verdict::kAllowed;
 }
 
-// Fills route_. What of it hangs on the session of the topic's device is told in the answer.
+// Fills route_, which way_ then is; who changes it sets way_ again. What of it hangs on the session of the topic's
+// device is told in the answer.
 RouteCache::Home Broker::match(std::string_view topic, const Origin& origin) {
   ++route_number_;
   route_.clear();
@@ -103,6 +104,7 @@ RouteCache::Home Broker::match(std::string_view topic, const Origin& origin) {
     match_home_loop(*device);
   }
   match_filters(topic, origin);
+  way_ = RouteView::of(route_);
   return home;
 }
 
