@@ -434,7 +434,6 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void finish(Flow& flow);
   mqtt::MessageRef make_message(const mqtt::Publish& packet, const Client& from);
   void deliver_to_targets(Flow& flow);
-  void prefetch_behind(std::size_t at, bool keeps) const;
   std::span<const std::uint32_t> subscription_ids_of(const Route::Target& target);
   void deliver(LocalSession& home, Flow& flow, const session::Delivery& delivery) {
     if (delivery.qos == 0) {

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/prefetch.h"
 #include "base/text.h"
 #include "broker/broker.h"
 #include "broker/log_lines.h"
@@ -15,9 +14,6 @@
 namespace mooring::broker {
 namespace {
 
-constexpr std::size_t kManyTargets = 16;  // so many are not all in the processor's cache
-constexpr std::size_t kHomeBytes = 256;   // about what a delivery reads of a LocalSession
-constexpr std::size_t kSinkBytes = 384;   // and of a sink
 constexpr std::size_t kPageMessages = 100;
 constexpr std::size_t kPageBytes = 512 << 10;
 constexpr base::WallMs kCountAgainMs = 60'000;
@@ -268,9 +264,7 @@ void Broker::deliver_to_targets(Flow& flow) {
   const mqtt::Message& message = *flow.message;
   session::Delivery delivery;
   delivery.message = flow.message;
-  for (std::size_t at = 0; at < way_.targets.size(); ++at) {
-    const Route::Target& target = way_.targets[at];
-    if (way_.targets.size() >= kManyTargets) prefetch_behind(at, message.qos() > 0);
+  for (const Route::Target& target : way_.targets) {
     if (target.own_topic && over_delivery_rate(*target.session, message)) {
       flow.totals.refused += 1;
       continue;
@@ -282,22 +276,6 @@ void Broker::deliver_to_targets(Flow& flow) {
     deliver(*target.session, flow, delivery);
   }
   for (const std::uint32_t share : way_.shares) deliver_to_share(*share_by_index_[share], flow, 0);
-}
-
-// Receivers lie far apart in memory. What those behind the target `at` need is asked for while others are served: each
-// time what was asked for with the one before is followed. `keeps`: sessions keep the message.
-void Broker::prefetch_behind(std::size_t at, bool keeps) const {
-  const auto behind = [&](std::size_t count) {
-    return at + count < way_.targets.size() ? way_.targets[at + count].session : nullptr;
-  };
-  base::prefetch(behind(4), kHomeBytes);
-  const LocalSession* const third = behind(3);
-  if (third != nullptr && third->client != nullptr) base::prefetch(&third->client->sink, sizeof(ClientSink*));
-  if (third != nullptr && keeps) base::prefetch(third->session.get(), sizeof(session::Session));
-  const LocalSession* const second = behind(2);
-  if (second != nullptr && second->client != nullptr) base::prefetch(second->client->sink, kSinkBytes);
-  const LocalSession* const next = behind(1);
-  if (next != nullptr && next->client != nullptr && next->client->connected()) next->client->sink->prefetch_output();
 }
 
 // Valid until the next call.

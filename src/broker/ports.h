@@ -71,8 +71,6 @@ class ClientSink {
   virtual void pause_input() = 0;
   virtual void resume_input() = 0;
   virtual void close(CloseCause cause) = 0;
-  // send_publish() comes soon: asks the processor for what that will read.
-  virtual void prefetch_output() const {}
 };
 
 // Which built-in service a topic is a request to; the numbers are the port's own.

@@ -8,7 +8,6 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/prefetch.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
 #include "gateway/first_bytes.h"
@@ -19,8 +18,7 @@ namespace {
 
 constexpr int kReadsPerTurn = 4;  // then the other connections of the loop have their turn
 constexpr int kWritesPerTurn = 16;
-constexpr std::size_t kSharedFromBytes = 2048;   // below, copying is cheaper than another piece of a writev
-constexpr std::size_t kConversationBytes = 512;  // about what one of MQTT reads for each packet
+constexpr std::size_t kSharedFromBytes = 2048;  // below, copying is cheaper than another piece of a writev
 constexpr std::uint32_t kLingerBytesMax = 256 * 1024;
 // Answers beyond the outgoing bound (acknowledgements, pongs) before no more is read from a peer that reads nothing.
 constexpr std::size_t kAnswerSlackBytes = 64 * 1024;
@@ -88,14 +86,6 @@ void Connection::on_ready(std::uint32_t epoll_events) {
     if (stage_ == Stage::kTlsHandshake) readable_ = true;
   }
   advance();
-}
-
-void Connection::prefetch(unsigned events_ahead) const {
-  if (events_ahead == 2) {
-    base::prefetch(conversation_.get(), kConversationBytes);
-  } else if (conversation_ != nullptr) {
-    conversation_->prefetch();
-  }
 }
 
 void Connection::on_again() {

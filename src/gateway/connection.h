@@ -125,7 +125,6 @@ class Connection final : public net::LoopClient,
 
   // net::LoopClient, net::Timer
   void on_ready(std::uint32_t epoll_events) override;
-  void prefetch(unsigned events_ahead) const override;
   void on_turn_end() override;
   void on_again() override;
   void on_timer(base::MonoMs now) override;

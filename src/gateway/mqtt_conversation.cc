@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/prefetch.h"
 #include "base/text.h"
 #include "mqtt/encode.h"
 #include "mqtt/property_block.h"
@@ -59,11 +58,6 @@ std::size_t MqttConversation::receive(base::MutableBytes input) {
     last_packet_ms_ = transport_.loop().now_ms();
   }
   return taken;
-}
-
-void MqttConversation::prefetch() const {
-  base::prefetch(client_.get(), sizeof(broker::Client));
-  base::prefetch(flight_, sizeof(journal::Flight));
 }
 
 void MqttConversation::on_publish(const mqtt::Publish& packet) {
@@ -213,12 +207,6 @@ void MqttConversation::finish(ws::CloseCode close_code, std::string_view text) {
 }
 
 // ---- broker::ClientSink ----
-
-void MqttConversation::prefetch_output() const {
-  constexpr std::size_t kTransportBytes = 320;  // about what writing reads of a Connection
-  base::prefetch(&transport_, kTransportBytes);
-  base::prefetch(flight_, sizeof(journal::Flight));
-}
 
 namespace {
 

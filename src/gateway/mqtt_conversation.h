@@ -74,7 +74,6 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   ~MqttConversation() override;
 
   std::size_t receive(base::MutableBytes input) override;
-  void prefetch() const override;
   void transport_ended(TransportEnd end) override;
   void output_drained() override;
   base::MonoMs deadline() const override;
@@ -108,7 +107,6 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   void pause_input() override;
   void resume_input() override;
   void close(broker::CloseCause cause) override;
-  void prefetch_output() const override;
 
   // sign_in_steps.cc
   std::optional<session::LoopId> home_elsewhere(const mqtt::Connect& packet) const;

@@ -11,7 +11,6 @@ class MqttWebSocket final : public WebSocketConversation {
  public:
   MqttWebSocket(Transport& transport, MqttServices& services);
 
-  void prefetch() const override { mqtt_.prefetch(); }
   void transport_ended(TransportEnd end) override { mqtt_.transport_ended(end); }
   void output_drained() override { mqtt_.output_drained(); }
   base::MonoMs deadline() const override { return mqtt_.deadline(); }

@@ -94,8 +94,6 @@ class Conversation {
   // Plaintext from the peer, the conversation's to change. Returns how many bytes were taken; what it leaves it is
   // given again after Transport::input_wanted().
   virtual std::size_t receive(base::MutableBytes input) = 0;
-  // receive() comes soon: asks the processor for what that will read beyond the conversation itself.
-  virtual void prefetch() const {}
   // The connection ends without the conversation having asked for it. Last call.
   virtual void transport_ended(TransportEnd end) = 0;
   // An answer is on its way that a peer may still read after it closed its own side.

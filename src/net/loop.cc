@@ -6,28 +6,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <span>
-
-#include "base/prefetch.h"
 
 namespace mooring::net {
 namespace {
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
 constexpr int kMaxEvents = 512;
-constexpr std::size_t kClientBytes = 512;  // of a client, about what its events read
-
-// With many connections at work, none is in the processor's cache when its turn comes. What the next ones will read is
-// asked for while the present one is handled: a client's own lines three events ahead, then what those point to, then
-// what those point to. Clients stay until the end of the turn, closed ones too.
-void prefetch_ahead(std::span<const epoll_event> events) {
-  if (events.size() > 3) base::prefetch(events[3].data.ptr, kClientBytes);
-  for (unsigned ahead = 2; ahead > 0; --ahead) {
-    if (events.size() <= ahead) continue;
-    const auto* const client = static_cast<const LoopClient*>(events[ahead].data.ptr);
-    if (client != nullptr) client->prefetch(ahead);
-  }
-}
-
 }  // namespace
 
 struct Loop::PostedTask {
@@ -136,7 +119,6 @@ void Loop::wait_and_dispatch() {
   run_posted();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
-    prefetch_ahead(std::span(events).subspan(static_cast<std::size_t>(i), static_cast<std::size_t>(count - i)));
     if (event.data.ptr == nullptr) {
       ++wake_ups_;  // never read: each write is an edge, and its counter does not run over
     } else {

@@ -38,9 +38,6 @@ class LoopClient : public base::ListHook<TurnEndTag>, public base::ListHook<Agai
   virtual void on_ready(std::uint32_t epoll_events) = 0;
   virtual void on_turn_end() {}
   virtual void on_again() {}  // in the next turn, after asking with Loop::call_again
-  // on_ready() comes behind `events_ahead` others, two or one: asks the processor for what it will read beyond the
-  // client itself. With one, what was asked for with two has arrived and can be followed.
-  virtual void prefetch(unsigned) const {}
 };
 
 class Loop final : public base::Executor {
