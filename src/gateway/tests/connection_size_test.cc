@@ -13,31 +13,31 @@
 namespace mooring::gateway {
 namespace {
 
-// Debug builds and sanitizers have the same layout. Larger: is it worth that much memory? Smaller: let the table follow.
-TEST(ConnectionSize, IsAsInTheTable) {
+// The same in every build. Larger: is it worth that much memory? Smaller: let the table follow.
+TEST(ConnectionSize, StaysWithinTheTable) {
   const struct {
     const char* what;
     std::size_t bytes;
-    std::size_t expected;
+    std::size_t most;
   } kParts[] = {
-      {"Connection", sizeof(Connection), 0},
-      {"MqttWebSocket", sizeof(MqttWebSocket), 0},
-      {"MqttConversation", sizeof(MqttConversation), 0},
-      {"PeerFacts", sizeof(PeerFacts), 0},
-      {"FrameDecoder", sizeof(ws::FrameDecoder), 0},
-      {"ServerConnection", sizeof(mqtt::ServerConnection), 0},
-      {"DeviceAuthorizer", sizeof(DeviceAuthorizer), 0},
-      {"ClientInfo", sizeof(broker::ClientInfo), 0},
-      {"Client", sizeof(broker::Client), 0},
-      {"LocalSession", sizeof(broker::LocalSession), 0},
-      {"Session", sizeof(session::Session), 0},
-      {"SubscriptionRecord", sizeof(session::SubscriptionRecord), 0},
-      {"Flight", sizeof(journal::Flight), 0},
-      {"CachedCredential", sizeof(CachedCredential), 0},
+      {"Connection", sizeof(Connection), 360},
+      {"MqttWebSocket", sizeof(MqttWebSocket), 344},
+      {"MqttConversation", sizeof(MqttConversation), 248},
+      {"PeerFacts", sizeof(PeerFacts), 64},
+      {"FrameDecoder", sizeof(ws::FrameDecoder), 64},
+      {"ServerConnection", sizeof(mqtt::ServerConnection), 56},
+      {"DeviceAuthorizer", sizeof(DeviceAuthorizer), 104},
+      {"ClientInfo", sizeof(broker::ClientInfo), 248},
+      {"Client", sizeof(broker::Client), 496},
+      {"LocalSession", sizeof(broker::LocalSession), 184},
+      {"Session", sizeof(session::Session), 328},
+      {"SubscriptionRecord", sizeof(session::SubscriptionRecord), 40},
+      {"Flight", sizeof(journal::Flight), 56},
+      {"CachedCredential", sizeof(CachedCredential), 144},
   };
   for (const auto& part : kParts) {
-    std::printf("%-20s %4zu bytes\n", part.what, part.bytes);
-    EXPECT_EQ(part.bytes, part.expected) << part.what;
+    std::printf("%-20s %4zu bytes, at most %zu\n", part.what, part.bytes, part.most);
+    EXPECT_LE(part.bytes, part.most) << part.what;
   }
 }
 
