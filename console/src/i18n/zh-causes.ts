@@ -97,8 +97,6 @@ export const zhCauses: Causes = {
   'keep-alive-too-long': ['心跳间隔太长。', '请设为允许范围内的值，例如 300 秒。'],
   'keep-alive-in-milliseconds': ['心跳间隔像是以毫秒为单位。', '单位应为秒。'],
   'device-disabled': ['登录信息正确，但设备已被禁用。', '请在“管理”中启用它。'],
-  'foreign-instance': ['登录信息正确，但设备要连接另一个实例。', '请修正客户端标识中的 instanceId，或去掉它。'],
-  'tls-required': ['登录信息正确，但该产品只允许加密连接。', '请使用 tls 或 wss。'],
   'no-secret': ['设备还没有密钥。', '请为它设置密钥，或让它动态注册。'],
   'rate-limited': ['连接过于频繁'],
   'not-permitted': ['没有该主题的权限'],
