@@ -213,19 +213,32 @@ def test_subscriptions_outlive_the_server(make_server, hard):
 
 
 def test_status_is_right_from_connack_on(make_server):
-    """Presence is written in batches; whoever asks sees what has happened, not what has been written."""
+    """Presence is written in batches; whoever asks sees what has happened, not what has been written.
+
+    Asked are lists, and fields that come from the registry alone: `status` of one device is asked of the loops.
+    """
     server = make_server()
     device = server.device()
+
+    def listed(status):
+        return {found["deviceName"]: found for found in server.json("device", "list", "--status", status)}
+
+    seen = listed("UNACTIVE")[device.device_name]
+    assert seen["activated"] is None and seen["lastOnline"] is None
+    came, activated = [], set()
     for _ in range(5):
         with server.sign_in(device):
-            assert server.show(device)["status"].upper() == "ONLINE"
+            seen = listed("ONLINE")[device.device_name]
+            came.append(seen["lastOnline"])
+            activated.add(seen["activated"])
         server.wait_status(device, "OFFLINE")
+        assert device.device_name in listed("OFFLINE")
+    assert came == sorted(set(came)), "each time it was the newest that was seen"
+    assert activated == {came[0]}, "it is activated by the first"
     for _ in range(20):
         server.sign_in(device).close()
-    client = server.sign_in(device)
-    shown = server.show(device)
-    assert shown["status"].upper() == "ONLINE"
-    client.close()
+    with server.sign_in(device):
+        assert listed("ONLINE")[device.device_name]["lastOnline"] > came[-1]
 
 
 def test_devices_are_offline_after_kill_9(make_server):
