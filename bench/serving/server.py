@@ -135,10 +135,10 @@ class Server:
             time.sleep(0.2)
 
     def thread_cpu_s(self):
-        """Processor time of its threads, the busiest first."""
+        """Processor time of each of its threads, by its id: loops have no names of their own."""
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sorted((int((task / "schedstat").read_text(encoding="utf-8").split()[0]) / 1e9 for task in tasks),
-                      reverse=True)
+        return {int(task.name): int((task / "schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
+                for task in tasks}
 
     # -- load --------------------------------------------------------------------------------------------------------
 
