@@ -31,10 +31,15 @@ struct RegistryService::Impl {
 
   Impl(std::unique_ptr<Registry> owned, const ServiceOptions& chosen) : registry(std::move(owned)), options(chosen) {}
 
+  struct Waiting {
+    Job job;
+    SteadyTime asked_at;
+    std::uint64_t presence_before = 0;  // events that were recorded before it was asked
+  };
   // What waits for one kind of thread.
   struct Queue {
     std::condition_variable wanted;
-    std::deque<Job> jobs;
+    std::deque<Waiting> jobs;
   };
 
   Queue& queue_of(Lane lane) { return lane == Lane::kRead ? reads : lane == Lane::kReport ? reports : writes; }
@@ -48,8 +53,10 @@ struct RegistryService::Impl {
   void read_loop(Queue& queue);
   void write_loop();
   bool wait_for_writing(std::unique_lock<std::mutex>& lock);
-  void await_presence(std::unique_lock<std::mutex>& lock);
+  void want_presence();
+  void await_presence(std::unique_lock<std::mutex>& lock, const Waiting& report);
   std::vector<PresenceEvent> take_presence();
+  Job take_change(std::uint64_t presence_after);
   void write_presence(const std::vector<PresenceEvent>& events);
   void stop();
 
@@ -91,8 +98,9 @@ bool RegistryService::Impl::enqueue(Lane lane, Job& job) {
     } else if (queue.jobs.size() >= most_of(lane)) {
       why = busy();
     } else {
-      queue.jobs.push_back(std::move(job));
+      queue.jobs.push_back({std::move(job), std::chrono::steady_clock::now(), presence_events});
       queue.wanted.notify_one();
+      if (lane == Lane::kReport) want_presence();
       return true;
     }
   }
@@ -119,13 +127,17 @@ bool RegistryService::Impl::add_presence(PresenceEvent event) {
   return true;
 }
 
-// Until what was recorded so far is in the registry.
-void RegistryService::Impl::await_presence(std::unique_lock<std::mutex>& lock) {
-  const std::uint64_t recorded = presence_events;
-  if (presence_ended >= recorded) return;
+// The writer begins while the report may still wait for its turn.
+void RegistryService::Impl::want_presence() {
+  if (presence.empty()) return;
   presence_wanted = true;
   writes.wanted.notify_one();
-  presence_written.wait_for(lock, kReportPatience, [&] { return stopping || presence_ended >= recorded; });
+}
+
+// Until what was recorded before the report was asked is in the registry.
+void RegistryService::Impl::await_presence(std::unique_lock<std::mutex>& lock, const Waiting& report) {
+  presence_written.wait_until(lock, report.asked_at + kReportPatience,
+                              [&] { return stopping || presence_ended >= report.presence_before; });
 }
 
 void RegistryService::Impl::read_loop(Queue& queue) {
@@ -133,12 +145,12 @@ void RegistryService::Impl::read_loop(Queue& queue) {
   for (;;) {
     queue.wanted.wait(lock, [&] { return stopping || !queue.jobs.empty(); });
     if (queue.jobs.empty()) return;
-    Job job = std::move(queue.jobs.front());
+    Waiting next = std::move(queue.jobs.front());
     queue.jobs.pop_front();
-    if (&queue == &reports) await_presence(lock);
+    if (&queue == &reports) await_presence(lock, next);
     lock.unlock();
-    job(registry.get(), {});
-    job = nullptr;
+    next.job(registry.get(), {});
+    next.job = nullptr;
     lock.lock();
   }
 }
@@ -169,6 +181,15 @@ std::vector<PresenceEvent> RegistryService::Impl::take_presence() {
   return events;
 }
 
+// The next change, or none while events that were recorded before it wait for another batch: one of an earlier life of
+// a device must not come to a later one. These are at most presence_max, whatever is recorded meanwhile.
+RegistryService::Job RegistryService::Impl::take_change(std::uint64_t presence_after) {
+  if (writes.jobs.empty() || writes.jobs.front().presence_before > presence_after) return nullptr;
+  Job job = std::move(writes.jobs.front().job);
+  writes.jobs.pop_front();
+  return job;
+}
+
 void RegistryService::Impl::write_presence(const std::vector<PresenceEvent>& events) {
   if (events.empty()) return;
   if (auto ok = registry->record_presence(events); !ok) {
@@ -183,11 +204,7 @@ void RegistryService::Impl::write_loop() {
   std::unique_lock lock(mutex);
   while (wait_for_writing(lock)) {
     std::vector<PresenceEvent> events = take_presence();
-    Job job;
-    if (!writes.jobs.empty()) {
-      job = std::move(writes.jobs.front());
-      writes.jobs.pop_front();
-    }
+    Job job = take_change(presence_ended + events.size());
     lock.unlock();
     write_presence(events);
     if (!events.empty()) {
@@ -214,7 +231,7 @@ void RegistryService::Impl::stop() {
     // Without threads nobody will run what was queued.
     if (!started) {
       for (Queue* queue : {&reads, &reports, &writes}) {
-        for (Job& job : queue->jobs) left.push_back(std::move(job));
+        for (Waiting& waiting : queue->jobs) left.push_back(std::move(waiting.job));
         queue->jobs.clear();
       }
     }

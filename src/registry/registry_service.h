@@ -4,9 +4,9 @@
 // for reports: whoever reads lists, or searches, or has a loop asked, does not keep those waiting who sign in. All
 // member functions may be called from any thread. Presence is gathered for a moment and written in batches, in the
 // order of the calls: a storm of reconnects costs a few transactions, and who comes and goes within a moment one row.
-// Changes and reports do not see less for that: what was recorded before one of them is written before it runs, unless
-// a change keeps a report waiting for more than 100 ms. Every queue is bounded: what does not fit is answered with
-// kUnavailable (or false), never dropped silently.
+// Changes and reports do not see less for that: what was recorded before one of them was asked is written before it
+// runs, unless that takes more than 100 ms from when a report was asked. Every queue is bounded: what does not fit is
+// answered with kUnavailable (or false), never dropped silently.
 #pragma once
 
 #include <cstdint>

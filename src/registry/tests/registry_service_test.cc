@@ -154,6 +154,53 @@ TEST_F(ServiceTest, presence_of_several_batches_keeps_its_order) {
   EXPECT_EQ(service_->counters().presence_waiting, 0U);
 }
 
+// A batch is written for each change; what an old device left behind several of them must not come to the next one.
+TEST_F(ServiceTest, changes_run_after_all_presence_before_them) {
+  open();
+  const DeviceKey key{"pk", "dev1"};
+  for (int i = 0; i < 12'000; ++i) ASSERT_TRUE(service_->record_offline({"pk", "nobody"}, i, 1));
+  ASSERT_TRUE(service_->record_online(key, 1000, 1, "192.0.2.1:1", {}));
+  std::vector<DeviceStatus> seen;
+  service_->run<Device>(
+      [key](Registry& registry) -> base::Result<Device> {
+        auto device = registry.get_device(key);
+        if (auto ok = registry.delete_device(key); !ok) return tl::unexpected(ok.error());
+        return device;
+      },
+      inbox_, [&](base::Result<Device> device) { seen.push_back(device->status()); });
+  service_->run<std::vector<Device>>(
+      [](Registry& registry) {
+        NewDevice device;
+        device.device_name = "dev1";
+        return registry.create_devices("pk", std::span(&device, 1));
+      },
+      inbox_, [&](base::Result<std::vector<Device>> devices) { seen.push_back(devices->front().status()); });
+  service_->start();
+  EXPECT_TRUE(inbox_.run(2));
+  service_->stop();
+  EXPECT_EQ(seen, (std::vector{DeviceStatus::kOnline, DeviceStatus::kUnactive}));
+  EXPECT_EQ(service_->registry().get_device(key)->status(), DeviceStatus::kUnactive);
+  EXPECT_EQ(service_->counters().presence_batches, 4U);
+}
+
+// Changes do not wait for what was recorded after them.
+TEST_F(ServiceTest, a_change_does_not_wait_for_presence_behind_it) {
+  open();
+  std::uint64_t batches = 0;
+  service_->run<int>(
+      [&](Registry&) -> base::Result<int> {
+        batches = service_->counters().presence_batches;
+        return 1;
+      },
+      inbox_, [](const base::Result<int>&) {});
+  for (int i = 0; i < 12'000; ++i) ASSERT_TRUE(service_->record_offline({"pk", "nobody"}, i, 1));
+  service_->start();
+  EXPECT_TRUE(inbox_.run(1));
+  service_->stop();
+  EXPECT_EQ(batches, 1U);
+  EXPECT_EQ(service_->counters().presence_batches, 3U);
+}
+
 TEST_F(ServiceTest, full_queues_answer_clearly) {
   ServiceOptions options;
   options.lookups_max = 1;
