@@ -18,7 +18,8 @@ namespace mooring::bench {
 namespace {
 
 constexpr std::int64_t kLookNs = 5'000'000;  // at the board
-constexpr int kWaitS = 10;                   // for a process to end
+constexpr int kReadyWithinS = 30;
+constexpr int kWaitS = 10;  // for a process to end
 // CONNACK codes, MQTT 3.1.1 section 3.2.2.3.
 constexpr std::uint8_t kNotNow = 3;
 constexpr std::uint8_t kBadUserNameOrPassword = 4;
@@ -142,7 +143,12 @@ base::Result<std::unique_ptr<Crowd>> Crowd::start(const CrowdOptions& options, c
     own.run.sources = sources_of(options, place);
     ::_exit(run_member(own, *made->board_, place));
   }
-  return made;
+  for (int k = 0; k < kReadyWithinS * 100; ++k) {
+    if (made->all_ready()) return made;
+    if (made->one_ended()) break;  // it has said why
+    ::usleep(10'000);
+  }
+  return base::fail(base::Errc::kUnavailable, "a process for other devices did not get ready");
 }
 
 Crowd::~Crowd() {
@@ -154,7 +160,16 @@ Crowd::~Crowd() {
   ::munmap(board_, sizeof(CrowdBoard));
 }
 
-bool Crowd::ready() const {
+bool Crowd::one_ended() {
+  for (pid_t& process : processes_) {
+    if (::waitpid(process, nullptr, WNOHANG) != process) continue;
+    process = 0;
+    return true;
+  }
+  return false;
+}
+
+bool Crowd::all_ready() const {
   return std::all_of(board_->parts.begin(), board_->parts.begin() + static_cast<std::ptrdiff_t>(processes_.size()),
                      [](const CrowdBoard::Part& part) { return part.ready.load(); });
 }

@@ -127,10 +127,10 @@ class Crowd {
   // Makes what process `place` runs, and runs it; called in that process. `own` has the addresses of its devices.
   using RunMember = std::function<int(const CrowdOptions& own, CrowdBoard& board, std::uint32_t place)>;
 
+  // Returns when all of them could begin.
   static base::Result<std::unique_ptr<Crowd>> start(const CrowdOptions& options, const RunMember& run_member);
   ~Crowd();
 
-  bool ready() const;  // all of them could begin
   void begin_round(std::int64_t now_ns) { board_->rounds[round_].begin_ns = now_ns; }
   void end_round(std::int64_t now_ns) { board_->rounds[round_++].end_ns = now_ns; }
   std::uint64_t accepted() const;     // in this round, until now
@@ -139,6 +139,8 @@ class Crowd {
  private:
   explicit Crowd(CrowdBoard* board) : board_(board) {}
   bool end_process(pid_t& process);
+  bool all_ready() const;
+  bool one_ended();
 
   CrowdBoard* board_;
   std::uint32_t round_ = 0;

@@ -162,7 +162,6 @@ class Storm final : public Traffic {
   }
 
   void begin_round() {
-    if (!crowd_->ready()) return fail("the storm was not ready in time");
     phase_ = Phase::kStorm;
     round_from_ns_ = now();
     next_ns_ = now() + ns(options_.longest_s);
