@@ -213,7 +213,10 @@ void Broker::save_if_changed(LocalSession& home) {
   const bool has_will = state.will != nullptr;
   const bool time_matters = state.expiry_s != mqtt::kNeverExpires || has_will;
   const LocalSession::Recorded& known = home.recorded;
-  if (known.any && known.durable == state.durable() && known.number == state.number() &&
+  // A number is what messages are kept under. Where none are kept the older one in the record serves as well: a device
+  // that connects with clean session has a new one each time, and its subscriptions are the same.
+  const bool number_matters = state.durable() || !state.is_saved();
+  if (known.any && known.durable == state.durable() && (known.number == state.number() || !number_matters) &&
       known.expiry_s == state.expiry_s && known.has_will == has_will && !has_will &&
       known.standard_device == state.standard_device &&
       (!time_matters || known.offline_since_ms == state.offline_since_ms)) {

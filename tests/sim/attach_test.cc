@@ -248,6 +248,65 @@ TEST(Attach, CleanSessionDropsMessagesAndKeepsSubscriptions) {
   });
 }
 
+TEST(Attach, ComingAgainWithCleanSessionWritesNothing) {
+  in_many_worlds([](World& world) {
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& first = world.connected("dev1", clean());
+    world.subscribed(first, kGet);
+    world.disconnect(first);
+    world.settle();
+    const std::size_t saves = world.store.saves;
+    for (int i = 0; i < 3; ++i) {
+      TestClient& again = world.connected("dev1", clean());
+      world.publish(sender, kGetTopic, "there", 1);
+      world.settle();
+      EXPECT_THAT(again.payloads(), ElementsAre("there"));
+      world.disconnect(again);
+      world.settle();
+    }
+    EXPECT_EQ(world.store.saves, saves) << "the record has its subscriptions, and there is nothing else to keep";
+
+    // Nothing is lost for that: neither the subscription, nor what is kept for it once it wants that.
+    world.kill();
+    TestClient& lasting = world.connected("dev1");
+    TestClient& other = world.connected_operator(world.pick(3));
+    world.publish(other, kGetTopic, "after the restart", 1);
+    world.settle();
+    EXPECT_THAT(lasting.payloads(), ElementsAre("after the restart"));
+    world.acknowledge(lasting, lasting.got[0].packet_id);
+    world.disconnect(lasting);
+    world.settle();
+    EXPECT_GT(world.store.saves, saves) << "its messages are kept under this number";
+    world.publish(other, kGetTopic, "kept", 1);
+    world.settle();
+    world.kill();
+    EXPECT_THAT(world.connected("dev1").payloads(), ElementsAre("kept"));
+  });
+}
+
+TEST(Attach, ASaveThatFailedIsMadeUpForWhenItComesAgain) {
+  in_many_worlds([](World& world) {
+    TestClient& first = world.connected("dev1", clean());
+    world.store.hold();
+    world.subscribe(first, kGet);
+    world.run(20);
+    world.disconnect(first);
+    TestClient& second = world.connect("dev1", clean());  // under another number
+    world.store.memory.fail_writes(true);
+    world.store.go_on();
+    world.settle();
+    world.store.memory.fail_writes(false);
+    world.pass(60);
+    ASSERT_TRUE(second.online());
+    world.kill();
+    TestClient& sender = world.connected_operator(world.pick(3));
+    TestClient& third = world.connected("dev1", clean());
+    world.publish(sender, kGetTopic, "x", 1);
+    world.settle();
+    EXPECT_THAT(third.payloads(), ElementsAre("x"));
+  });
+}
+
 TEST(Attach, StandardScopeDropsSubscriptionsToo) {
   in_many_worlds([](World& world) {
     world.rules.subscriptions_outlive_clean_session = false;
