@@ -175,7 +175,7 @@ def test_sessions_last_as_long_as_their_connection_and_their_expiry(lab5):
     """One client stays connected for longer than its expiry, one goes, one goes and comes back in time."""
     topic = lab5.topic("t")
     stays, goes = lab5.stored("stays", 1).subscribed(topic, qos=1), lab5.stored("goes", 1).subscribed(topic, qos=1)
-    back = lab5.stored("back", 2).subscribed(topic, qos=1)
+    back = lab5.stored("back", 10).subscribed(topic, qos=1)
     goes.drop()
     back.leave()
     time.sleep(1.7)
