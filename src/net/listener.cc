@@ -54,6 +54,7 @@ base::Result<UniqueFd> open_listener(const SocketAddress& address, bool share) {
   bool ok = set_flag(fd.get(), SOL_SOCKET, SO_REUSEADDR);
   if (address.family() == AF_INET6) ok = ok && set_flag(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   if (share) ok = ok && set_flag(fd.get(), SOL_SOCKET, SO_REUSEPORT);
+  ok = ok && set_flag(fd.get(), IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it (tcp(7))
   if (!ok || ::bind(fd.get(), address.data(), address.size()) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     return tl::unexpected(bind_error(address));
   }
@@ -111,7 +112,6 @@ void Listener::on_ready(std::uint32_t) {
       if (errno == EMFILE || errno == ENFILE) shed_one();
       return;
     }
-    if (peer.ss_family != AF_UNIX) set_flag(accepted.get(), IPPROTO_TCP, TCP_NODELAY);
     on_accept_(std::move(accepted), SocketAddress(reinterpret_cast<sockaddr*>(&peer), size));
   }
 }

@@ -98,6 +98,7 @@ void apply_rules(SSL_CTX* context, const TlsOptions& options) {
   SSL_CTX_set_mode(context,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_dh_auto(context, 0);
+  SSL_CTX_set_read_ahead(context, 1);  // a record in one recv(), not its header and then its body
 }
 
 void enable_tickets(SSL_CTX* context, TicketKeys keys) {
