@@ -432,11 +432,12 @@ void Connection::flush() {
 void Connection::after_flush(bool progress) {
   if (progress) last_progress_ms_ = loop_->now_ms();
   if (out_.empty() && stage_ == Stage::kFinishing) {
-    stream_.shutdown_write();
-    if (saw_end_) {
+    stream_.say_end();
+    if (saw_end_) {  // the FIN goes with close()
       close_now();
       return;
     }
+    stream_.shutdown_write();
     stage_ = Stage::kLingering;
     setup_deadline_ms_ = loop_->now_ms() + context_->limits.close_timeout_ms;
     schedule_timer();
@@ -636,8 +637,7 @@ void Connection::close_now() {
   if (stage_ == Stage::kClosed) return;
   stage_ = Stage::kClosed;
   cancel();
-  loop_->unwatch(stream_.fd());
-  stream_.close();
+  stream_.close();  // epoll forgets a socket that is closed (epoll(7))
   out_.clear(loop_->blocks());
   place_.give_back();
   uncount();

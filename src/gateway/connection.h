@@ -100,6 +100,7 @@ class Connection final : public net::LoopClient,
   void commit(std::size_t bytes) override;
   void write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) override;
   std::size_t unsent_bytes() const override { return out_.size(); }
+  bool peer_ended() const override { return peer_ended_; }
   bool congested() const override { return out_.size() >= context_->limits.outgoing_bytes; }
   void set_client_address(std::string_view address) override;
   void set_origin(std::string origin) override;

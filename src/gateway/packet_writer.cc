@@ -74,7 +74,9 @@ void PacketWriter::publish(const mqtt::MessageRef& message, const mqtt::Publish5
 }
 
 void PacketWriter::finish(ws::CloseCode code, std::string_view reason) {
-  if (websocket_) {
+  // Many devices send DISCONNECT and close the socket: they hear no Close, and would answer it with RST.
+  const bool hears_nothing = code == ws::CloseCode::kNormal && transport_.peer_ended();
+  if (websocket_ && !hears_nothing) {
     std::uint8_t* out = transport_.reserve(ws::kMaxControlFrameBytes);
     transport_.commit(ws::encode_close(out, code, reason));
   }

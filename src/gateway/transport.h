@@ -64,6 +64,8 @@ class Transport {
   // Bytes of a message: copied while small, referred to when large.
   virtual void write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) = 0;
   virtual std::size_t unsent_bytes() const = 0;
+  // The kernel has announced the end of what the peer sends; some of that may still be unread.
+  virtual bool peer_ended() const = 0;
   // More waits for the peer than the outgoing bound: what can be dropped or kept elsewhere should be.
   virtual bool congested() const = 0;
 

@@ -166,11 +166,13 @@ std::optional<PeerCertificate> Stream::peer_certificate() const {
   return ssl_ != nullptr ? peer_certificate_of(ssl_.get()) : std::nullopt;
 }
 
+void Stream::say_end() {
+  if (ssl_ == nullptr || SSL_is_init_finished(ssl_.get()) != 1) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl_.get());  // if the socket has room; the FIN says it anyway
+}
+
 void Stream::shutdown_write() {
-  if (ssl_ != nullptr && SSL_is_init_finished(ssl_.get()) == 1) {
-    ERR_clear_error();
-    SSL_shutdown(ssl_.get());  // sends close_notify if the socket has room; the FIN below says it anyway
-  }
   ::shutdown(fd_.get(), SHUT_WR);
 }
 

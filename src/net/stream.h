@@ -78,7 +78,9 @@ class Stream {
   // At most 64 bytes; empty: nobody has this identity, which ends as a wrong key does.
   void set_psk_key(base::ByteView key);
 
-  // Ends our side: close_notify, then FIN. The peer can still be read.
+  // What TLS says at the end: close_notify. Nothing without TLS.
+  void say_end();
+  // Ends our side with a FIN. The peer can still be read.
   void shutdown_write();
   void close();
 
