@@ -175,16 +175,19 @@ std::string session_error(std::string_view id, int code, std::string_view messag
   return to_json(Answer{code, id, message, {}, data});
 }
 
-std::string method_of(std::string_view topic) {
-  constexpr std::string_view kSystem = "/sys/";
-  if (!topic.starts_with(kSystem)) return {};
-  topic.remove_prefix(kSystem.size());
+std::string_view behind_names(std::string_view topic, std::string_view tree) {
+  if (!topic.starts_with(tree)) return {};
+  topic.remove_prefix(tree.size());
   for (int level = 0; level < 2; ++level) {
     const std::size_t slash = topic.find('/');
     if (slash == std::string_view::npos) return {};
     topic.remove_prefix(slash + 1);
   }
-  std::string method(topic);
+  return topic;
+}
+
+std::string method_of(std::string_view topic) {
+  std::string method(behind_names(topic, "/sys/"));
   std::replace(method.begin(), method.end(), '/', '.');
   return method;
 }

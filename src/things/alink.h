@@ -58,6 +58,10 @@ std::string to_json(std::span<const base::DeviceKey> devices);          // a lis
 std::string topology_change(int status, const base::DeviceKey& child);  // params of thing/topo/change
 std::string session_error(std::string_view id, int code, std::string_view message, const base::DeviceKey& child);
 
+// What follows the names of a device: "login" of "/ext/session/pk/dn/login" with the tree "/ext/session/". Empty: there
+// is nothing, or the topic is not in this tree.
+std::string_view behind_names(std::string_view topic, std::string_view tree);
+
 // "thing.topo.add" of "/sys/pk/dn/thing/topo/add"; empty: not below /sys/.
 std::string method_of(std::string_view topic);
 

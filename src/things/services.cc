@@ -12,18 +12,6 @@ constexpr std::string_view kSession = "/ext/session/";
 constexpr std::string_view kSystem = "/sys/";
 constexpr std::uint32_t kRefusalLinesPerSecond = 10;
 
-// What follows "/ext/session/${pk}/${dn}/" or "/sys/${pk}/${dn}/".
-std::string_view behind_names(std::string_view topic, std::string_view tree) {
-  if (!topic.starts_with(tree)) return {};
-  topic.remove_prefix(tree.size());
-  for (int level = 0; level < 2; ++level) {
-    const std::size_t slash = topic.find('/');
-    if (slash == std::string_view::npos) return {};
-    topic.remove_prefix(slash + 1);
-  }
-  return topic;
-}
-
 }  // namespace
 
 enum class Services::Kind : broker::RequestKind {
