@@ -146,17 +146,12 @@ void Broker::connect_when_saved(LocalSession& home, const std::shared_ptr<Client
                                 bool present) {
   const session::Session& state = *home.session;
   home.joining = client;
-  home.recorded = LocalSession::Recorded::of(state);
-  ++home.saves_under_way;
+  note_save(home);
   parts_.store.save(state.record(), state.epoch(), parts_.executor,
                     [this, client, number = state.number(), revision = state.revision(), present,
                      done = std::move(done)](base::Result<> saved) mutable {
-                      LocalSession* const still = find(number);
-                      if (still != nullptr) --still->saves_under_way;
-                      if (still != nullptr && saved) {
-                        still->session->saved(revision);
-                        still->automatic_unsaved = false;
-                      }
+                      LocalSession* const still = note_saved(number, revision, saved.has_value());
+                      if (still != nullptr && saved) still->automatic_unsaved = false;
                       if (!saved) {
                         base::log_error("broker", "the automatic subscriptions of {} were not stored: {}",
                                         client->label(), saved.error().message);

@@ -35,7 +35,7 @@ void Broker::restore(session::SessionRecord record, const ClientRules& rules) {
   home.rules = &rules;
   set_lasting(home, true);
   home.recorded = LocalSession::Recorded::of(session);
-  home.recorded.any = has_number;
+  home.recorded.any = home.record_confirmed = has_number;
   session.saved(session.revision());
   for (const session::SubscriptionRecord& subscription : session.subscriptions()) add_route(home, subscription);
   // Its connection ended with the server.

@@ -74,6 +74,7 @@ struct LocalSession {
   bool reached_unasked = false;    // ClientRules::reached_unasked, of a device
   bool lasting = false;            // an account's that outlives its connection
   bool automatic_unsaved = false;  // it has its automatic subscriptions, but the store may not know
+  bool record_confirmed = false;   // the store has said that it has `recorded`
   TokenBucket delivery_rate;
   RefusedInSecond over_rate;
   std::uint32_t saves_under_way = 0;
@@ -351,6 +352,8 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void publish_will(LocalSession& home);
   bool wants_record(const LocalSession& home) const;
   void save_if_changed(LocalSession& home);
+  static void note_save(LocalSession& home);
+  LocalSession* note_saved(session::SessionNumber number, std::uint64_t revision, bool saved);
   void save_now(LocalSession& home);
   void save_later(session::SessionNumber number);
   static void begin_number(LocalSession& home);

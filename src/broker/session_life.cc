@@ -214,8 +214,9 @@ void Broker::save_if_changed(LocalSession& home) {
   const bool time_matters = state.expiry_s != mqtt::kNeverExpires || has_will;
   const LocalSession::Recorded& known = home.recorded;
   // A number is what messages are kept under. Where none are kept the older one in the record serves as well: a device
-  // that connects with clean session has a new one each time, and its subscriptions are the same.
-  const bool number_matters = state.durable() || !state.is_saved();
+  // that connects with clean session has a new one each time, and its subscriptions are the same. But a save of an older
+  // number that failed, or may yet fail, is nobody's any more.
+  const bool number_matters = state.durable() || !home.record_confirmed;
   if (known.any && known.durable == state.durable() && (known.number == state.number() || !number_matters) &&
       known.expiry_s == state.expiry_s && known.has_will == has_will && !has_will &&
       known.standard_device == state.standard_device &&
@@ -225,18 +226,32 @@ void Broker::save_if_changed(LocalSession& home) {
   save_now(home);
 }
 
+// Before each save: what it will have stored.
+void Broker::note_save(LocalSession& home) {
+  home.recorded = LocalSession::Recorded::of(*home.session);
+  home.record_confirmed = false;
+  ++home.saves_under_way;
+}
+
+// When it has answered; null: its number is gone.
+LocalSession* Broker::note_saved(session::SessionNumber number, std::uint64_t revision, bool saved) {
+  LocalSession* const found = find(number);
+  if (found == nullptr) return nullptr;
+  --found->saves_under_way;
+  if (saved) {
+    found->session->saved(revision);
+    found->record_confirmed = found->saves_under_way == 0;
+  }
+  return found;
+}
+
 void Broker::save_now(LocalSession& home) {
   const session::Session& state = *home.session;
-  home.recorded = LocalSession::Recorded::of(state);
-  ++home.saves_under_way;
+  note_save(home);
   parts_.store.save(state.record(), state.epoch(), parts_.executor,
                     [this, number = state.number(), revision = state.revision()](base::Result<> saved) {
-                      LocalSession* found = find(number);
-                      if (found != nullptr) --found->saves_under_way;
-                      if (saved) {
-                        if (found != nullptr) found->session->saved(revision);
-                        return;
-                      }
+                      note_saved(number, revision, saved.has_value());
+                      if (saved) return;
                       base::log_error("broker", "a session was not stored: {}", saved.error().message);
                       save_later(number);
                     });

@@ -292,18 +292,15 @@ bool Broker::leave_automatic(LocalSession& home, std::string_view filter) {
 
 void Broker::save_then(Client& client, SavedDone done) {
   LocalSession& home = *client.session;
-  session::Session& state = *home.session;
+  const session::Session& state = *home.session;
   ++client.saves_under_way;
-  ++home.saves_under_way;
-  home.recorded = LocalSession::Recorded::of(state);
+  note_save(home);
   parts_.store.save(state.record(), state.epoch(), parts_.executor,
                     [this, number = state.number(), revision = state.revision(),
                      weak = std::weak_ptr<Client>(home.client), done = std::move(done)](base::Result<> saved) mutable {
                       const std::shared_ptr<Client> waiting = weak.lock();
                       if (waiting != nullptr) --waiting->saves_under_way;
-                      LocalSession* found = find(number);
-                      if (found != nullptr) --found->saves_under_way;
-                      if (saved && found != nullptr) found->session->saved(revision);
+                      LocalSession* const found = note_saved(number, revision, saved.has_value());
                       if (!saved) base::log_error("broker", "a subscription was not stored: {}", saved.error().message);
                       const bool here = waiting != nullptr && waiting->connected() && waiting->session != nullptr;
                       done(found, here ? waiting.get() : nullptr, saved.has_value());

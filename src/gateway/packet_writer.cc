@@ -74,7 +74,8 @@ void PacketWriter::publish(const mqtt::MessageRef& message, const mqtt::Publish5
 }
 
 void PacketWriter::finish(ws::CloseCode code, std::string_view reason) {
-  // Many devices send DISCONNECT and close the socket: they hear no Close, and would answer it with RST.
+  // Many devices send DISCONNECT and close the socket: they hear no Close, and would answer it with RST. Who closed one
+  // direction only reads the end of the stream, as over TCP.
   const bool hears_nothing = code == ws::CloseCode::kNormal && transport_.peer_ended();
   if (websocket_ && !hears_nothing) {
     std::uint8_t* out = transport_.reserve(ws::kMaxControlFrameBytes);

@@ -307,6 +307,32 @@ TEST(Attach, ASaveThatFailedIsMadeUpForWhenItComesAgain) {
   });
 }
 
+TEST(Attach, AFailedSaveOfAnOlderConnectionIsMadeUpFor) {
+  in_many_worlds([](World& world) {
+    TestClient& lasting = world.connected("dev1");
+    world.subscribed(lasting, kGet);
+    world.disconnect(lasting);
+    world.settle();
+    TestClient& sender = world.connected_operator(world.pick(3));
+    world.publish(sender, kGetTopic, "of the old session", 1);
+    world.settle();
+
+    world.store.hold();
+    TestClient& first = world.connected("dev1", clean());
+    world.disconnect(first);
+    world.run(20);
+    TestClient& second = world.connected("dev1", clean());  // while that first save is under way
+    world.store.memory.fail_writes(true);
+    world.store.go_on();
+    world.settle();
+    world.store.memory.fail_writes(false);
+    world.pass(60);
+    ASSERT_TRUE(second.online());
+    world.kill();
+    EXPECT_THAT(world.connected("dev1").payloads(), IsEmpty()) << "the device said clean last";
+  });
+}
+
 TEST(Attach, StandardScopeDropsSubscriptionsToo) {
   in_many_worlds([](World& world) {
     world.rules.subscriptions_outlive_clean_session = false;

@@ -203,6 +203,25 @@ AccountOptions v5() {
   return options;
 }
 
+TEST(Crash, AClockThatWasSetBackHidesNoMessage) {
+  in_many_worlds([](World& world) {
+    TestClient& device = world.connected("dev1");
+    world.subscribed(device, {{"/pk/dev1/user/get", 1}});
+    world.disconnect(device);
+    world.settle();
+    const base::WallMs once = world.clock.now;
+    world.clock.now += 3'600'000;
+    world.kill();
+    TestClient& sender = world.connected_operator(world.pick(3));
+    world.publish(sender, "/pk/dev1/user/get", "kept", 1);
+    world.settle();
+    EXPECT_THAT(sender.pubacks, testing::SizeIs(1));
+    world.clock.now = once;
+    world.kill();
+    EXPECT_THAT(world.connected("dev1").payloads(), ElementsAre("kept"));
+  });
+}
+
 TEST(StoreFailure, IsToldToVersionFive) {
   in_many_worlds([](World& world) {
     TestClient& subscriber = world.connected_account("sub", lasting());
