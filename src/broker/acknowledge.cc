@@ -23,29 +23,38 @@ ReasonCode verdict(const routing::ReceiptTotals& totals) {
 
 // ---- For what the client published ----------------------------------------------------------------------------------
 
-// The receipt of a QoS 1 message is made when somebody has to be waited for; that of QoS 2 is there from the beginning.
+// The receipt of a QoS 1 message is made when somebody has to be waited for, and its PUBACK gets a place among those
+// that wait; the receipt of QoS 2 is there from the beginning.
 routing::Receipt& Broker::receipt_of(Flow& flow) {
   if (!flow.receipt) {
+    const std::uint64_t ack = flow.from->acks.open(PacketType::kPuback, flow.puback_id);
     flow.receipt = routing::ReceiptRef(new PublishReceipt(
         parts_.executor, [this, weak = std::weak_ptr<Client>(flow.from->session->client),
-                          ack = flow.ack](const routing::ReceiptTotals& totals) { on_published(weak, ack, totals); }));
+                          ack](const routing::ReceiptTotals& totals) { on_published(weak, ack, totals); }));
   }
   return *flow.receipt;
 }
 
-void Broker::on_published(const std::weak_ptr<Client>& weak, std::uint64_t ack, const routing::ReceiptTotals& totals) {
-  if (const std::shared_ptr<Client> client = weak.lock()) settle_publish(*client, ack, totals);
+// This loop has done its part: the publisher's own share, or the one that came with the message.
+void Broker::finish(Flow& flow) {
+  if (flow.receipt) {
+    flow.receipt->count(flow.totals);
+    flow.receipt->settle();
+  } else if (flow.puback_id != 0) {
+    answer_publish(*flow.from, 1, flow.puback_id, verdict(flow.totals));
+  }
 }
 
-void Broker::settle_publish(Client& client, std::uint64_t ack, const routing::ReceiptTotals& totals) {
-  if (!client.connected() || client.session == nullptr) return;
-  if (totals.failed && !client.speaks_v5()) {
+void Broker::on_published(const std::weak_ptr<Client>& weak, std::uint64_t ack, const routing::ReceiptTotals& totals) {
+  const std::shared_ptr<Client> client = weak.lock();
+  if (client == nullptr || !client->connected() || client->session == nullptr) return;
+  if (totals.failed && !client->speaks_v5()) {
     // MQTT 3.x has no word for "not stored", and to acknowledge later messages would break their order when the client
     // repeats this one, which it does when it connects again.
-    end_connection(*client.session, CloseCause::kStoreFailed);
+    end_connection(*client->session, CloseCause::kStoreFailed);
     return;
   }
-  decide(client, ack, verdict(totals));
+  decide(*client, ack, verdict(totals));
 }
 
 // A QoS 2 message of session `number` is stored with everybody, or nowhere.
@@ -92,11 +101,19 @@ void Broker::decide(Client& client, std::uint64_t ack, ReasonCode reason) {
 
 void Broker::send_ready_acks(Client& client) {
   client.acks.flush([&](const AckQueue::Ack& ready) {
-    if (!ready.withdrawn) client.sink->send_ack(ready.type, ready.packet_id, ready.reason);
-    // A refused QoS 2 message is over; others go on until PUBCOMP (MQTT 5 section 4.9).
-    if (ready.type == PacketType::kPuback || mqtt::is_error(ready.reason)) count_acknowledged(client);
+    if (!ready.withdrawn) {
+      send_answer(client, ready.type, ready.packet_id, ready.reason);
+    } else if (ready.type == PacketType::kPuback) {
+      count_acknowledged(client);
+    }
   });
   regulate_input(client);
+}
+
+void Broker::send_answer(Client& client, PacketType type, std::uint16_t packet_id, ReasonCode reason) {
+  client.sink->send_ack(type, packet_id, reason);
+  // A refused QoS 2 message is over; others go on until PUBCOMP (MQTT 5 section 4.9).
+  if (type == PacketType::kPuback || mqtt::is_error(reason)) count_acknowledged(client);
 }
 
 // MQTT 3.x knows no Receive Maximum: with too much unacknowledged no more is read (connection.md 6.2).
@@ -174,9 +191,10 @@ void Broker::acknowledged(Client& client, const mqtt::Ack& packet) {
   if (client.session == nullptr) return;
   if (client.dependents != nullptr && client.dependents->acknowledged(packet)) return;
   LocalSession& home = *client.session;
-  const auto removed = home.session->acknowledge(packet.packet_id);
+  auto removed = home.session->acknowledge(packet.packet_id);
   if (!removed.found) return;
   remove_stored(home, removed);
+  spares_.give(std::move(removed.message));
   resume_delivery(client);
 }
 

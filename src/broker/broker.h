@@ -30,6 +30,7 @@
 #include "broker/rate.h"
 #include "broker/route.h"
 #include "broker/route_cache.h"
+#include "broker/spare_messages.h"
 #include "mqtt/packet.h"
 #include "routing/bus.h"
 #include "routing/retained_messages.h"
@@ -301,9 +302,11 @@ class Broker final : public routing::BusListener, public session::AppendListener
   struct Flow {
     mqtt::MessageRef message;
     Client* from = nullptr;         // a client of this loop
-    std::uint64_t ack = 0;          // in from->acks; 0: nobody waits
+    std::uint16_t puback_id = 0;    // of a PUBLISH with QoS 1, for whose PUBACK `from` waits
     routing::ReceiptRef receipt;    // made when somebody has to be waited for
     routing::ReceiptTotals totals;  // of this loop's sessions
+
+    bool is_awaited() const { return puback_id != 0 || receipt; }
   };
   struct PendingSuback;
   struct PendingUnsuback;
@@ -462,7 +465,6 @@ class Broker final : public routing::BusListener, public session::AppendListener
   routing::Receipt& receipt_of(Flow& flow);
   void decide(Client& client, std::uint64_t ack, mqtt::ReasonCode reason);
   void on_published(const std::weak_ptr<Client>& weak, std::uint64_t ack, const routing::ReceiptTotals& totals);
-  void settle_publish(Client& client, std::uint64_t ack, const routing::ReceiptTotals& totals);
   void on_taken(const std::weak_ptr<Client>& weak, session::SessionNumber number, std::uint16_t packet_id,
                 std::uint64_t ack, const routing::ReceiptTotals& totals);
   void release_outgoing(session::SessionNumber number, std::uint64_t sequence);
@@ -471,6 +473,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
   void count_acknowledged(Client& client);
   void regulate_input(Client& client);
   void send_ready_acks(Client& client);
+  void send_answer(Client& client, mqtt::PacketType type, std::uint16_t packet_id, mqtt::ReasonCode reason);
   void retry_later(base::UniqueFunction<void()> call);
 
   Parts parts_;
@@ -515,7 +518,7 @@ class Broker final : public routing::BusListener, public session::AppendListener
     std::string topic;
   } large_route_;
   std::vector<std::uint32_t> ids_;
-  mqtt::MessageRef spare_;  // a message that nobody kept: its memory is the next one's
+  SpareMessages spares_;
   std::vector<mqtt::MessageRef> retained_page_;
   base::Bytes forwarded_;
 };

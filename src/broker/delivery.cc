@@ -100,11 +100,14 @@ void Broker::discard(Client& client, std::uint8_t qos, std::uint16_t packet_id) 
 // Of QoS 1 or 2: nothing of it has to be waited for, but its answer takes its place behind those of earlier messages.
 void Broker::answer_publish(Client& client, std::uint8_t qos, std::uint16_t packet_id, mqtt::ReasonCode reason) {
   const auto type = qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec;
-  const std::uint64_t ack = client.acks.open(type, packet_id);
   if (qos == 2 && !client.speaks_v5()) {
     client.session->session->set_received(packet_id, session::Session::Received::kTaken);
   }
-  decide(client, ack, reason);
+  if (client.acks.empty()) {
+    send_answer(client, type, packet_id, reason);
+  } else {
+    decide(client, client.acks.open(type, packet_id), reason);
+  }
 }
 
 void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
@@ -112,15 +115,15 @@ void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
   flow.from = &client;
   session::Session& state = *client.session->session;
   if (packet.qos == 1) {
-    flow.ack = client.acks.open(mqtt::PacketType::kPuback, packet.packet_id);
+    flow.puback_id = packet.packet_id;
   } else if (packet.qos == 2) {
-    flow.ack = client.acks.open(mqtt::PacketType::kPubrec, packet.packet_id);
+    const std::uint64_t ack = client.acks.open(mqtt::PacketType::kPubrec, packet.packet_id);
     state.set_received(packet.packet_id, session::Session::Received::kPending);
     const session::SessionNumber number = state.number();
     auto transaction = routing::ReceiptRef(new Transaction(
         parts_.store, parts_.executor,
         [this, weak = std::weak_ptr<Client>(client.session->client), number, id = packet.packet_id,
-         ack = flow.ack](const routing::ReceiptTotals& totals) { on_taken(weak, number, id, ack, totals); }));
+         ack](const routing::ReceiptTotals& totals) { on_taken(weak, number, id, ack, totals); }));
     if (state.durable()) {
       static_cast<Transaction&>(*transaction)
           .add({session::StoreOperation::Kind::kPutReceived, number, packet.packet_id, nullptr}, parts_.executor,
@@ -136,8 +139,8 @@ void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
     route(flow);
   }
   finish(flow);
-  if (flow.ack != 0) regulate_input(client);
-  if (flow.message.is_only() && flow.message->is_small()) spare_ = std::move(flow.message);
+  if (!client.acks.empty()) regulate_input(client);
+  spares_.give(std::move(flow.message));
 }
 
 mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client& from) {
@@ -155,7 +158,7 @@ mqtt::MessageRef Broker::make_message(const mqtt::Publish& packet, const Client&
     mqtt::forwarded_properties(packet.properties, forwarded_);
     fields.properties = forwarded_;
   }
-  return mqtt::Message::create_in(std::move(spare_), packet.topic, packet.payload, fields);
+  return mqtt::Message::create_in(spares_.take(), packet.topic, packet.payload, fields);
 }
 
 bool Broker::push(Client& client, std::string_view topic, std::string_view payload) {
@@ -234,21 +237,10 @@ void Broker::publish_detached(const DetachedPublish& message, PublishedDone done
 // Sends the message along way_.
 void Broker::route(Flow& flow) {
   if (!way_.loops.empty()) {
-    const bool waits = flow.ack != 0 || flow.receipt;
-    if (waits) receipt_of(flow).expect(static_cast<std::uint32_t>(way_.loops.size()));
+    if (flow.is_awaited()) receipt_of(flow).expect(static_cast<std::uint32_t>(way_.loops.size()));
     parts_.bus.publish(flow.message, flow.receipt, way_.loops);
   }
   deliver_to_targets(flow);
-}
-
-// This loop has done its part: the publisher's own share, or the one that came with the message.
-void Broker::finish(Flow& flow) {
-  if (flow.receipt) {
-    flow.receipt->count(flow.totals);
-    flow.receipt->settle();
-  } else if (flow.ack != 0) {
-    settle_publish(*flow.from, flow.ack, flow.totals);
-  }
 }
 
 void Broker::on_remote_message(const mqtt::MessageRef& message, routing::ReceiptRef receipt) {
@@ -350,7 +342,7 @@ void Broker::store_message(LocalSession& home, Flow& flow, const session::Delive
     return;
   }
   routing::ReceiptRef receipt;
-  if (flow.ack != 0 || flow.receipt) {
+  if (flow.is_awaited()) {
     receipt_of(flow).expect();
     receipt = flow.receipt;
   }

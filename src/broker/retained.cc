@@ -15,10 +15,9 @@ constexpr std::uint64_t kMaxWaiting = 64;  // of QoS 1 and 2: a replay does not 
 
 // Before the message is routed: whoever subscribes meanwhile gets it one way or the other.
 void Broker::retain(Flow& flow) {
-  const bool waits = flow.ack != 0 || flow.receipt;
   const auto change = parts_.retained.set(flow.message, [&](const mqtt::MessageRef& message, bool removed) {
     routing::ReceiptRef receipt;
-    if (waits) {
+    if (flow.is_awaited()) {
       receipt_of(flow).expect();
       receipt = flow.receipt;
     }

@@ -86,7 +86,7 @@ void Broker::deliver_to_share(Share& share, Flow& flow, unsigned hops) {
     return;
   }
   if (choice.where == Where::kLoop) {
-    if (flow.ack != 0 || flow.receipt) receipt_of(flow).expect();
+    if (flow.is_awaited()) receipt_of(flow).expect();
     parts_.bus.publish_to_share(flow.message, flow.receipt, choice.loop, share.group.share(), hops + 1);
     return;
   }

@@ -603,9 +603,11 @@ std::size_t Session::find_uncommitted(std::uint64_t sequence) const {
 Session::Removed Session::remove_at(std::size_t index) {
   Removed removed;
   removed.found = true;
-  removed.sequence = outgoing_[index].sequence;
-  uncount(outgoing_[index]);
-  if (index < unsent_ && outgoing_[index].progress != Outgoing::Progress::kReleased) leave_window(outgoing_[index]);
+  Outgoing& leaving = outgoing_[index];
+  removed.sequence = leaving.sequence;
+  removed.message = std::move(leaving.message);
+  uncount(leaving);
+  if (index < unsent_ && leaving.progress != Outgoing::Progress::kReleased) leave_window(leaving);
   outgoing_.erase(index);
   if (index < unsent_) --unsent_;
   if (outgoing_.empty()) outgoing_.free_if_large();

@@ -168,6 +168,7 @@ class Session {
     bool found = false;
     bool from_store = false;  // remove `sequence`
     std::uint64_t sequence = 0;
+    mqtt::MessageRef message;  // that the session held
   };
   Removed drop_next();
 
