@@ -72,7 +72,9 @@ class Loop final : public base::Executor {
   // How often the first task of a batch called it, from its waiting or while it worked. The loop's thread.
   std::uint64_t wake_ups() const { return wake_ups_; }
   base::MonoMs now_ms() const { return now_ms_; }  // of this turn: no system call
-  std::uint64_t turn() const { return turn_; }     // its number, from 1 on: for what is rationed by the turn
+  // A number from 1 on, for what is rationed by the turn. Turns in which more was ready than is taken at once have one
+  // with those that follow, up to 512 events.
+  std::uint64_t turn() const { return turn_; }
   const base::Clock& clock() const { return clock_; }
   TimerWheel& timers() { return timers_; }
   BlockPool& blocks() { return blocks_; }
@@ -90,6 +92,7 @@ class Loop final : public base::Executor {
   const base::Clock& clock_;
   base::MonoMs now_ms_;
   std::uint64_t turn_ = 0;
+  int turn_events_ = 0;  // of turn_, so far; 0: the next one has a number of its own
   std::int64_t busy_ms_ = 0;
   std::uint64_t wake_ups_ = 0;
   TimerWheel timers_;

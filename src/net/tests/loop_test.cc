@@ -121,6 +121,48 @@ TEST(Loop, WhatWasPostedBeforeASocketBecameReadyRunsFirst) {
   EXPECT_EQ(seen, (std::vector<std::string>{"task", "socket ready"}));
 }
 
+// What is read of a burst is answered before more of it is read; what is rationed by the turn is not let through anew.
+TEST(Loop, ABurstIsTakenInPartsOfOneTurn) {
+  constexpr std::size_t kSockets = 150;
+  auto loop = Loop::create();
+  ASSERT_TRUE(loop);
+  struct Answerer : LoopClient {
+    Loop* loop = nullptr;
+    std::size_t* unanswered = nullptr;
+    std::size_t most_unanswered = 0;
+    std::uint64_t turn = 0;
+    void on_ready(std::uint32_t) override {
+      turn = loop->turn();
+      most_unanswered = ++*unanswered;
+      loop->call_at_turn_end(*this);
+    }
+    void on_turn_end() override { --*unanswered; }
+  };
+  std::size_t unanswered = 0;
+  std::array<Answerer, kSockets> answerers;
+  std::vector<UniqueFd> sockets;
+  for (Answerer& answerer : answerers) {
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    sockets.emplace_back(pair[0]);
+    sockets.emplace_back(pair[1]);
+    answerer.loop = loop->get();
+    answerer.unanswered = &unanswered;
+    ASSERT_TRUE((*loop)->watch(pair[0], answerer, Loop::Watch::kEdge));
+    ASSERT_EQ(::write(pair[1], "x", 1), 1);
+  }
+  Countdown timer;
+  timer.loop = loop->get();
+  (*loop)->timers().schedule(timer, base::system_clock().mono_ms() + 50);
+  (*loop)->run();
+  EXPECT_EQ(unanswered, 0U);
+  for (const Answerer& answerer : answerers) {
+    EXPECT_EQ(answerer.turn, 1U);
+    EXPECT_GE(answerer.most_unanswered, 1U) << "it was never ready";
+    EXPECT_LE(answerer.most_unanswered, 64U);
+  }
+}
+
 TEST(Loop, TheEndOfATurnHasAnOrder) {
   auto loop = Loop::create();
   ASSERT_TRUE(loop);
