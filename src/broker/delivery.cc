@@ -120,10 +120,10 @@ void Broker::accept_publish(Client& client, const mqtt::Publish& packet) {
     const std::uint64_t ack = client.acks.open(mqtt::PacketType::kPubrec, packet.packet_id);
     state.set_received(packet.packet_id, session::Session::Received::kPending);
     const session::SessionNumber number = state.number();
-    auto transaction = routing::ReceiptRef(new Transaction(
-        parts_.store, parts_.executor,
-        [this, weak = std::weak_ptr<Client>(client.session->client), number, id = packet.packet_id,
-         ack](const routing::ReceiptTotals& totals) { on_taken(weak, number, id, ack, totals); }));
+    auto transaction = routing::ReceiptRef(
+        new Transaction(parts_.store, parts_.executor,
+                        [this, weak = std::weak_ptr<Client>(client.session->client), number, id = packet.packet_id,
+                         ack](const routing::ReceiptTotals& totals) { on_taken(weak, number, id, ack, totals); }));
     if (state.durable()) {
       static_cast<Transaction&>(*transaction)
           .add({session::StoreOperation::Kind::kPutReceived, number, packet.packet_id, nullptr}, parts_.executor,
@@ -254,8 +254,7 @@ void Broker::on_remote_message(const mqtt::MessageRef& message, routing::Receipt
 
 void Broker::deliver_to_targets(Flow& flow) {
   const mqtt::Message& message = *flow.message;
-  session::Delivery delivery;
-  delivery.message = flow.message;
+  session::Delivery delivery{flow.message};
   for (const Route::Target& target : way_.targets) {
     if (target.own_topic && over_delivery_rate(*target.session, message)) {
       flow.totals.refused += 1;
@@ -422,7 +421,7 @@ void Broker::resume_delivery(Client& client) {
 void Broker::send_waiting(LocalSession& home) {
   Client& client = *home.client;
   session::Session& state = *home.session;
-  while (!client.sink->congested()) {
+  while (!state.all_sent() && !client.sink->congested()) {
     session::Outgoing* next = state.next_to_send(store_fails_);
     if (next == nullptr) break;
     using Progress = session::Outgoing::Progress;

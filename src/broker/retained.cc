@@ -58,8 +58,7 @@ void Broker::pump_replays(Client& client) {
       return;
     }
     replay.after = message->topic();
-    session::Delivery delivery;
-    delivery.message = message;
+    session::Delivery delivery{message};
     delivery.qos = std::min(message->qos(), subscription.qos);
     delivery.retain = true;  // [MQTT-3.3.1-8]
     if (subscription.subscription_id != 0) delivery.subscription_ids = {&subscription.subscription_id, 1};

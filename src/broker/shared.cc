@@ -91,8 +91,7 @@ void Broker::deliver_to_share(Share& share, Flow& flow, unsigned hops) {
     return;
   }
   const mqtt::Message& message = *flow.message;
-  session::Delivery delivery;
-  delivery.message = flow.message;
+  session::Delivery delivery{flow.message};
   delivery.qos = std::min(message.qos(), choice.member.options.qos);
   delivery.retain = message.retain() && choice.member.options.retain_as_published;
   const std::uint32_t id = choice.member.options.subscription_id;

@@ -223,7 +223,7 @@ bool Session::exceeds_bounds(std::uint64_t more_bytes) const {
 }
 
 bool Session::has_room() const {
-  return connected_ && !backlog_ && unsent_ == outgoing_.size() && unsent_ < limits_.max_in_flight &&
+  return connected_ && !backlog_ && all_sent() && unsent_ < limits_.max_in_flight &&
          in_flight_bytes_ < limits_.max_queued_bytes;
 }
 

@@ -56,10 +56,10 @@ constexpr std::uint16_t packet_id_of(std::uint64_t sequence) {
 
 // A message for a session, before it has a place there.
 struct Delivery {
-  mqtt::MessageRef message;
+  const mqtt::MessageRef& message;
   std::uint8_t qos = 1;
   bool retain = false;
-  std::span<const std::uint32_t> subscription_ids;
+  std::span<const std::uint32_t> subscription_ids{};
   // It has its place, and is not sent before let_go(): others have to store it first.
   bool held = false;
 };
@@ -218,6 +218,7 @@ class Session {
   std::uint64_t queued_count() const { return waiting_count_; }
   std::uint64_t queued_bytes() const { return waiting_bytes_; }
   bool has_room() const;  // a message given now would be sent at once
+  bool all_sent() const { return unsent_ == outgoing_.size(); }
   bool accepts(std::uint64_t bytes) const { return has_room() || !exceeds_bounds(bytes); }
   bool has_state() const;  // anything worth keeping: a subscription or a message
   bool has_backlog() const { return backlog_; }

@@ -54,10 +54,7 @@ struct Publisher {
 };
 
 Delivery delivery(const mqtt::MessageRef& what, std::uint8_t qos = 1) {
-  Delivery out;
-  out.message = what;
-  out.qos = qos;
-  return out;
+  return {what, qos};
 }
 
 // A durable session with the store it needs, written down in the simplest way.
@@ -354,7 +351,8 @@ TEST(Session, AHeldMessageKeepsItsPlace) {
   Session session("k", 1, 0, {});
   session.connection_made();
   const auto hold = [&](const std::string& text) {
-    Delivery held = delivery(message(text));
+    const mqtt::MessageRef sent = message(text);
+    Delivery held = delivery(sent);
     held.held = true;
     return session.admit(held).sequence;
   };
