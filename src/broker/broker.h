@@ -59,15 +59,11 @@ struct LocalSession {
   }
   static constexpr std::size_t kNamesAt = 2;  // session/ports.h
 
+  // From here to `max_qos`: what every message needs, side by side in memory.
   std::unique_ptr<session::Session> session;
   std::shared_ptr<Client> client;      // null while offline
-  std::shared_ptr<Client> joining;     // will be the client when its automatic subscriptions are stored; null: nobody
   const ClientRules* rules = nullptr;  // of its last connection, or those it was restored under; a reload changes them
-  std::uint64_t routed = 0;            // number of the last message that was matched; merges overlapping filters
-  std::uint32_t target = 0;            // where that message's route has it
-  routing::SubscriberId id = 0;        // in the trie
-  std::uint16_t product_key_bytes = 0;
-  std::uint16_t device_name_bytes = 0;
+  TokenBucket delivery_rate;
   bool is_device = false;
   bool at_publishers_qos = true;
   std::uint8_t max_qos = 2;        // a device of the dialect takes no QoS 2, whatever an account publishes
@@ -76,7 +72,13 @@ struct LocalSession {
   bool lasting = false;            // an account's that outlives its connection
   bool automatic_unsaved = false;  // it has its automatic subscriptions, but the store may not know
   bool record_confirmed = false;   // the store has said that it has `recorded`
-  TokenBucket delivery_rate;
+
+  std::shared_ptr<Client> joining;  // will be the client when its automatic subscriptions are stored; null: nobody
+  std::uint64_t routed = 0;         // number of the last message that was matched; merges overlapping filters
+  std::uint32_t target = 0;         // where that message's route has it
+  routing::SubscriberId id = 0;     // in the trie
+  std::uint16_t product_key_bytes = 0;
+  std::uint16_t device_name_bytes = 0;
   RefusedInSecond over_rate;
   std::uint32_t saves_under_way = 0;
   std::uint64_t throttled_deliveries = 0;

@@ -77,6 +77,14 @@ struct CertificateTrail {
 };
 
 struct ClientInfo {
+  base::DeviceKey device;                               // empty names for everybody else
+  std::shared_ptr<const base::DeviceKey> gateway = {};  // of a child, whose connection it is; null: it is its own
+  std::string account;                                  // of an account
+  std::string iot_id;
+  std::string peer_address;                                  // without port
+  std::shared_ptr<const std::string> browser_origin = {};    // of the page that has the device's secret; null: none
+  std::shared_ptr<const CertificateTrail> certificate = {};  // null: none
+  std::uint64_t arrival = 0;                                 // Broker::arrival() when its CONNECT came
   ClientKind kind = ClientKind::kDevice;
   mqtt::Version version = mqtt::Version::k311;
   bool tls = false;
@@ -89,14 +97,6 @@ struct ClientInfo {
   std::uint16_t receive_maximum = 0;   // the client's; 0: none
   std::uint32_t max_packet_bytes = 0;  // likewise
   std::uint32_t session_expiry_s = 0;  // as granted. MQTT 3.x: 0 with clean session 1, else the maximum
-  base::DeviceKey device;              // empty names for everybody else
-  std::shared_ptr<const base::DeviceKey> gateway = {};  // of a child, whose connection it is; null: it is its own
-  std::string account;                                  // of an account
-  std::string iot_id;
-  std::string peer_address;                                  // without port
-  std::shared_ptr<const std::string> browser_origin = {};    // of the page that has the device's secret; null: none
-  std::shared_ptr<const CertificateTrail> certificate = {};  // null: none
-  std::uint64_t arrival = 0;                                 // Broker::arrival() when its CONNECT came
   const ClientRules* rules = nullptr;
 };
 
@@ -104,8 +104,8 @@ class Client {
  public:
   Client(ClientInfo client_info, session::SessionKey session_key, ClientSink& client_sink,
          const Authorizer& client_authorizer)
-      : info(std::move(client_info)),
-        key(std::move(session_key)),
+      : key(std::move(session_key)),
+        info(std::move(client_info)),
         sink(&client_sink),
         authorizer(&client_authorizer),
         receive_maximum(info.gateway == nullptr ? info.rules->max_received_in_flight : kBoundedByGateway) {}
@@ -118,36 +118,39 @@ class Client {
   bool speaks_v5() const { return info.version == mqtt::Version::k5; }
   std::string label() const;  // for the log
 
-  const ClientInfo info;
   const session::SessionKey key;
-  ClientSink* sink;                                           // null once the connection has ended
-  const Authorizer* authorizer;                               // valid while connected
-  static constexpr std::uint16_t kBoundedByGateway = 65'535;  // what a gateway sends is bounded on its own connection
-  LocalSession* session = nullptr;    // null before the session was claimed and after it left this loop
-  std::uint64_t number = 0;           // of the connection, on this loop; 0 until it has its session
+  const ClientInfo info;
+  // From here to `replays`, and the end of `info`: what every message needs, side by side in memory.
+  ClientSink* sink;                 // null once the connection has ended
+  const Authorizer* authorizer;     // valid while connected
+  LocalSession* session = nullptr;  // null before the session was claimed and after it left this loop
+  std::uint64_t number = 0;         // of the connection, on this loop; 0 until it has its session
+  TokenBucket qos0_rate;            // of what it publishes
+  TokenBucket qos1_rate;
+  RouteCache::Place last_route = 0;  // of what it published last
+  // PUBLISH packets of this connection that are not acknowledged to the end; MQTT 5 section 4.9.
+  std::uint32_t unacknowledged = 0;
+  std::uint32_t refused_publishes = 0;
+  bool input_paused = false;               // too much of it is not acknowledged: one of `input_holds`
+  AckQueue acks;                           // towards the client
+  std::unique_ptr<Dependents> dependents;  // null: nobody else speaks over the connection
+  ReplayQueue replays;                     // retained messages that its subscriptions still have to get
+
   session::Epoch epoch = 0;           // of the claim; tells connections of one device apart, newer ones are larger
   base::WallMs last_activity_ms = 0;  // of the last packet from the client; kept up by the gateway
-  std::uint32_t refused_publishes = 0;
   std::uint32_t refused_filters = 0;
   std::uint32_t throttled_publishes = 0;
-  TokenBucket qos0_rate;  // of what it publishes
-  TokenBucket qos1_rate;
   RefusedInSecond over_rate;
   std::uint32_t over_rate_limit = 0;   // that it was over last
   std::uint32_t saves_under_way = 0;   // of its session's record: answers wait for those before them
   std::uint32_t session_expiry_s = 0;  // MQTT 5: DISCONNECT may change it
-  RouteCache::Place last_route = 0;    // of what it published last
-  // PUBLISH packets of this connection that are not acknowledged to the end; MQTT 5 section 4.9.
-  std::uint32_t unacknowledged = 0;
-  std::uint32_t input_holds = 0;  // reasons why nothing more of it is read
-  bool input_paused = false;      // one of them: too much of it is not acknowledged
+  std::uint32_t input_holds = 0;       // reasons why nothing more of it is read
   bool replay_posted = false;
   bool wants_will = false;  // it said DISCONNECT, and that its will is to be published all the same (MQTT 5, 0x04)
+  static constexpr std::uint16_t kBoundedByGateway = 65'535;  // what a gateway sends is bounded on its own connection
   const std::uint16_t receive_maximum;        // the server's, as MQTT 5 announced it: a reload cannot take it back
   std::unique_ptr<session::WillRecord> will;  // until its session has it
   std::unique_ptr<const ClientFacts> facts;   // until the device is announced; null: it said nothing
-  AckQueue acks;                              // towards the client
-  std::unique_ptr<Dependents> dependents;     // null: nobody else speaks over the connection
   // Rates that few connections need; null before.
   struct RareRates {
     TokenBucket session;  // ClientRules::max_session_requests_per_s
@@ -158,7 +161,6 @@ class Client {
     if (rare_rates == nullptr) rare_rates = std::make_unique<RareRates>();
     return *rare_rates;
   }
-  ReplayQueue replays;          // retained messages that its subscriptions still have to get
   std::string_view end_detail;  // static: what exactly ended the connection, beside the reason
 };
 

@@ -21,7 +21,7 @@ broker::Authorizer::Verdict to_verdict(auth::Permission permission) {
 
 DeviceAuthorizer::DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product,
                                    std::uint32_t ext_bits, auth::TopicLimits limits)
-    : device_(std::move(device)), product_(std::move(product)), ext_bits_(ext_bits), limits_(limits) {}
+    : product_(std::move(product)), device_(std::move(device)), ext_bits_(ext_bits), limits_(limits) {}
 
 broker::Authorizer::Verdict DeviceAuthorizer::may_publish(std::string_view topic) const {
   return to_verdict(permissions().may_publish(topic));

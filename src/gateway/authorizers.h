@@ -22,8 +22,8 @@ class DeviceAuthorizer final : public broker::Authorizer {
  private:
   auth::DevicePermissions permissions() const { return {device_, *product_->classes, ext_bits_, limits_}; }
 
-  const base::DeviceKey device_;
   const std::shared_ptr<const ProductRules> product_;
+  const base::DeviceKey device_;
   const std::uint32_t ext_bits_;
   const auth::TopicLimits limits_;
 };

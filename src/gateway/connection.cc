@@ -31,9 +31,9 @@ Connection::Connection(net::Loop& loop, ConnectionOwner& owner, const ListenerCo
       owner_(&owner),
       context_(&context),
       stream_(std::move(fd)),
+      stage_(Stage::kFirstBytes),
       place_(std::move(place)),
-      setup_deadline_ms_(loop.now_ms() + context.limits.setup_timeout_ms),
-      stage_(Stage::kFirstBytes) {
+      setup_deadline_ms_(loop.now_ms() + context.limits.setup_timeout_ms) {
   peer_.address = peer;
   peer_.local_socket = context.local_socket;
   if (!context.anonymous_account.empty()) peer_.anonymous_account = &context.anonymous_account;

@@ -162,14 +162,10 @@ class Connection final : public net::LoopClient,
   const ListenerContext* context_;
   net::Stream stream_;
   net::WriteQueue out_;
-  ConnectionPlace place_;
   std::unique_ptr<Conversation> conversation_;
   std::unique_ptr<Conversation> replaced_;  // kept until the end of the turn: it may be on the call stack
   std::unique_ptr<base::Bytes> backlog_;    // input that the conversation did not take yet; at most a read buffer
-  base::MonoMs setup_deadline_ms_;          // also the deadline of lingering
   base::MonoMs last_progress_ms_ = 0;       // when the peer last took bytes while some were waiting
-  PeerFacts peer_;
-  std::shared_ptr<Connection*> awaits_psk_;  // while the look-up is under way
   // What may be read now, of at most a second's worth; below zero nothing is read until input_pause_until_ms_.
   const std::uint32_t* input_per_s_ = nullptr;  // null: no limit yet
   base::MonoMs input_counted_ms_ = 0;
@@ -190,6 +186,12 @@ class Connection final : public net::LoopClient,
   bool peer_ended_ = false;    // the kernel announced the end of the stream: read until it shows
   bool saw_end_ = false;       // it did show
   bool over_bound_ = false;    // more than the outgoing bound waits
+
+  // Up to here: what every message needs, side by side in memory.
+  ConnectionPlace place_;
+  base::MonoMs setup_deadline_ms_;  // also the deadline of lingering
+  PeerFacts peer_;
+  std::shared_ptr<Connection*> awaits_psk_;  // while the look-up is under way
 };
 
 }  // namespace mooring::gateway

@@ -164,8 +164,15 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   MqttServices* services_;
   PacketWriter writer_;
   mqtt::ServerConnection machine_;
+  std::shared_ptr<broker::Client> client_;            // from the sign-in on
+  journal::Flight* flight_ = nullptr;                 // from CONNACK on; closed by the destructor
+  std::unique_ptr<RegisteredConnection> registered_;  // of a CONNECT that was a registration, or asked who it is
+  std::unique_ptr<OutgoingAliases> aliases_;          // of a client that allows them
+  base::MonoMs last_packet_ms_ = 0;
+  std::uint32_t packets_seen_ = 0;
+  // Up to here: what every message needs, side by side in memory.
+  std::uint32_t client_max_packet_bytes_ = 0;  // MQTT 5; 0 = none
   std::unique_ptr<broker::Authorizer> authorizer_;
-  std::shared_ptr<broker::Client> client_;   // from the sign-in on
   std::shared_ptr<MqttConversation*> self_;  // until CONNACK, or the end: calls under way find out
   std::unique_ptr<PendingConnect> connect_;  // from CONNECT to CONNACK
   // Of a CONNECT that is taken to another loop.
@@ -174,19 +181,13 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
     std::uint64_t arrival = 0;
   };
   std::unique_ptr<MovingConnect> moving_;
-  std::unique_ptr<OutgoingAliases> aliases_;          // of a client that allows them
-  std::unique_ptr<RegisteredConnection> registered_;  // of a CONNECT that was a registration, or asked who it is
-  journal::Flight* flight_ = nullptr;                 // from CONNACK on; closed by the destructor
-  std::string_view end_text_;                         // static: why the connection ended
+  std::string_view end_text_;  // static: why the connection ended
   // Of a connection with a ticket.
   struct TicketLife {
     base::MonoMs ends_at_ms = 0;
     std::uint32_t session_s = 0;
   };
   std::unique_ptr<TicketLife> ticket_;
-  base::MonoMs last_packet_ms_ = 0;
-  std::uint32_t client_max_packet_bytes_ = 0;  // MQTT 5; 0 = none
-  std::uint32_t packets_seen_ = 0;
   std::uint32_t discarded_ = 0;            // messages that were read and thrown away
   std::uint32_t keep_alive_limit_ms_ = 0;  // 1.5 x keep alive; 0 = none
   bool accepted_ = false;

@@ -53,7 +53,7 @@ std::string_view client_id_of_account_key(std::string_view account, std::string_
 
 Session::Session(SessionKey key, SessionNumber number, std::uint64_t sequence, SessionLimits limits,
                  QueueTotals* totals)
-    : key_(std::move(key)), number_(number), totals_(totals), next_sequence_(sequence + 65'535 - sequence % 65'535) {
+    : number_(number), totals_(totals), next_sequence_(sequence + 65'535 - sequence % 65'535), key_(std::move(key)) {
   set_limits(limits);
 }
 

@@ -267,35 +267,20 @@ class Session {
   std::uint64_t last_sent() const;
   std::uint64_t first_uncommitted_on_disk() const;
 
-  SessionKey key_;
-  SessionNumber number_;
-  SessionLimits limits_;
-  QueueTotals* totals_;
-  Epoch epoch_ = 0;
-  std::uint64_t revision_ = 0;
-  std::uint64_t saved_revision_ = 0;
-  std::vector<SubscriptionRecord> subscriptions_;
-  // Place of each filter, once there are so many that looking for one costs something.
-  std::unique_ptr<boost::unordered_flat_map<std::string, std::size_t>> subscription_index_;
-  std::size_t subscription_levels_ = 0;
-  std::size_t subscription_bytes_ = 0;
-  std::uint64_t automatic_left_ = 0;
-
   // Identifiers that others use on this connection, where a gateway's children do.
   struct Lent {
     std::vector<std::uint16_t> ids;
     std::uint64_t before = 0;
     bool has(std::uint16_t id) const { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
   };
-  std::unique_ptr<Lent> lent_;
-  Ring<Outgoing> outgoing_;             // by sequence; the first unsent_ are in the window of this connection
-  Ring<Uncommitted> uncommitted_;       // in the order given to the store
-  std::vector<std::uint16_t> leaving_;  // identifiers of QoS 2 messages whose removal is being written
+
+  // From here to `leaving_`: what every message needs, side by side in memory.
+  SessionNumber number_;
+  std::uint64_t revision_ = 0;
+  SessionLimits limits_;
+  QueueTotals* totals_;
+  Ring<Outgoing> outgoing_;  // by sequence; the first unsent_ are in the window of this connection
   std::uint64_t next_sequence_;
-  std::uint64_t backlog_from_ = 0;   // with backlog_: first sequence that may have to be read
-  std::uint64_t backlog_until_ = 0;  // the newest message of the backlog
-  std::uint64_t page_limit_ = 0;     // the page under way certainly holds what is before this; more of it is not used
-  std::uint64_t sent_until_ = 0;     // messages up to here that are read back have been sent before
   std::uint64_t waiting_bytes_ = 0;
   std::uint64_t in_flight_bytes_ = 0;  // of the messages in the window
   std::uint32_t unsent_ = 0;           // where what is not sent yet begins
@@ -307,6 +292,23 @@ class Session {
   bool reading_ = false;
   bool page_is_stale_ = false;  // the page under way was asked for by an earlier connection
   bool measured_ = true;
+  std::unique_ptr<Lent> lent_;
+  std::vector<std::uint16_t> leaving_;  // identifiers of QoS 2 messages whose removal is being written
+
+  SessionKey key_;
+  Epoch epoch_ = 0;
+  std::uint64_t saved_revision_ = 0;
+  std::vector<SubscriptionRecord> subscriptions_;
+  // Place of each filter, once there are so many that looking for one costs something.
+  std::unique_ptr<boost::unordered_flat_map<std::string, std::size_t>> subscription_index_;
+  std::size_t subscription_levels_ = 0;
+  std::size_t subscription_bytes_ = 0;
+  std::uint64_t automatic_left_ = 0;
+  Ring<Uncommitted> uncommitted_;    // in the order given to the store
+  std::uint64_t backlog_from_ = 0;   // with backlog_: first sequence that may have to be read
+  std::uint64_t backlog_until_ = 0;  // the newest message of the backlog
+  std::uint64_t page_limit_ = 0;     // the page under way certainly holds what is before this; more of it is not used
+  std::uint64_t sent_until_ = 0;     // messages up to here that are read back have been sent before
   std::unique_ptr<boost::unordered_flat_map<std::uint16_t, Received>> received_;
 };
 
