@@ -115,13 +115,14 @@ class RocksSessionStore::Impl {
 
  private:
   void run_committer() {
+    Replies::Backlog backlog;
     while (auto group = queue_.take_group(writer_.has_background_work())) {
       if (!group->operations.empty()) {
         Replies replies;
         writer_.write(group->operations, replies);
         note_counts();
         queue_.settle(std::move(*group));
-        replies.post();
+        replies.post(backlog);
       }
       if (writer_.has_background_work()) writer_.background_step();
     }
