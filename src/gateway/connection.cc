@@ -89,6 +89,7 @@ void Connection::on_ready(std::uint32_t epoll_events) {
 }
 
 void Connection::on_again() {
+  if (is_opening() && loop_->now_ms() >= setup_deadline_ms_) return too_late();
   if (!out_.empty() && writable_) loop_->call_at_turn_end(*this);
   advance();
 }
@@ -109,6 +110,7 @@ void Connection::advance() {
     }
     if (saw_end_ && stage_ == Stage::kConversation) end_of_input();
   }
+  if (end_waits_ != PeerEnd::kNone) return peer_ended(end_waits_);
   int reads = kReadsPerTurn;
   while (readable_ && !move_to_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
     if (must_wait()) return;
@@ -122,7 +124,7 @@ void Connection::advance() {
 
 // The local socket is how an operator looks into a server that is busy.
 bool Connection::must_wait() {
-  if (established_ || stage_ > Stage::kConversation || peer_.local_socket) return false;
+  if (!is_opening() || peer_.local_socket) return false;
   return !owner_->may_go_on(*this, stage_ > Stage::kFirstBytes);
 }
 
@@ -278,10 +280,10 @@ bool Connection::step_read() {
       readable_ = false;
       return false;
     case net::IoStatus::kEof:
-      end_of_input();
+      peer_ended(PeerEnd::kClosed);
       return false;
     case net::IoStatus::kError:
-      end(TransportEnd::kBroken, "");
+      peer_ended(PeerEnd::kBroken);
       return false;
     case net::IoStatus::kOk:
       break;
@@ -302,6 +304,21 @@ bool Connection::step_read() {
     feed(buffer.first(got.bytes));
   }
   return true;
+}
+
+// Everything that it sent has been read. Where a network fails thousands end at once: those stand in line, too.
+void Connection::peer_ended(PeerEnd how) {
+  readable_ = false;
+  if (established_ && stage_ == Stage::kConversation && !owner_->may_go_on(*this, true)) {
+    end_waits_ = how;
+    return;
+  }
+  end_waits_ = PeerEnd::kNone;
+  if (how == PeerEnd::kBroken) {
+    end(TransportEnd::kBroken, "");
+  } else {
+    end_of_input();
+  }
 }
 
 // The peer sends no more. What it is owed still leaves: an HTTP client may well have closed its side already.
@@ -581,7 +598,9 @@ void Connection::on_timer(base::MonoMs now) {
       return;
     }
   } else if (!established_ && now >= setup_deadline_ms_) {
-    end(TransportEnd::kTimeout, "did not sign in within the time limit (connect.timeout_ms)");
+    // Of those who came at once and stand in line, thousands are late at once. They learn it when it is their turn.
+    const bool is_called = static_cast<base::ListHook<net::AgainTag>&>(*this).linked();
+    if (!is_opening() || !is_called) too_late();
     return;
   } else if (!out_.empty() && !writable_ && now >= last_progress_ms_ + context_->limits.stalled_timeout_ms) {
     end(TransportEnd::kStalled, "reads nothing");
@@ -591,6 +610,10 @@ void Connection::on_timer(base::MonoMs now) {
     conversation_->on_deadline(now);
   }
   if (stage_ != Stage::kClosed) schedule_timer();
+}
+
+void Connection::too_late() {
+  end(TransportEnd::kTimeout, "did not sign in within the time limit (connect.timeout_ms)");
 }
 
 void Connection::shut_down() {

@@ -62,8 +62,8 @@ class ConnectionOwner {
   using PskFound = base::UniqueFunction<void(PskKey)>;
   virtual void find_psk_key(std::string_view, const PeerFacts&, PskFound found) { found({}); }
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
-  // Steps until the sign-in are rationed, as they cost up to thousands of times what a message costs. False: it is
-  // called again, in this turn or a later one (gateway/opening_line.h).
+  // Steps until the sign-in, and ends, are rationed, as they cost up to thousands of times what a message costs. False:
+  // it is called again, in this turn or a later one (gateway/opening_line.h).
   virtual bool may_go_on(Connection&, bool /*has_begun*/) { return true; }
   virtual void count_handshake_step(bool /*first*/) {}
   virtual void handshake_ended(const net::Stream&, bool) {}  // of TLS; whether it succeeded
@@ -132,7 +132,9 @@ class Connection final : public net::LoopClient,
 
   void leave();
   void advance();
+  bool is_opening() const { return !established_ && stage_ <= Stage::kConversation; }
   bool must_wait();
+  void too_late();
   bool step();  // one read or handshake step; false: nothing more to do for now
   bool step_proxy_header();
   bool step_first_bytes();
@@ -141,6 +143,8 @@ class Connection final : public net::LoopClient,
   void psk_found(PskKey found);
   void handshake_failed();
   bool step_read();
+  enum class PeerEnd : std::uint8_t { kNone, kClosed, kBroken };
+  void peer_ended(PeerEnd how);
   void end_of_input();
   void start_finishing();
   void leave_line();
@@ -180,6 +184,7 @@ class Connection final : public net::LoopClient,
   bool counted_ = false;
   bool established_ = false;
   bool handshake_begun_ = false;
+  PeerEnd end_waits_ = PeerEnd::kNone;  // was read, and stands in line
   bool readable_ = false;
   bool writable_ = true;
   bool input_wanted_ = false;  // the conversation takes again what it left
