@@ -1,6 +1,6 @@
 #include "storage/replies.h"
 
-#include <iterator>
+#include <algorithm>
 
 namespace mooring::storage {
 namespace {
@@ -31,7 +31,9 @@ void Replies::append_failed(base::Executor& to, session::AppendListener& listene
 
 // Held by the tasks that serve it, and by nobody else: with a loop's last tasks go the answers that it was not given.
 struct Replies::Backlog::Lane {
-  std::deque<Answer> waiting;  // on its executor; not empty: a task follows
+  // On its executor.
+  std::deque<Answer> waiting;  // not empty: a task follows
+  std::size_t size = 0;        // of them all together
 };
 
 void Replies::post(const std::function<bool()>& gate) {
@@ -51,7 +53,10 @@ void Replies::post(Backlog& backlog) {
     if (lane == nullptr) known = lane = std::make_shared<Backlog::Lane>();
     executor->post([lane = std::move(lane), list = std::move(answers), to = executor]() mutable {
       const bool is_served = !lane->waiting.empty();
-      std::move(list.begin(), list.end(), std::back_inserter(lane->waiting));
+      for (Answer& answer : list) {
+        lane->size += size_of(answer);
+        lane->waiting.push_back(std::move(answer));
+      }
       if (!is_served) give_portion(lane, *to);
     });
   }
@@ -59,9 +64,11 @@ void Replies::post(Backlog& backlog) {
 }
 
 void Replies::give_portion(const std::shared_ptr<Backlog::Lane>& lane, base::Executor& executor) {
-  for (std::size_t given = 0; given < kPortion && !lane->waiting.empty();) {
+  const std::size_t portion = std::max(kPortion, lane->size / kShareAtOnce);
+  for (std::size_t given = 0; given < portion && !lane->waiting.empty();) {
     Answer answer = std::move(lane->waiting.front());
     given += size_of(answer);
+    lane->size -= size_of(answer);
     give(answer);
     lane->waiting.pop_front();  // behind the call: what comes meanwhile must not begin to serve
   }

@@ -20,9 +20,11 @@ namespace mooring::storage {
 
 class Replies {
  public:
-  // So many answers, or appended items, are given at a time; the rest by a task that follows. A commit may have
-  // thousands, and whoever has a message on that loop would wait for all of what comes of them.
+  // So many answers, or appended items, are given at a time, or a sixteenth of those that wait if that is more; the
+  // rest by a task that follows. A commit may have thousands, and whoever has a message on that loop would wait for all
+  // of what comes of them. A loop that takes in more than a portion in each turn has a backlog that stops growing.
   static constexpr std::size_t kPortion = 64;
+  static constexpr std::size_t kShareAtOnce = 16;
 
   // What was posted and not given yet, by executor: a later group's answers come behind. Outlives no task: it holds
   // nothing itself.

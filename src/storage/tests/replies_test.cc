@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -80,6 +81,28 @@ TEST(Replies, AppendedItemsAreCountedOneByOne) {
   loop.run_all();
   EXPECT_EQ(appends.calls, (std::vector<std::size_t>{kPortion, kPortion, 5}));
   for (std::size_t i = 0; i < kMany; ++i) EXPECT_EQ(appends.sequences[i], i);
+}
+
+TEST(Replies, ABacklogStopsGrowing) {
+  Tasks loop;
+  Appends appends;
+  Replies replies;
+  Replies::Backlog backlog;
+  constexpr std::size_t kEach = 4 * kPortion;  // comes in while one portion is given
+  std::uint64_t posted = 0;
+  std::size_t longest = 0;
+  for (int round = 0; round < 400; ++round) {
+    for (std::size_t i = 0; i < kEach; ++i) replies.appended(loop, appends, item(posted++));
+    replies.post(backlog);
+    // The new ones and, once there is a backlog, the task that serves it.
+    loop.run_one();
+    loop.run_one();
+    longest = std::max(longest, posted - appends.sequences.size());
+  }
+  EXPECT_LE(longest, (Replies::kShareAtOnce + 2) * kEach);
+  loop.run_all();
+  ASSERT_EQ(appends.sequences.size(), posted);
+  for (std::size_t i = 0; i < posted; ++i) ASSERT_EQ(appends.sequences[i], i);
 }
 
 TEST(Replies, ALoopThatEndsTakesItsAnswersAlong) {
