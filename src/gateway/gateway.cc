@@ -26,7 +26,10 @@ bool is_legacy_cipher(std::string_view name) {
 
 Gateway::Gateway(net::Loop& loop, MqttServices& mqtt, HttpServices& http, ConnectionBudget& budget, LoopSwitch& others)
     : loop_(loop), mqtt_(mqtt), http_(http), budget_(budget), others_(others), openings_(loop) {
-  loop_.after_each_turn([this](base::MonoMs now) { mqtt_.deliveries.turn_ended(now); });
+  loop_.after_each_turn([this](base::MonoMs now) {
+    mqtt_.deliveries.turn_ended(now);
+    mqtt_.counters.turn_ms.observe(now - loop_.now_ms());
+  });
   mqtt_.sign_in.watch_look_ups([this](std::size_t under_way) { openings_.hold(under_way >= kLookUpsUnderWay); });
 }
 

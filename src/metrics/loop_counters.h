@@ -45,6 +45,7 @@ struct LoopCounters {
   Histogram connect_ms;   // from CONNECT to CONNACK, of accepted ones
   Histogram delivery_ms;  // from a PUBLISH that was read to the end of the turn in which it went to a subscriber;
                           // filled in by whoever copies (gateway/delivery_times.h)
+  Histogram turn_ms;      // how long turns took: whoever has a message waits for what is left of one
 
   LoopCounters& operator+=(const LoopCounters& other);
 };
@@ -72,6 +73,7 @@ inline LoopCounters& LoopCounters::operator+=(const LoopCounters& other) {
   handshakes_failed += other.handshakes_failed;
   connect_ms += other.connect_ms;
   delivery_ms += other.delivery_ms;
+  turn_ms += other.turn_ms;
   return *this;
 }
 

@@ -170,6 +170,9 @@ void write_loops(metrics::Families& families, const StatisticsSnapshot& snapshot
   }
   families.histogram("mooring_loop_delay_seconds", "How long a task waited for its loop, asked once a second.",
                      snapshot.loop_delay_ms);
+  families.histogram("mooring_loop_turn_seconds",
+                     "How long turns of the event loops took: what comes meanwhile waits for the rest of one.",
+                     snapshot.sum.gateway.turn_ms);
 }
 
 void write_store(metrics::Families& families, const storage::RocksSessionStore::Stats& store) {

@@ -16,6 +16,7 @@ StatisticsSnapshot snapshot() {
   made.sum.counters.dropped_expired = 3;
   made.sum.gateway.messages_in = {1, 2, 4};
   made.sum.gateway.connects = {10, 0, 0, 20};
+  made.sum.gateway.turn_ms.observe(3, 4);
   made.refusals = {{"wrong-signature", 9}};
   made.loops.resize(2);
   made.loops[0].busy_ms = 1500;
@@ -50,6 +51,7 @@ TEST(StatisticsText, PrometheusGetsEveryPart) {
                            "mooring_messages_total{direction=\"in\",qos=\"2\"} 4\n",
                            "mooring_messages_dropped_total{reason=\"expired\"} 3\n", "mooring_retained_messages 12\n",
                            "mooring_loop_busy_seconds_total{loop=\"0\"} 1.5\n", "mooring_store_syncs_total 13\n",
+                           "mooring_loop_turn_seconds_bucket{le=\"0.005\"} 4\n",
                            "mooring_store_healthy 0\n", "mooring_registry_queue_length{queue=\"reads\"} 14\n",
                            "mooring_passwords_waiting{for=\"api\"} 15\n", "mooring_device_log_lost_total 16\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
