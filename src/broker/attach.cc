@@ -75,10 +75,10 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
       done(tl::unexpected(AttachError::kTakenOver));
       return;
     }
-    if (home.client != nullptr) {
-      end_connection(home, CloseCause::kTakenOver);
-    } else {
+    if (home.client == nullptr) {
       end_if_due(home);
+    } else if (!home.client->sink->tell_end()) {  // who left and is back displaces nobody
+      end_connection(home, CloseCause::kTakenOver);
     }
     found = sessions_.find(client->key);  // it may have ended with its connection, or with time
   }

@@ -51,8 +51,8 @@ struct PublishOut {
   std::span<const std::uint32_t> subscription_ids{};
 };
 
-// The way out to a client: its connection. Calls append to what leaves at the end of the loop turn; none of them calls
-// back into the broker. Reason codes are those of MQTT 5; for clients of 3.x the sink sends what they understand.
+// The way out to a client: its connection. Calls append to what leaves at the end of the loop turn; only tell_end()
+// calls back into the broker. Reason codes are those of MQTT 5; for clients of 3.x the sink sends what they understand.
 class ClientSink {
  public:
   virtual ~ClientSink() = default;
@@ -70,6 +70,9 @@ class ClientSink {
   // Nothing more of the client is read until resume_input(): too much of it is not acknowledged yet.
   virtual void pause_input() = 0;
   virtual void resume_input() = 0;
+  // The client has gone, and Broker::detach() waits for its turn: it is called now. False: it is there, as far as is
+  // known.
+  virtual bool tell_end() { return false; }
   virtual void close(CloseCause cause) = 0;
 };
 

@@ -89,7 +89,10 @@ void Connection::on_ready(std::uint32_t epoll_events) {
 }
 
 void Connection::on_again() {
-  if (is_opening() && loop_->now_ms() >= setup_deadline_ms_) return too_late();
+  if (is_opening() && loop_->now_ms() >= setup_deadline_ms_) {
+    if (!must_wait()) too_late();
+    return;
+  }
   if (!out_.empty() && writable_) loop_->call_at_turn_end(*this);
   advance();
 }
@@ -125,7 +128,7 @@ void Connection::advance() {
 // The local socket is how an operator looks into a server that is busy.
 bool Connection::must_wait() {
   if (!is_opening() || peer_.local_socket) return false;
-  return !owner_->may_go_on(*this, stage_ > Stage::kFirstBytes);
+  return !owner_->may_go_on(*this, stage_ > Stage::kFirstBytes ? LinePlace::kBegun : LinePlace::kFresh);
 }
 
 bool Connection::step() {
@@ -309,16 +312,20 @@ bool Connection::step_read() {
 // Everything that it sent has been read. Where a network fails thousands end at once: those stand in line, too.
 void Connection::peer_ended(PeerEnd how) {
   readable_ = false;
-  if (established_ && stage_ == Stage::kConversation && !owner_->may_go_on(*this, true)) {
-    end_waits_ = how;
-    return;
-  }
-  end_waits_ = PeerEnd::kNone;
+  end_waits_ = how;
+  const bool has_line = established_ && stage_ == Stage::kConversation && !peer_.local_socket;
+  if (!has_line || owner_->may_go_on(*this, LinePlace::kEnded)) tell_end();
+}
+
+bool Connection::tell_end() {
+  const PeerEnd how = std::exchange(end_waits_, PeerEnd::kNone);
+  if (how == PeerEnd::kNone) return false;
   if (how == PeerEnd::kBroken) {
     end(TransportEnd::kBroken, "");
   } else {
     end_of_input();
   }
+  return stage_ > Stage::kConversation;
 }
 
 // The peer sends no more. What it is owed still leaves: an HTTP client may well have closed its side already.

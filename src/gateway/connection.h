@@ -13,6 +13,7 @@
 #include "base/intrusive_list.h"
 #include "base/unique_function.h"
 #include "gateway/connection_budget.h"
+#include "gateway/opening_line.h"
 #include "gateway/psk_lookup.h"
 #include "gateway/transport.h"
 #include "metrics/loop_counters.h"
@@ -64,7 +65,7 @@ class ConnectionOwner {
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
   // Steps until the sign-in, and ends, are rationed, as they cost up to thousands of times what a message costs. False:
   // it is called again, in this turn or a later one (gateway/opening_line.h).
-  virtual bool may_go_on(Connection&, bool /*has_begun*/) { return true; }
+  virtual bool may_go_on(Connection&, LinePlace) { return true; }
   virtual void count_handshake_step(bool /*first*/) {}
   virtual void handshake_ended(const net::Stream&, bool) {}  // of TLS; whether it succeeded
   // A handshake with this identity failed, and the peer knows it: nothing that is done here shows in its time.
@@ -104,6 +105,7 @@ class Connection final : public net::LoopClient,
   bool congested() const override { return out_.size() >= context_->limits.outgoing_bytes; }
   void set_client_address(std::string_view address) override;
   void set_origin(std::string origin) override;
+  bool tell_end() override;
   void input_wanted() override;
   void limit_input(const std::uint32_t& bytes_per_second) override;
   void established() override;

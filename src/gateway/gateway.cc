@@ -67,10 +67,16 @@ void Gateway::set_connection_limits(const ConnectionLimits& limits) {
   for (Door& door : doors_) door.context->limits = limits;
 }
 
-void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const ListenerContext& context) {
+bool Gateway::is_full() const {
   const std::size_t max = budget_.max.load(std::memory_order_relaxed);
+  return max != 0 && budget_.open.load(std::memory_order_relaxed) >= max;
+}
+
+void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const ListenerContext& context) {
+  // Whose peer has gone needs no place any more.
+  if (is_full()) openings_.end_one();
   // The local socket is how an operator looks into a full server.
-  if (max != 0 && !context.local_socket && budget_.open.load(std::memory_order_relaxed) >= max) {
+  if (!context.local_socket && is_full()) {
     const std::uint64_t refused = budget_.refused.fetch_add(1, std::memory_order_relaxed) + 1;
     if (refused % 1000 == 1) {
       base::log_warn("gateway", "connection refused: limits.max_connections is reached ({} refused so far)", refused);
@@ -141,8 +147,8 @@ bool Gateway::may_shake_hands(const PeerFacts& peer) {
   return mqtt_.sign_in.may_shake_hands(peer.address.host());
 }
 
-bool Gateway::may_go_on(Connection& connection, bool has_begun) {
-  return openings_.may_go_on(connection, has_begun);
+bool Gateway::may_go_on(Connection& connection, LinePlace place) {
+  return openings_.may_go_on(connection, place);
 }
 
 void Gateway::count_handshake_step(bool first) {

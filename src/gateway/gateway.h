@@ -42,7 +42,7 @@ class Gateway final : public ConnectionOwner {
   void psk_failed(std::string_view identity, PskVerdict verdict, const PeerFacts& peer) override;
   void handshake_ended(const net::Stream& stream, bool succeeded) override;
   bool may_shake_hands(const PeerFacts& peer) override;
-  bool may_go_on(Connection& connection, bool has_begun) override;
+  bool may_go_on(Connection& connection, LinePlace place) override;
   void count_handshake_step(bool first) override;
   metrics::ConnectionCounts* connection_counts() override { return &mqtt_.counters.connections; }
   void closed(Connection& connection) override;
@@ -52,6 +52,7 @@ class Gateway final : public ConnectionOwner {
     std::shared_ptr<ListenerContext> context;
     std::unique_ptr<net::Listener> listener;
   };
+  bool is_full() const;
   void accept(net::UniqueFd fd, const net::SocketAddress& peer, const ListenerContext& context);
 
   net::Loop& loop_;

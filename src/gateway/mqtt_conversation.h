@@ -106,6 +106,7 @@ class MqttConversation final : public Conversation, private mqtt::ServerConnecti
   bool congested() const override;
   void pause_input() override;
   void resume_input() override;
+  bool tell_end() override { return transport_.tell_end(); }
   void close(broker::CloseCause cause) override;
 
   // sign_in_steps.cc

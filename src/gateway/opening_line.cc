@@ -1,16 +1,24 @@
 #include "gateway/opening_line.h"
 
+#include <utility>
+
 namespace mooring::gateway {
 
-bool OpeningLine::may_go_on(net::LoopClient& client, bool has_begun) {
-  const bool first = serving_ || (empty() && !held_);
+bool OpeningLine::may_go_on(net::LoopClient& client, LinePlace place) {
+  const bool is_held = held_ && place != LinePlace::kEnded;
+  const bool first = serving_ || (empty() && !is_held);
   if (first && !spent()) {
     spent_ += kStepCost;
     return true;
   }
-  if (!static_cast<base::ListHook<net::AgainTag>&>(client).linked()) (has_begun ? begun_ : fresh_).push_back(client);
+  if (!static_cast<base::ListHook<net::AgainTag>&>(client).linked()) line_of(place).push_back(client);
   wait_for_next_turn();
   return false;
+}
+
+OpeningLine::Line& OpeningLine::line_of(LinePlace place) {
+  if (place == LinePlace::kEnded) return ended_;
+  return place == LinePlace::kBegun ? begun_ : fresh_;
 }
 
 void OpeningLine::hold(bool held) {
@@ -18,34 +26,49 @@ void OpeningLine::hold(bool held) {
   if (!held && !empty()) wait_for_next_turn();
 }
 
+bool OpeningLine::end_one() {
+  net::LoopClient* const next = ended_.pop_front();
+  if (next == nullptr) return false;
+  const bool was_serving = std::exchange(serving_, true);
+  const std::uint32_t before = spent() ? std::exchange(spent_, 0) : 0;
+  next->on_again();
+  spent_ += before;
+  serving_ = was_serving;
+  return true;
+}
+
 void OpeningLine::on_again() {
-  if (!held_) serve();
+  serve(!held_);
   if (!empty()) wait_for_next_turn();
 }
 
 void OpeningLine::on_timer(base::MonoMs) {
-  serve();
+  serve(true);
   if (!empty()) wait_for_next_turn();
 }
 
-void OpeningLine::serve() {
+void OpeningLine::serve(bool openings_too) {
   serving_ = true;
   while (!spent()) {
-    const bool fresh_next = begun_.empty() || (++served_ % kFreshEvery == 0 && !fresh_.empty());
-    net::LoopClient* next = fresh_next ? fresh_.pop_front() : begun_.pop_front();
+    net::LoopClient* const next = take_next(openings_too);
     if (next == nullptr) break;
     next->on_again();
   }
   serving_ = false;
 }
 
+net::LoopClient* OpeningLine::take_next(bool openings_too) {
+  if (!openings_too || nobody_opens()) return ended_.pop_front();
+  ++served_;
+  if (served_ % 2 == 1 && !ended_.empty()) return ended_.pop_front();
+  const bool fresh_next = begun_.empty() || (served_ % kFreshEvery == 0 && !fresh_.empty());
+  return fresh_next ? fresh_.pop_front() : begun_.pop_front();
+}
+
 void OpeningLine::wait_for_next_turn() {
-  if (!held_) {
-    cancel();
-    loop_.call_again(*this);
-  } else if (!scheduled()) {
-    loop_.timers().schedule(*this, loop_.now_ms() + kHeldMs);
-  }
+  if (!held_) cancel();
+  if (!held_ || !ended_.empty()) loop_.call_again(*this);
+  if (held_ && !nobody_opens() && !scheduled()) loop_.timers().schedule(*this, loop_.now_ms() + kHeldMs);
 }
 
 bool OpeningLine::spent() {

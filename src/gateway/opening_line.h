@@ -1,10 +1,11 @@
 // OpeningLine: connections that are being opened stand in line for their steps (first bytes, TLS handshake, HTTP head,
 // CONNECT), so that however many begin at once, a message waits for a few steps of a loop turn and not for all of them.
-// Those whose peer has gone stand among them.
+// So do those whose peer has gone.
 //
 // Whoever has begun goes before those who have not, so that what was spent on a connection is not lost to its deadline;
 // apart from that it is first come, first served. One place of kFreshEvery is for those who have not, or peers that
-// begin and never end could keep them out. Lives on its loop. A client may end while it stands in line.
+// begin and never end could keep them out. Who ends takes turns with who begins. Lives on its loop. A client may be
+// destroyed while it stands in line.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,8 @@
 
 namespace mooring::gateway {
 
+enum class LinePlace : std::uint8_t { kFresh, kBegun, kEnded };
+
 class OpeningLine final : private net::LoopClient, private net::Timer {
  public:
   // What a step costs, in about 40 us. The first step of a handshake has the key exchange and the signature.
@@ -22,18 +25,21 @@ class OpeningLine final : private net::LoopClient, private net::Timer {
   static constexpr std::uint32_t kHandshakeStepCost = 2;
   static constexpr std::uint32_t kFirstHandshakeStepCost = 8;
   static constexpr std::uint32_t kCostPerTurn = 16;
-  // Who needs nothing of what is waited for gets through all the same: a turn's share so often.
+  // When they are held: who needs nothing of what is waited for gets through all the same, a turn's share so often.
   static constexpr base::MonoMs kHeldMs = 32;
   static constexpr std::uint32_t kFreshEvery = 8;
 
   explicit OpeningLine(net::Loop& loop) : loop_(loop) {}
 
   // Whether `client` may go on now. If not, its on_again() is called when it is its turn; it asks again then.
-  bool may_go_on(net::LoopClient& client, bool has_begun);
+  bool may_go_on(net::LoopClient& client, LinePlace place);
   // More than kStepCost, which may_go_on() has counted.
   void count(std::uint32_t cost) { spent_ += cost; }
-  // Others have enough to do for those who were let through: what they answer comes back to the loop in one turn.
+  // Others have enough to do for those who were let through: what they answer comes back to the loop in one turn. Ends
+  // wait for nobody.
   void hold(bool held);
+  // The first of those that end goes on now, whatever the turn has had. False: there is none.
+  bool end_one();
 
  private:
   using Line = base::IntrusiveList<net::LoopClient, net::AgainTag>;
@@ -41,14 +47,18 @@ class OpeningLine final : private net::LoopClient, private net::Timer {
   void on_ready(std::uint32_t) override {}
   void on_again() override;
   void on_timer(base::MonoMs) override;
-  bool empty() const { return begun_.empty() && fresh_.empty(); }
+  Line& line_of(LinePlace place);
+  bool nobody_opens() const { return begun_.empty() && fresh_.empty(); }
+  bool empty() const { return nobody_opens() && ended_.empty(); }
   bool spent();
-  void serve();
+  void serve(bool openings_too);
+  net::LoopClient* take_next(bool openings_too);
   void wait_for_next_turn();
 
   net::Loop& loop_;
   Line begun_;
   Line fresh_;
+  Line ended_;
   std::uint64_t turn_ = 0;
   std::uint32_t spent_ = 0;  // in that turn
   std::uint32_t served_ = 0;

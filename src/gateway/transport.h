@@ -69,6 +69,10 @@ class Transport {
   // More waits for the peer than the outgoing bound: what can be dropped or kept elsewhere should be.
   virtual bool congested() const = 0;
 
+  // The peer has gone, and transport_ended() waits for its turn: it is called now. False: the peer is there, as far as
+  // is known.
+  virtual bool tell_end() { return false; }
+
   // The conversation takes input again after it left some: receive() is called soon, with what it left or with nothing.
   virtual void input_wanted() = 0;
   // From now on so many bytes of plaintext are read in a second; the peer's own flow control does the rest. 0: no

@@ -25,7 +25,7 @@ class Opening final : public net::LoopClient {
   void on_again() override { advance(); }
   void advance() {
     while (steps_ > 0) {
-      if (!line_.may_go_on(*this, has_begun_)) return;
+      if (!line_.may_go_on(*this, has_begun_ ? LinePlace::kBegun : place)) return;
       line_.count(cost_ - OpeningLine::kStepCost);
       has_begun_ = true;
       --steps_;
@@ -34,6 +34,7 @@ class Opening final : public net::LoopClient {
     }
   }
   std::vector<std::uint64_t> turns;
+  LinePlace place = LinePlace::kFresh;  // before its first step
 
  private:
   net::Loop& loop_;
@@ -147,7 +148,36 @@ TEST_F(OpeningLineTest, WhoWasHeldGoesOnAtOnce) {
   EXPECT_THAT(seen_, ElementsAre("a", "b"));
 }
 
-TEST_F(OpeningLineTest, WhoEndsLeavesTheLine) {
+TEST_F(OpeningLineTest, WhoEndsTakesTurnsWithWhoBegins) {
+  opening("dear", 1, OpeningLine::kCostPerTurn);
+  for (const char* name : {"a", "b", "c"}) opening(name);
+  for (const char* name : {"end 1", "end 2", "end 3"}) opening(name).place = LinePlace::kEnded;
+  run();
+  EXPECT_THAT(seen_, ElementsAre("dear", "end 1", "a", "end 2", "b", "end 3", "c"));
+}
+
+TEST_F(OpeningLineTest, EndsAreNotHeld) {
+  opening("begins");
+  opening("ends").place = LinePlace::kEnded;
+  opening("ends, too").place = LinePlace::kEnded;
+  line_.hold(true);
+  run_with([this] { EXPECT_TRUE(seen_.empty()) << "somebody stands before them"; });
+  EXPECT_THAT(seen_, ElementsAre("ends", "ends, too"));
+}
+
+TEST_F(OpeningLineTest, OneThatEndsGoesOnWhateverTheTurnHasHad) {
+  opening("dear", 1, OpeningLine::kCostPerTurn);
+  opening("ends").place = LinePlace::kEnded;
+  opening("ends, too").place = LinePlace::kEnded;
+  run_with([this] {
+    EXPECT_TRUE(line_.end_one());
+    EXPECT_THAT(seen_, ElementsAre("dear", "ends"));
+  });
+  EXPECT_FALSE(line_.end_one());
+  EXPECT_THAT(seen_, ElementsAre("dear", "ends", "ends, too"));
+}
+
+TEST_F(OpeningLineTest, WhoIsDestroyedLeavesTheLine) {
   opening("dear", 1, OpeningLine::kCostPerTurn);
   opening("ends");
   opening("stays");

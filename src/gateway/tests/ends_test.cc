@@ -1,0 +1,203 @@
+// Connections whose peer has gone, or that are late, while others are in line before them. The conversation wants
+// nothing but to be there.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "gateway/connection.h"
+#include "gateway/opening_line.h"
+#include "net/loop.h"
+
+namespace mooring::gateway {
+namespace {
+
+constexpr int kMany = 100;
+
+class Calm final : public Conversation {
+ public:
+  Calm(Transport& transport, std::function<void(TransportEnd)> ended)
+      : transport_(transport), ended_(std::move(ended)) {}
+  std::size_t receive(base::MutableBytes input) override {
+    transport_.established();
+    return input.size();
+  }
+  void transport_ended(TransportEnd end) override { ended_(end); }
+  void shut_down() override { transport_.finish(); }
+
+ private:
+  Transport& transport_;
+  std::function<void(TransportEnd)> ended_;
+};
+
+// As Gateway is, as far as connections notice.
+class Owner final : public ConnectionOwner {
+ public:
+  explicit Owner(net::Loop& loop) : line(loop), loop_(loop) {}
+  ~Owner() override {
+    while (Connection* connection = connections.pop_front()) delete connection;
+  }
+  std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext&) override {
+    return std::make_unique<Calm>(transport, [this](TransportEnd) { ++ended_in_turn[loop_.turn()]; });
+  }
+  std::unique_ptr<Conversation> make_http(Transport&, const ListenerContext&) override { return nullptr; }
+  void send_away(Connection&, session::LoopId) override { FAIL(); }
+  bool may_go_on(Connection& connection, LinePlace place) override { return line.may_go_on(connection, place); }
+  void closed(Connection& connection) override {
+    ++closed_in_turn[loop_.turn()];
+    static_cast<base::ListHook<ConnectionListTag>&>(connection).unlink();
+    loop_.destroy_later(std::unique_ptr<net::LoopClient>(&connection));
+    if (connections.empty()) loop_.stop();
+  }
+
+  OpeningLine line;
+  base::IntrusiveList<Connection, ConnectionListTag> connections;
+  std::map<std::uint64_t, int> ended_in_turn, closed_in_turn;
+
+ private:
+  net::Loop& loop_;
+};
+
+// Calls once, in so many milliseconds.
+class Later final : public net::Timer {
+ public:
+  Later(net::Loop& loop, base::MonoMs in_ms, std::function<void()> call) : call_(std::move(call)) {
+    loop.timers().schedule(*this, loop.now_ms() + in_ms);
+  }
+  void on_timer(base::MonoMs) override { call_(); }
+
+ private:
+  std::function<void()> call_;
+};
+
+class Ends : public testing::Test {
+ protected:
+  struct Pair {
+    Connection* connection = nullptr;
+    net::UniqueFd peer;
+  };
+  Pair& open() {
+    int pair[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    Pair& made = pairs_.emplace_back();
+    made.peer = net::UniqueFd(pair[1]);
+    made.connection = new Connection(*loop_, owner_, context_, net::UniqueFd(pair[0]), {}, ConnectionPlace(budget_));
+    owner_.connections.push_back(*made.connection);
+    made.connection->start();
+    return made;
+  }
+  static void say(const Pair& to) { EXPECT_EQ(::send(to.peer.get(), "\x10", 1, 0), 1); }
+  // Signed in, all of them. Then `then`, and turns until nobody is left.
+  void open_many_and(std::function<void()> then) {
+    for (int i = 0; i < kMany; ++i) say(open());
+    const Later later(*loop_, 20, std::move(then));
+    loop_->run();
+  }
+  void hang_up() {
+    for (Pair& pair : pairs_) pair.peer.reset();
+  }
+  static int total(const std::map<std::uint64_t, int>& turns) {
+    int sum = 0;
+    for (const auto& [turn, count] : turns) sum += count;
+    return sum;
+  }
+  static int most(const std::map<std::uint64_t, int>& turns) {
+    int found = 0;
+    for (const auto& [turn, count] : turns) found = std::max(found, count);
+    return found;
+  }
+
+  std::unique_ptr<net::Loop> loop_ = *net::Loop::create();
+  ConnectionBudget budget_;
+  ListenerContext context_;
+  Owner owner_{*loop_};
+  std::vector<Pair> pairs_;
+};
+
+TEST_F(Ends, ThoseOfManyAreToldAFewInATurn) {
+  open_many_and([this] { hang_up(); });
+  EXPECT_EQ(total(owner_.ended_in_turn), kMany);
+  EXPECT_LE(most(owner_.ended_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
+  EXPECT_EQ(budget_.open, 0U);
+}
+
+TEST_F(Ends, DoNotWaitForWhatOpeningsWaitFor) {
+  open_many_and([this] {
+    owner_.line.hold(true);
+    hang_up();
+  });
+  EXPECT_EQ(total(owner_.ended_in_turn), kMany);
+  const std::uint64_t turns = owner_.ended_in_turn.rbegin()->first - owner_.ended_in_turn.begin()->first + 1;
+  EXPECT_LE(turns, 2 * kMany / OpeningLine::kCostPerTurn);
+}
+
+TEST_F(Ends, OneThatIsNeededNowIsToldNowAndOnce) {
+  open_many_and([this] {
+    hang_up();
+    loop_->post([this] {  // behind the turn in which they were read
+      loop_->post([this] {
+        const int before = total(owner_.ended_in_turn);
+        ASSERT_LT(before, kMany);
+        EXPECT_TRUE(pairs_.back().connection->tell_end());
+        EXPECT_EQ(total(owner_.ended_in_turn), before + 1);
+        EXPECT_FALSE(pairs_.back().connection->tell_end());
+        EXPECT_TRUE(owner_.line.end_one());
+        EXPECT_EQ(total(owner_.ended_in_turn), before + 2);
+      });
+    });
+  });
+  EXPECT_EQ(total(owner_.ended_in_turn), kMany);
+}
+
+TEST_F(Ends, WhoIsThereHasNoEndToTell) {
+  open_many_and([this] {
+    EXPECT_FALSE(pairs_.front().connection->tell_end());
+    EXPECT_EQ(total(owner_.ended_in_turn), 0);
+    hang_up();
+  });
+}
+
+TEST_F(Ends, AShutdownMeanwhileEndsEverybodyOnce) {
+  open_many_and([this] {
+    hang_up();
+    loop_->post([this] {
+      loop_->post([this] {
+        ASSERT_LT(total(owner_.ended_in_turn), kMany);
+        base::IntrusiveList<Connection, ConnectionListTag> all;
+        all.splice_back(owner_.connections);
+        while (Connection* connection = all.pop_front()) {
+          owner_.connections.push_back(*connection);
+          connection->shut_down();
+        }
+      });
+    });
+  });
+  EXPECT_EQ(total(owner_.closed_in_turn), kMany);
+  EXPECT_LE(total(owner_.ended_in_turn), kMany);
+  EXPECT_EQ(budget_.open, 0U);
+}
+
+TEST_F(Ends, OfTheLocalSocketStandInNoLine) {
+  context_.local_socket = true;
+  open_many_and([this] { hang_up(); });
+  EXPECT_EQ(most(owner_.ended_in_turn), kMany);
+}
+
+// They stand in line when their time is over, all at once, and each costs what an end costs.
+TEST_F(Ends, OpeningsThatAreLateEndAFewInATurn) {
+  context_.limits.setup_timeout_ms = 50;
+  owner_.line.hold(true);
+  for (int i = 0; i < kMany; ++i) open();
+  for (const Pair& pair : pairs_) say(pair);
+  const Later later(*loop_, 200, [this] { owner_.line.hold(false); });
+  loop_->run();
+  EXPECT_EQ(total(owner_.closed_in_turn), kMany);
+  EXPECT_LE(most(owner_.closed_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
+}
+
+}  // namespace
+}  // namespace mooring::gateway
