@@ -89,10 +89,7 @@ void Connection::on_ready(std::uint32_t epoll_events) {
 }
 
 void Connection::on_again() {
-  if (is_opening() && loop_->now_ms() >= setup_deadline_ms_) {
-    if (!must_wait()) too_late();
-    return;
-  }
+  if (is_opening() && loop_->now_ms() >= setup_deadline_ms_) return too_late();
   if (!out_.empty() && writable_) loop_->call_at_turn_end(*this);
   advance();
 }
@@ -605,10 +602,7 @@ void Connection::on_timer(base::MonoMs now) {
       return;
     }
   } else if (!established_ && now >= setup_deadline_ms_) {
-    // Of those who came at once and stand in line, thousands are late at once. They learn it when it is their turn.
-    const bool is_called = static_cast<base::ListHook<net::AgainTag>&>(*this).linked();
-    if (!is_opening() || !is_called) too_late();
-    return;
+    return too_late();
   } else if (!out_.empty() && !writable_ && now >= last_progress_ms_ + context_->limits.stalled_timeout_ms) {
     end(TransportEnd::kStalled, "reads nothing");
     return;
@@ -619,7 +613,10 @@ void Connection::on_timer(base::MonoMs now) {
   if (stage_ != Stage::kClosed) schedule_timer();
 }
 
+// Of those who came at once thousands are late at once: they stand in line, or stay where they stand.
 void Connection::too_late() {
+  const bool has_line = is_opening() && !peer_.local_socket;
+  if (has_line && !owner_->may_go_on(*this, LinePlace::kEnded)) return;
   end(TransportEnd::kTimeout, "did not sign in within the time limit (connect.timeout_ms)");
 }
 

@@ -199,5 +199,16 @@ TEST_F(Ends, OpeningsThatAreLateEndAFewInATurn) {
   EXPECT_LE(most(owner_.closed_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
 }
 
+TEST_F(Ends, OpeningsThatSaidNothingAndAreLateEndAFewInATurn) {
+  context_.limits.setup_timeout_ms = 50;
+  for (int i = 0; i < kMany; ++i) open();  // all are late in one turn
+  owner_.line.hold(true);                  // which concerns nobody who is late
+  const base::MonoMs begin = loop_->clock().mono_ms();
+  loop_->run();
+  EXPECT_EQ(total(owner_.closed_in_turn), kMany);
+  EXPECT_LE(most(owner_.closed_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
+  EXPECT_LT(loop_->clock().mono_ms() - begin, 50 + kMany / OpeningLine::kCostPerTurn * OpeningLine::kHeldMs);
+}
+
 }  // namespace
 }  // namespace mooring::gateway
