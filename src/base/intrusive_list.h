@@ -60,6 +60,7 @@ class IntrusiveList {
     head_.next_ = &link;
   }
   T* front() { return empty() ? nullptr : from_link(head_.next_); }
+  T* back() { return empty() ? nullptr : from_link(head_.prev_); }
   T* pop_front() {
     if (empty()) return nullptr;
     T* element = from_link(head_.next_);

@@ -1,18 +1,19 @@
 // CredentialCache: what sign-ins need to know of devices, kept on each loop so that a reconnecting fleet does not ask
 // the registry again. Also remembers names that do not exist: firmware with a wrong name asks every second for ever.
-// Bounded, oldest out first. One loop.
+// Bounded, oldest out first. One loop. There is one for each connected device, so each is one tight piece of memory.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "auth/permissions.h"
 #include "auth/sign_in.h"
 #include "base/ids.h"
+#include "base/intrusive_list.h"
 #include "registry/model.h"
 
 namespace mooring::gateway {
@@ -41,7 +42,8 @@ struct CachedCredential {
 
 class CredentialCache {
  public:
-  explicit CredentialCache(std::size_t max_devices) : max_devices_(max_devices) {}
+  explicit CredentialCache(std::size_t max_devices);
+  ~CredentialCache();
 
   const CachedCredential* find(const base::DeviceKeyView& key);  // valid until the next call
   // Grows with every change: an answer of the registry that was asked for under another one may be out of date.
@@ -65,22 +67,20 @@ class CredentialCache {
   // New topic classes reach the devices that are connected.
   void update_product(const registry::Product& product);
   std::size_t size() const { return entries_.size(); }
+  static std::size_t entry_bytes();  // of one that is kept, beside its texts
 
  private:
-  struct Entry {
-    base::DeviceKey key;
-    CachedCredential credential;
-  };
-  using Order = std::list<Entry>;  // most recently used first
+  struct OrderTag;
+  class Entry;  // what is kept of a CachedCredential
   // Entries by their keys.
   struct Hash : base::DeviceKeyHash {
     using DeviceKeyHash::operator();
-    std::size_t operator()(Order::iterator entry) const { return (*this)(base::DeviceKeyView(entry->key)); }
+    std::size_t operator()(const std::unique_ptr<Entry>& entry) const;
   };
   struct Equal {
     using is_transparent = void;
-    static base::DeviceKeyView key(const base::DeviceKeyView& of) { return of; }
-    static base::DeviceKeyView key(Order::iterator of) { return of->key; }
+    static const base::DeviceKeyView& key(const base::DeviceKeyView& of) { return of; }
+    static base::DeviceKeyView key(const std::unique_ptr<Entry>& of);
     bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
   };
 
@@ -89,10 +89,10 @@ class CredentialCache {
 
   const std::size_t max_devices_;
   Generation generation_;
-  Order order_;
-  boost::unordered_flat_set<Order::iterator, Hash, Equal> entries_;
+  base::IntrusiveList<Entry, OrderTag> order_;  // most recently used first
+  boost::unordered_flat_set<std::unique_ptr<Entry>, Hash, Equal> entries_;
   boost::unordered_flat_map<std::string, std::shared_ptr<ProductRules>> products_;
-  CachedCredential uncached_;  // the last answer that was not to be kept
+  CachedCredential answer_;  // the last one; its texts keep their room
 };
 
 }  // namespace mooring::gateway

@@ -53,6 +53,64 @@ TEST(CredentialCache, KnowsWhoseChildADeviceIs) {
   EXPECT_FALSE(cache.find({"pk", "b"})->is_child_of({"", ""}));
 }
 
+TEST(CredentialCache, KeepsEverything) {
+  CredentialCache cache(10);
+  registry::Credential all = credential(std::string(64, 's'));
+  all.device->iot_id = std::string(64, 'i');
+  all.device->enabled = false;
+  all.device->life = 7;
+  all.device->token_generation = 3;
+  all.device->tokens = {{.client_id = "c", .token_hash = "h", .used = true}};
+  const auto rules = cache.put({"pk", "a"}, all, cache.generation())->product;
+  cache.put({"pk", "b"}, credential("2"), cache.generation());
+  const CachedCredential* const found = cache.find({"pk", "a"});
+  ASSERT_NE(found, nullptr);
+  EXPECT_TRUE(found->exists);
+  EXPECT_EQ(found->product, rules);
+  EXPECT_EQ(found->record.device_secret, std::string(64, 's'));
+  EXPECT_EQ(found->record.iot_id, std::string(64, 'i'));
+  EXPECT_TRUE(found->record.disabled);
+  EXPECT_EQ(found->record.life, 7U);
+  EXPECT_EQ(found->record.token_generation, 3U);
+  ASSERT_EQ(found->record.tokens.size(), 1U);
+  EXPECT_EQ(found->record.tokens[0].token_hash, "h");
+  EXPECT_TRUE(cache.find({"pk", "b"})->record.tokens.empty());
+}
+
+// Whoever asks chooses the names.
+TEST(CredentialCache, TakesAnyNames) {
+  CredentialCache cache(10);
+  const base::DeviceKey key{"pk", std::string(70'000, 'n')};
+  EXPECT_FALSE(cache.put(key, {}, cache.generation())->exists);
+  EXPECT_EQ(cache.find(key), nullptr);
+  EXPECT_EQ(cache.size(), 0U);
+  cache.put({"", ""}, {}, cache.generation());
+  EXPECT_FALSE(cache.find({"", ""})->exists);
+  cache.forget_product("");
+  EXPECT_EQ(cache.size(), 0U);
+}
+
+TEST(CredentialCache, ChangesOfAProductReachAllOfItsDevices) {
+  CredentialCache cache(10);
+  registry::Credential other = credential("3");
+  registry::Product another;
+  another.product_key = "other";
+  other.product = std::make_shared<const registry::Product>(another);
+  cache.put({"pk", "a"}, credential("1"), cache.generation());
+  cache.put({"pk", "ghost"}, {}, cache.generation());
+  cache.put({"other", "a"}, other, cache.generation());
+  registry::Product product;
+  product.product_key = "pk";
+  product.auth_type = registry::AuthType::kX509;
+  cache.update_product(product);
+  EXPECT_EQ(cache.find({"pk", "a"})->record.kind, auth::CredentialRecord::Kind::kX509);
+  EXPECT_EQ(cache.find({"other", "a"})->record.kind, auth::CredentialRecord::Kind::kSecret);
+  cache.forget_product("pk");
+  EXPECT_EQ(cache.find({"pk", "a"}), nullptr);
+  EXPECT_EQ(cache.find({"pk", "ghost"}), nullptr);
+  EXPECT_EQ(cache.size(), 1U);
+}
+
 TEST(CredentialCache, TellsOnceThatASecretIsUsedInABrowser) {
   CredentialCache cache(10);
   cache.put({"pk", "a"}, credential("1"), cache.generation());
