@@ -1,4 +1,5 @@
 // What administration does to the sessions of an account or a device: rare, so those are looked for one by one.
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -11,9 +12,21 @@ namespace mooring::broker {
 
 std::string Client::label() const {
   if (info.kind == ClientKind::kOperator) return "operator";
-  if (info.kind == ClientKind::kDevice) return info.device.product_key + "/" + info.device.device_name;
-  return "account " + base::printable(info.account, 256) + ", client '" +
-         base::printable(session::client_id_of_account_key(info.account, key), 64) + "'";
+  if (info.kind == ClientKind::kDevice) {
+    return std::string(device().product_key).append("/").append(device().device_name);
+  }
+  return "account " + base::printable(account(), 256) + ", client '" +
+         base::printable(session::client_id_of_account_key(account(), key()), 64) + "'";
+}
+
+// One piece of memory instead of several: there is one for each connection.
+std::unique_ptr<const char[]> Client::joined(std::initializer_list<std::string_view> texts) {
+  std::size_t bytes = 0;
+  for (std::string_view text : texts) bytes += text.size();
+  auto joined = std::make_unique_for_overwrite<char[]>(bytes);
+  char* to = joined.get();
+  for (std::string_view text : texts) to = std::ranges::copy(text, to).out;
+  return joined;
 }
 
 std::vector<session::SessionKey> Broker::sessions_of(const IsMeant& is_meant) const {
@@ -38,7 +51,7 @@ void Broker::close_account(std::string_view account, CloseCause cause) {
 }
 
 void Broker::close_accounts(const IsMeant& is_meant, CloseCause cause) {
-  turn_away([&](const Client& client) { return !client.info.account.empty() && is_meant(client.info.account); }, cause);
+  turn_away([&](const Client& client) { return !client.account().empty() && is_meant(client.account()); }, cause);
   for (const session::SessionKey& key : sessions_of(is_meant)) {
     const auto found = sessions_.find(key);
     if (found == sessions_.end()) continue;

@@ -46,7 +46,7 @@ void Broker::attach(std::shared_ptr<Client> client, AttachDone done) {
     waiting_tidy_at_ = std::max<std::size_t>(64, 2 * waiting_.size());
   }
   waiting_.push_back(client);
-  session::SessionKey key = client->key;
+  session::SessionKey key(client->key());
   parts_.directory.claim(parts_.loop, std::move(key),
                          [this, client = std::move(client), done = std::move(done)](session::Claim claim) mutable {
                            on_claimed(client, done, claim.epoch);
@@ -55,13 +55,13 @@ void Broker::attach(std::shared_ptr<Client> client, AttachDone done) {
 
 void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done, session::Epoch epoch) {
   client->epoch = epoch;
-  auto found = sessions_.find(client->key);
+  auto found = sessions_.find(client->key());
   const bool existed = found != sessions_.end();
   if (!client->connected()) {  // it left while the claim was under way
     if (existed) {
       (*found)->session->set_epoch(epoch);
     } else {
-      parts_.directory.release(parts_.loop, client->key, epoch);
+      parts_.directory.release(parts_.loop, session::SessionKey(client->key()), epoch);
     }
     return;
   }
@@ -80,7 +80,7 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
     } else if (!home.client->sink->tell_end()) {  // who left and is back displaces nobody
       end_connection(home, CloseCause::kTakenOver);
     }
-    found = sessions_.find(client->key);  // it may have ended with its connection, or with time
+    found = sessions_.find(client->key());  // it may have ended with its connection, or with time
   }
   if (found != sessions_.end()) {
     begin_connection(**found, client, done, true);
@@ -88,17 +88,18 @@ void Broker::on_claimed(const std::shared_ptr<Client>& client, AttachDone& done,
   }
   const std::size_t bound = client->info.rules->max_lasting_sessions;
   if (bound != 0 && client->info.kind == ClientKind::kAccount && client->info.session_expiry_s > 0) {
-    const auto count = lasting_sessions_.find(client->info.account);
+    const auto count = lasting_sessions_.find(std::string(client->account()));
     if (count != lasting_sessions_.end() && count->second >= bound) {
-      parts_.directory.release(parts_.loop, client->key, epoch);
+      parts_.directory.release(parts_.loop, session::SessionKey(client->key()), epoch);
       done(tl::unexpected(AttachError::kTooManySessions));
       return;
     }
   }
-  auto state = std::make_unique<session::Session>(client->key, epoch, epoch, client->info.rules->session, &queued_);
+  auto state = std::make_unique<session::Session>(session::SessionKey(client->key()), epoch, epoch,
+                                                  client->info.rules->session, &queued_);
   state->set_epoch(epoch);
   LocalSession& home = install(std::move(state));
-  if (client->is_device()) set_device(home, client->info.device);
+  if (client->is_device()) set_device(home, client->device());
   begin_connection(home, client, done, false);
 }
 
@@ -325,8 +326,9 @@ bool Broker::turn_away(const std::function<bool(const Client&)>& is_meant, Close
 }
 
 bool Broker::close_device(const base::DeviceKey& device, CloseCause cause) {
-  const bool turned_away =
-      turn_away([&](const Client& client) { return client.is_device() && client.info.device == device; }, cause);
+  const bool turned_away = turn_away(
+      [&](const Client& client) { return client.is_device() && client.device() == base::DeviceKeyView(device); },
+      cause);
   const auto found = devices_.find(device);
   if (found == devices_.end()) return turned_away;
   LocalSession& home = **found;
@@ -349,7 +351,7 @@ bool Broker::is_online(const base::DeviceKey& device) const {
 }
 
 void Broker::close_product(std::string_view product_key) {
-  turn_away([&](const Client& client) { return client.info.device.product_key == product_key; }, CloseCause::kDeleted);
+  turn_away([&](const Client& client) { return client.device().product_key == product_key; }, CloseCause::kDeleted);
   for (const base::DeviceKey& device : devices_of(product_key)) close_device(device, CloseCause::kDeleted);
 }
 
@@ -360,7 +362,7 @@ void Broker::close_certificates(const IsMeantTrail& is_meant, CloseCause cause) 
   turn_away(concerns, cause);
   std::vector<base::DeviceKey> devices;
   for (const LocalSession* home : devices_) {
-    if (home->client != nullptr && concerns(*home->client)) devices.push_back(home->client->info.device);
+    if (home->client != nullptr && concerns(*home->client)) devices.push_back(home->client->device().copy());
   }
   for (const base::DeviceKey& device : devices) close_device(device, cause);
 }

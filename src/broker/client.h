@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,12 +77,9 @@ struct CertificateTrail {
   std::string issued_serial;
 };
 
-struct ClientInfo {
-  base::DeviceKey device;                               // empty names for everybody else
-  std::shared_ptr<const base::DeviceKey> gateway = {};  // of a child, whose connection it is; null: it is its own
-  std::string account;                                  // of an account
-  std::string iot_id;
-  std::string peer_address;                                  // without port
+// What is the same as long as it is connected.
+struct ClientTraits {
+  std::shared_ptr<const base::DeviceKey> gateway = {};       // of a child, whose connection it is; null: it is its own
   std::shared_ptr<const std::string> browser_origin = {};    // of the page that has the device's secret; null: none
   std::shared_ptr<const CertificateTrail> certificate = {};  // null: none
   std::uint64_t arrival = 0;                                 // Broker::arrival() when its CONNECT came
@@ -100,15 +98,29 @@ struct ClientInfo {
   const ClientRules* rules = nullptr;
 };
 
+struct ClientInfo : ClientTraits {
+  std::string iot_id;
+  std::string peer_address;  // without port
+};
+
 class Client {
  public:
-  Client(ClientInfo client_info, session::SessionKey session_key, ClientSink& client_sink,
+  // `session_key` says which device or account it is.
+  Client(const ClientInfo& client_info, std::string_view session_key, ClientSink& client_sink,
          const Authorizer& client_authorizer)
-      : key(std::move(session_key)),
-        info(std::move(client_info)),
+      : info(client_info),
         sink(&client_sink),
         authorizer(&client_authorizer),
-        receive_maximum(info.gateway == nullptr ? info.rules->max_received_in_flight : kBoundedByGateway) {}
+        receive_maximum(info.gateway == nullptr ? info.rules->max_received_in_flight : kBoundedByGateway),
+        key_bytes_(static_cast<std::uint32_t>(session_key.size())),
+        iot_id_bytes_(static_cast<std::uint32_t>(client_info.iot_id.size())),
+        peer_address_bytes_(static_cast<std::uint32_t>(client_info.peer_address.size())),
+        texts_(joined({session_key, client_info.iot_id, client_info.peer_address})) {
+    if (const auto named = session::device_of_key(session_key)) {
+      product_key_bytes_ = static_cast<std::uint16_t>(named->product_key.size());
+      device_name_bytes_ = static_cast<std::uint16_t>(named->device_name.size());
+    }
+  }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -118,8 +130,18 @@ class Client {
   bool speaks_v5() const { return info.version == mqtt::Version::k5; }
   std::string label() const;  // for the log
 
-  const session::SessionKey key;
-  const ClientInfo info;
+  // Valid as long as the client.
+  std::string_view key() const { return text(0, key_bytes_); }  // of its session
+  // As its key says; empty: it is none.
+  base::DeviceKeyView device() const {
+    if (device_name_bytes_ == 0) return {{}, {}};
+    return {text(kNamesAt, product_key_bytes_), text(kNamesAt + product_key_bytes_ + 1U, device_name_bytes_)};
+  }
+  std::string_view account() const { return session::account_of_key(key()).value_or(std::string_view()); }
+  std::string_view iot_id() const { return text(key_bytes_, iot_id_bytes_); }
+  std::string_view peer_address() const { return text(key_bytes_ + iot_id_bytes_, peer_address_bytes_); }
+
+  const ClientTraits info;
   // From here to `replays`, and the end of `info`: what every message needs, side by side in memory.
   ClientSink* sink;                 // null once the connection has ended
   const Authorizer* authorizer;     // valid while connected
@@ -162,6 +184,18 @@ class Client {
     return *rare_rates;
   }
   std::string_view end_detail;  // static: what exactly ended the connection, beside the reason
+
+ private:
+  static constexpr std::size_t kNamesAt = 2;  // session/ports.h
+  static std::unique_ptr<const char[]> joined(std::initializer_list<std::string_view> texts);
+  std::string_view text(std::size_t from, std::size_t bytes) const { return {texts_.get() + from, bytes}; }
+
+  const std::uint32_t key_bytes_;
+  const std::uint32_t iot_id_bytes_;
+  const std::uint32_t peer_address_bytes_;
+  std::uint16_t product_key_bytes_ = 0;
+  std::uint16_t device_name_bytes_ = 0;
+  const std::unique_ptr<const char[]> texts_;
 };
 
 }  // namespace mooring::broker

@@ -76,7 +76,7 @@ void Broker::deny_publish(Client& client, const mqtt::Publish& packet) {
   if (packet.qos > 0) answer_publish(client, packet.qos, packet.packet_id, mqtt::ReasonCode::kNotAuthorized);
   if (parts_.requests == nullptr || !client.is_device()) return;
   const auto owner = routing::device_of_topic(packet.topic);
-  if (!owner || *owner == base::DeviceKeyView(client.info.device)) return;
+  if (!owner || *owner == client.device()) return;
   if (!client.rare().foreign.take(kForeignTopicsPerS, parts_.clock.mono_ms())) return;
   parts_.requests->on_foreign_topic(client, *owner);
 }

@@ -15,7 +15,7 @@ SessionView view_of(const LocalSession& home, std::string_view client_id, std::s
     view.connected = true;
     view.tls = client->info.tls;
     view.websocket = client->info.websocket;
-    view.address = client->info.peer_address;
+    view.address = client->peer_address();
     view.version = client->info.version;
     view.clean_session = client->info.clean_session;
     view.keep_alive_s = client->info.keep_alive_s;

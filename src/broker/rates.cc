@@ -42,7 +42,7 @@ void Broker::drop_over_rate(Client& client, std::string_view topic, std::uint32_
   }
   client.over_rate_limit = limit;
   if (client.is_device() && client.over_rate.is_first())
-    report_throttled(client.info.device, &client, client.over_rate, "publish-rate", limit, topic);
+    report_throttled(client.device().copy(), &client, client.over_rate, "publish-rate", limit, topic);
 }
 
 bool Broker::detached_over_rate(const base::DeviceKeyView& device, std::string_view topic, const ClientRules& rules) {

@@ -87,10 +87,10 @@ void Broker::announce(Client& client, bool online, OfflineReason reason) {
     parts_.presence.on_online(client, now);
     client.facts.reset();
   } else {
-    report_throttled(client.info.device, &client, client.over_rate, "publish-rate", client.over_rate_limit, {});
+    report_throttled(client.device().copy(), &client, client.over_rate, "publish-rate", client.over_rate_limit, {});
     parts_.presence.on_offline(client, now, reason);
   }
-  const std::string topic = status_topic(client.info.device);
+  const std::string topic = status_topic(client.device());
   if (!find_receivers(topic)) return;
   send_internal(topic, status_message(client, online, now, online ? now : client.last_activity_ms, reason), 0, false);
 }
@@ -99,7 +99,7 @@ void Broker::announce(Client& client, bool online, OfflineReason reason) {
 void Broker::report_repeat(const Client& client, std::uint64_t so_far, Incident incident) {
   if (!client.is_device() || (so_far > 10 && so_far % 100 != 10)) return;
   incident.count = so_far > 10 ? 100 : 1;
-  parts_.presence.on_incident(client.info.device, &client, incident);
+  parts_.presence.on_incident(client.device().copy(), &client, incident);
 }
 
 // Nothing of it stays, here or in the store.

@@ -17,23 +17,23 @@ std::string beijing_time(base::WallMs at_ms) {
 
 }  // namespace
 
-std::string status_topic(const base::DeviceKey& device) {
-  return "/as/mqtt/status/" + device.product_key + '/' + device.device_name;
+std::string status_topic(const base::DeviceKeyView& device) {
+  return std::string("/as/mqtt/status/").append(device.product_key).append("/").append(device.device_name);
 }
 
 std::string status_message(const Client& client, bool online, base::WallMs at_ms, base::WallMs last_ms,
                            OfflineReason reason) {
   boost::json::object message;
   message["status"] = online ? "online" : "offline";
-  message["iotId"] = client.info.iot_id;
+  message["iotId"] = client.iot_id();
   if (!online) message["offlineReasonCode"] = std::to_string(static_cast<int>(reason));
-  message["productKey"] = client.info.device.product_key;
-  message["deviceName"] = client.info.device.device_name;
+  message["productKey"] = client.device().product_key;
+  message["deviceName"] = client.device().device_name;
   message["time"] = beijing_time(at_ms);
   message["utcTime"] = base::utc_time(at_ms);
   message["lastTime"] = beijing_time(last_ms);
   message["utcLastTime"] = base::utc_time(last_ms);
-  message["clientIp"] = client.info.peer_address;
+  message["clientIp"] = client.peer_address();
   return boost::json::serialize(message);
 }
 

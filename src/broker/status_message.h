@@ -10,7 +10,7 @@
 
 namespace mooring::broker {
 
-std::string status_topic(const base::DeviceKey& device);  // /as/mqtt/status/${pk}/${dn}
+std::string status_topic(const base::DeviceKeyView& device);  // /as/mqtt/status/${pk}/${dn}
 
 // `at_ms`: the moment of the message; `last_ms`: the last communication before the change. Consumers order by the
 // latter.

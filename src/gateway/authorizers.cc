@@ -19,9 +19,9 @@ broker::Authorizer::Verdict to_verdict(auth::Permission permission) {
 
 }  // namespace
 
-DeviceAuthorizer::DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product,
+DeviceAuthorizer::DeviceAuthorizer(const base::DeviceKeyView& device, std::shared_ptr<const ProductRules> product,
                                    std::uint32_t ext_bits, auth::TopicLimits limits)
-    : product_(std::move(product)), device_(std::move(device)), ext_bits_(ext_bits), limits_(limits) {}
+    : product_(std::move(product)), device_name_(device.device_name), ext_bits_(ext_bits), limits_(limits) {}
 
 broker::Authorizer::Verdict DeviceAuthorizer::may_publish(std::string_view topic) const {
   return to_verdict(permissions().may_publish(topic));

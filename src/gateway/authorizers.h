@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "auth/permissions.h"
 #include "broker/ports.h"
@@ -13,17 +14,20 @@ namespace mooring::gateway {
 // A device of profile `aliyun`: connection.md section 13. Follows changes of its product's topic classes.
 class DeviceAuthorizer final : public broker::Authorizer {
  public:
-  DeviceAuthorizer(base::DeviceKey device, std::shared_ptr<const ProductRules> product, std::uint32_t ext_bits,
-                   auth::TopicLimits limits);
+  // `product`: the device's.
+  DeviceAuthorizer(const base::DeviceKeyView& device, std::shared_ptr<const ProductRules> product,
+                   std::uint32_t ext_bits, auth::TopicLimits limits);
   Verdict may_publish(std::string_view topic) const override;
   Verdict may_subscribe(std::string_view filter) const override;
   std::uint64_t revision() const override { return product_->revision; }
 
  private:
-  auth::DevicePermissions permissions() const { return {device_, *product_->classes, ext_bits_, limits_}; }
+  auth::DevicePermissions permissions() const {
+    return {{product_->product_key, device_name_}, *product_->classes, ext_bits_, limits_};
+  }
 
   const std::shared_ptr<const ProductRules> product_;
-  const base::DeviceKey device_;
+  const std::string device_name_;
   const std::uint32_t ext_bits_;
   const auth::TopicLimits limits_;
 };

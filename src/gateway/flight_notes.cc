@@ -19,17 +19,16 @@ std::string address_text(const std::string& host, std::uint16_t port) {
 }  // namespace
 
 void MqttConversation::open_flight(base::ByteView connack) {
-  const broker::ClientInfo& info = client_->info;
-  if (info.kind == broker::ClientKind::kOperator) return;
+  if (client_->info.kind == broker::ClientKind::kOperator) return;
   flight_ = services_->flights.open(
-      info.kind == broker::ClientKind::kDevice
-          ? journal::FlightRecorder::key_of_device(info.device.product_key, info.device.device_name)
-          : journal::FlightRecorder::key_of_account(info.account, connect_->client_id));
+      client_->is_device()
+          ? journal::FlightRecorder::key_of_device(client_->device().product_key, client_->device().device_name)
+          : journal::FlightRecorder::key_of_account(client_->account(), connect_->client_id));
   if (flight_ == nullptr) return;
   const auto level = static_cast<unsigned>(connect_->version);
   note(Direction::kIn, 0x10, connect_->connect_bytes, connect_->keep_alive_s,
        static_cast<std::uint8_t>(level | (connect_->clean_session ? 0x80U : 0U)), connect_->client_id,
-       base::as_bytes(address_text(info.peer_address, transport_.peer().address.port())));
+       base::as_bytes(address_text(std::string(client_->peer_address()), transport_.peer().address.port())));
   note_sent(connack, 0, 0);
 }
 

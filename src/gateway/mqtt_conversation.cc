@@ -95,14 +95,14 @@ void MqttConversation::record_discarded(std::uint16_t code, std::string_view nam
   if (!client_->is_device()) return;
   const std::uint32_t count = journal::repeats_to_report(++discarded_);
   if (count == 0) return;
-  services_->log.record({.device = client_->info.device,
+  services_->log.record({.device = client_->device().copy(),
                          .action = journal::Action::kDiscarded,
                          .code = code,
                          .name = name,
                          .reason = std::string(reason),
                          .subject = std::string(topic),
                          .channel = journal::mqtt_channel(client_->info.tls, client_->info.websocket),
-                         .address = client_->info.peer_address,
+                         .address = std::string(client_->peer_address()),
                          .count = count});
 }
 

@@ -246,7 +246,6 @@ void MqttConversation::on_signed_in(tl::expected<SignInResult, auth::Refusal> re
     }
   }
   info.kind = broker::ClientKind::kDevice;
-  info.device = device.device;
   info.iot_id = std::move(result->iot_id);
   info.certificate = std::move(result->certificate);
   connect_->facts = facts_of(std::move(device.facts));
@@ -286,7 +285,6 @@ void MqttConversation::on_account_signed_in(tl::expected<std::shared_ptr<const A
   }
   broker::ClientInfo info;
   info.kind = broker::ClientKind::kAccount;
-  info.account = account.name;
   session::SessionKey key = session::account_session_key(account.name, account.life, connect_->client_id);
   authorizer_ = std::make_unique<AccountAuthorizer>(std::move(*result));
   attach(std::move(info), std::move(key), services_->account);
@@ -417,8 +415,7 @@ void MqttConversation::attach(broker::ClientInfo info, session::SessionKey key, 
   info.arrival = connect_->arrival;
   info.rules = &standing.rules;
   machine_.set_limits(standing.packets);
-  client_ = std::make_shared<broker::Client>(std::move(info), std::move(key), static_cast<broker::ClientSink&>(*this),
-                                             *authorizer_);
+  client_ = std::make_shared<broker::Client>(info, key, static_cast<broker::ClientSink&>(*this), *authorizer_);
   if (!take_will()) {
     client_->sink = nullptr;
     return;

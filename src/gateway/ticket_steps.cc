@@ -45,7 +45,6 @@ void MqttConversation::on_ticket_signed_in(tl::expected<TicketSignedIn, TicketRe
   connect_->expiry_max_s = std::min(result->session_s, static_cast<std::uint32_t>(left_ms / 1000));
   broker::ClientInfo info;
   info.kind = broker::ClientKind::kAccount;
-  info.account = result->name;
   session::SessionKey key = session::account_session_key(result->name, 0, connect_->client_id);
   authorizer_ = std::move(result->authorizer);
   attach(std::move(info), std::move(key), result->of_device ? services_->device_ticket : services_->account_ticket);

@@ -7,16 +7,16 @@ namespace mooring::server {
 namespace {
 
 journal::Event event_of(const broker::Client& client, journal::Action action) {
-  const broker::ClientInfo& info = client.info;
+  const broker::ClientTraits& info = client.info;
   journal::Event event;
-  event.device = info.device;
+  event.device = client.device().copy();
   event.action = action;
   event.channel = journal::mqtt_channel(info.tls, info.websocket);
-  event.address = info.peer_address;
+  event.address = client.peer_address();
   return event;
 }
 
-std::string facts_of(const broker::ClientInfo& info, const broker::ClientFacts& said) {
+std::string facts_of(const broker::ClientTraits& info, const broker::ClientFacts& said) {
   std::string facts;
   facts.reserve(128);  // this runs for every CONNECT
   facts.append(mqtt::version_name(info.version)).append(", keep alive ").append(std::to_string(info.keep_alive_s));
@@ -60,28 +60,29 @@ journal::Action action_of(broker::Incident::Kind kind) {
 }  // namespace
 
 void PresenceRecorder::on_online(const broker::Client& client, base::WallMs at_ms) {
-  const broker::ClientInfo& info = client.info;
-  base::log_info("device", "{}/{} online from {}", info.device.product_key, info.device.device_name, info.peer_address);
+  const base::DeviceKeyView device = client.device();
+  base::log_info("device", "{}/{} online from {}", device.product_key, device.device_name, client.peer_address());
   const broker::ClientFacts said = client.facts != nullptr ? *client.facts : broker::ClientFacts();
+  const auto& origin = client.info.browser_origin;
   registry::SdkFacts facts{said.language, said.sdk_version, said.system, said.module};
-  if (!registry_.record_online(info.device, at_ms, client.epoch, info.peer_address, std::move(facts),
-                               info.browser_origin != nullptr ? *info.browser_origin : std::string())) {
-    base::log_warn("device", "{}/{}: coming online was not recorded: the registry cannot keep up",
-                   info.device.product_key, info.device.device_name);
+  if (!registry_.record_online(device.copy(), at_ms, client.epoch, std::string(client.peer_address()), std::move(facts),
+                               origin != nullptr ? *origin : std::string())) {
+    base::log_warn("device", "{}/{}: coming online was not recorded: the registry cannot keep up", device.product_key,
+                   device.device_name);
   }
   journal::Event event = event_of(client, journal::Action::kOnline);
   event.reason = "online";
-  event.facts = facts_of(info, said);
+  event.facts = facts_of(client.info, said);
   event.at_ms = at_ms;
   log_.record(std::move(event));
 }
 
 void PresenceRecorder::on_offline(const broker::Client& client, base::WallMs at_ms, broker::OfflineReason reason) {
-  const broker::ClientInfo& info = client.info;
-  base::log_info("device", "{}/{} offline: {}", info.device.product_key, info.device.device_name, to_text(reason));
-  if (!registry_.record_offline(info.device, at_ms, client.epoch)) {
-    base::log_warn("device", "{}/{}: going offline was not recorded: the registry cannot keep up",
-                   info.device.product_key, info.device.device_name);
+  const base::DeviceKeyView device = client.device();
+  base::log_info("device", "{}/{} offline: {}", device.product_key, device.device_name, to_text(reason));
+  if (!registry_.record_offline(device.copy(), at_ms, client.epoch)) {
+    base::log_warn("device", "{}/{}: going offline was not recorded: the registry cannot keep up", device.product_key,
+                   device.device_name);
   }
   if (reason == broker::OfflineReason::kTooSlow) {
     journal::Event lost = event_of(client, journal::Action::kDiscarded);

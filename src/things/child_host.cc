@@ -16,7 +16,7 @@ using Kind = ChildOutput::Kind;
 std::optional<auth::ChildRefusal> check_login(const auth::ChildSignIn& child, const ChildLink& link,
                                               const gateway::CachedCredential& credential) {
   return auth::check_child(auth::ChildProof::kLogin, child, credential.exists ? &credential.record : nullptr,
-                           link.gateway.device, credential.is_child_of(link.gateway.device));
+                           *link.gateway_names, credential.is_child_of(*link.gateway_names));
 }
 
 int code_of(broker::AttachError error) {
@@ -174,7 +174,7 @@ void ChildHost::on_found(const ChildId& id, const auth::ChildSignIn& child, std:
 
 void ChildHost::attach(Connection& connection, const auth::ChildSignIn& child, std::uint64_t arrival,
                        const gateway::CachedCredential& credential) {
-  const broker::ClientInfo& gateway = connection.link()->gateway;
+  const broker::ClientTraits& gateway = connection.link()->gateway;
   const bool standard = credential.product->profile == registry::Profile::kMqtt;
   const broker::ClientRules& rules = standard ? parts_.rules.standard_device : parts_.rules.device;
   const std::uint32_t ext_bits =
@@ -183,10 +183,9 @@ void ChildHost::attach(Connection& connection, const auth::ChildSignIn& child, s
   broker::ClientInfo info;
   info.kind = broker::ClientKind::kDevice;
   info.version = gateway.version;
-  info.device = child.device;
   info.gateway = connection.link()->gateway_names;
   info.iot_id = credential.record.iot_id;
-  info.peer_address = gateway.peer_address;
+  info.peer_address = connection.link()->gateway_address;
   info.tls = gateway.tls;
   info.websocket = gateway.websocket;
   info.keep_alive_s = gateway.keep_alive_s;
@@ -198,10 +197,9 @@ void ChildHost::attach(Connection& connection, const auth::ChildSignIn& child, s
   info.rules = &rules;
   connection.authorizer =
       std::make_unique<gateway::DeviceAuthorizer>(child.device, credential.product, ext_bits, parts_.rules.topics);
-  session::SessionKey key =
+  const session::SessionKey key =
       session::device_session_key(child.device.product_key, child.device.device_name, credential.record.life);
-  connection.client =
-      std::make_shared<broker::Client>(std::move(info), std::move(key), connection, *connection.authorizer);
+  connection.client = std::make_shared<broker::Client>(info, key, connection, *connection.authorizer);
   connection.client->facts.reset(new broker::ClientFacts{child.facts.language, child.facts.sdk_version,
                                                          child.facts.system, child.facts.module_id});
   connection.client->last_activity_ms = parts_.clock.wall_ms();
@@ -326,7 +324,7 @@ void ChildHost::topology_gone(const base::DeviceKey& child, const base::DeviceKe
   const std::vector<ChildId> ids = found->second;
   for (const ChildId& id : ids) {
     Connection* connection = find(id);
-    if (connection == nullptr || connection->link()->gateway.device != gateway) continue;
+    if (connection == nullptr || *connection->link()->gateway_names != gateway) continue;
     if (connection->client != nullptr && parts_.broker.client_of(child) == connection->client) {
       parts_.broker.close_client(*connection->client, broker::CloseCause::kTopologyGone);
     } else {

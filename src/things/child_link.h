@@ -29,15 +29,17 @@ struct ChildLink {
   static constexpr std::size_t kDownBytesMax = 1 << 20;  // of messages towards the gateway; then children are congested
   static constexpr std::size_t kUpBytesMax = 1 << 20;    // of messages from it; then its connection is not read
 
-  ChildLink(std::uint64_t its_number, base::Executor& gateway_loop, const broker::ClientInfo& gateway_info)
+  ChildLink(std::uint64_t its_number, base::Executor& gateway_loop, const broker::Client& gateway_client)
       : number(its_number),
         loop(gateway_loop),
-        gateway(gateway_info),
-        gateway_names(std::make_shared<const base::DeviceKey>(gateway_info.device)) {}
+        gateway(gateway_client.info),
+        gateway_address(gateway_client.peer_address()),
+        gateway_names(std::make_shared<const base::DeviceKey>(gateway_client.device().copy())) {}
 
   const std::uint64_t number;  // unique in the process
   base::Executor& loop;        // of the gateway's connection
-  const broker::ClientInfo gateway;
+  const broker::ClientTraits gateway;
+  const std::string gateway_address;
   const std::shared_ptr<const base::DeviceKey> gateway_names;  // for its children
 
   Children* children = nullptr;  // on `loop` only; null once the connection has ended

@@ -33,7 +33,7 @@ int code_of(broker::CloseCause cause) {
 }  // namespace
 
 Children::Children(const ChildrenParts& parts, broker::Client& client, std::uint64_t link_number)
-    : parts_(parts), client_(client), link_(std::make_shared<ChildLink>(link_number, parts.loop, client.info)) {
+    : parts_(parts), client_(client), link_(std::make_shared<ChildLink>(link_number, parts.loop, client)) {
   link_->children = this;
 }
 
@@ -336,7 +336,7 @@ void Children::on_closed(const ChildOutput& output) {
 }
 
 void Children::push_error(int code, const base::DeviceKey& child) {
-  const base::DeviceKey& gateway = client_.info.device;
+  const base::DeviceKey gateway = client_.device().copy();
   base::log_info("things", "{}: told of its child {}/{}: {} ({})", client_.label(),
                  base::printable(child.product_key, 64), base::printable(child.device_name, 64),
                  auth::child_refusal(code).text, code);

@@ -75,9 +75,9 @@ Children& Services::children_of(broker::Client& client) {
 
 Services::CallRef Services::make_call(broker::Client& client, std::string_view topic, const Request* request) const {
   auto call = std::make_shared<Call>();
-  call->client = parts_.broker.client_of(client.info.device);
-  call->gateway = client.info.device;
-  call->address = client.info.peer_address;
+  call->client = parts_.broker.client_of(client.device());
+  call->gateway = client.device().copy();
+  call->address = client.peer_address();
   call->channel = journal::mqtt_channel(client.info.tls, client.info.websocket);
   call->topic = topic;
   if (request == nullptr) return call;
@@ -190,11 +190,11 @@ void Services::on_foreign_topic(broker::Client& client, const base::DeviceKeyVie
   base::DeviceKey child{std::string(owner.product_key), std::string(owner.device_name)};
   base::DeviceKey asked = child;
   parts_.sign_in.find(std::move(asked),
-                      [this, weak = std::weak_ptr(parts_.broker.client_of(client.info.device)),
+                      [this, weak = std::weak_ptr(parts_.broker.client_of(client.device())),
                        child = std::move(child)](base::Result<const gateway::CachedCredential*> found) {
                         const std::shared_ptr<broker::Client> gateway = weak.lock();
                         if (gateway == nullptr || !gateway->connected() || !found || !(*found)->exists) return;
-                        if (!(*found)->is_child_of(gateway->info.device)) return;
+                        if (!(*found)->is_child_of(gateway->device())) return;
                         children_of(*gateway).push_error(520, child);
                       });
 }

@@ -130,7 +130,7 @@ void Services::get_topology(const CallRef& call) {
 // ---- What administration and other gateways do ----------------------------------------------------------------------
 
 void Services::tell_topology(broker::Client& gateway, int status, const base::DeviceKey& child) {
-  const base::DeviceKey& names = gateway.info.device;
+  const base::DeviceKey names = gateway.device().copy();
   parts_.broker.push(gateway, "/sys/" + names.product_key + "/" + names.device_name + "/thing/topo/change",
                      to_message(next_id(), "thing.topo.change", topology_change(status, child)));
 }

@@ -266,7 +266,7 @@ TEST(Children, StayKnownWhenAnotherGatewayIsRefusedThem) {
     Family family(world);
     EXPECT_EQ(family.logged_in({proof_of("kid1")}), 200);
     TestClient& other = world.connected("gate2");
-    auto links = std::make_shared<things::ChildLink>(99, world.executor(world.home_of("gate2")), other.client->info);
+    auto links = std::make_shared<things::ChildLink>(99, world.executor(world.home_of("gate2")), *other.client);
     world.home_broker("kid1");
     family.home_of("kid1").join(links, 1, proof_of("kid1"), world.home_broker("kid1").arrival());
     world.settle();

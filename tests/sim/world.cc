@@ -90,9 +90,9 @@ void HeldStore::go_on() {
 }
 
 void TestClient::note(std::string what) {
-  EXPECT_FALSE(closed) << client->info.device.device_name << " is sent a " << what << " after it was closed";
-  EXPECT_FALSE(left) << client->info.device.device_name << " is sent a " << what << " after it left";
-  EXPECT_TRUE(attached) << client->info.device.device_name << " is sent a " << what << " before CONNACK";
+  EXPECT_FALSE(closed) << client->device().device_name << " is sent a " << what << " after it was closed";
+  EXPECT_FALSE(left) << client->device().device_name << " is sent a " << what << " after it left";
+  EXPECT_TRUE(attached) << client->device().device_name << " is sent a " << what << " before CONNACK";
   order.push_back(std::move(what));
 }
 
@@ -156,7 +156,7 @@ void TestClient::close(broker::CloseCause cause) {
 }
 
 bool TestClient::is_own(std::string_view topic) const {
-  const base::DeviceKey& device = client->info.device;
+  const base::DeviceKey device = client->device().copy();
   const std::string own = "/" + device.product_key + "/" + device.device_name + "/";
   return topic.starts_with(own) || topic.starts_with("/sys" + own) || topic.starts_with("/ext/rrpc/");
 }
@@ -170,7 +170,7 @@ broker::Authorizer::Verdict TestClient::may_publish(std::string_view topic) cons
 broker::Authorizer::Verdict TestClient::may_subscribe(std::string_view filter) const {
   if (!client->is_device()) return filter.starts_with("secret/") ? Verdict::kNotPermitted : Verdict::kAllowed;
   if (filter.size() > 128) return Verdict::kTooLong;
-  if (filter.starts_with("/broadcast/" + client->info.device.product_key + "/")) return Verdict::kAllowed;
+  if (filter.starts_with("/broadcast/" + std::string(client->device().product_key) + "/")) return Verdict::kAllowed;
   return is_own(filter) && !filter.ends_with("/update") ? Verdict::kAllowed : Verdict::kNotPermitted;
 }
 
@@ -190,14 +190,14 @@ std::vector<int> TestClient::codes(std::uint16_t packet_id) const {
 }
 
 void PresenceLog::on_online(const broker::Client& client, base::WallMs) {
-  const std::string& name = client.info.device.device_name;
+  const std::string name(client.device().device_name);
   EXPECT_FALSE(is_online[name]) << name << " comes online twice";
   is_online[name] = true;
   events.push_back(name + " online");
 }
 
 void PresenceLog::on_offline(const broker::Client& client, base::WallMs, broker::OfflineReason reason) {
-  const std::string& name = client.info.device.device_name;
+  const std::string name(client.device().device_name);
   EXPECT_TRUE(is_online[name]) << name << " goes offline without having been online";
   is_online[name] = false;
   events.push_back(name + " offline: " + std::string(broker::to_text(reason)));
@@ -205,7 +205,7 @@ void PresenceLog::on_offline(const broker::Client& client, base::WallMs, broker:
 
 void PresenceLog::on_incident(const base::DeviceKey& device, const broker::Client* client,
                               const broker::Incident& incident) {
-  EXPECT_TRUE(client == nullptr || client->info.device == device);
+  EXPECT_TRUE(client == nullptr || client->device() == base::DeviceKeyView(device));
   incidents[device.device_name + " " + std::string(incident.name)] += incident.count;
   ++reports;
 }
@@ -366,8 +366,8 @@ void World::run(std::size_t steps) {
   }
 }
 
-TestClient& World::attach(std::size_t loop, broker::ClientInfo info, session::SessionKey key) {
-  clients_.push_back(std::make_unique<TestClient>(loop, std::move(info), std::move(key)));
+TestClient& World::attach(std::size_t loop, const broker::ClientInfo& info, const session::SessionKey& key) {
+  clients_.push_back(std::make_unique<TestClient>(loop, info, key));
   TestClient& who = *clients_.back();
   broker(loop).attach(who.client, [this, &who](tl::expected<broker::AttachResult, broker::AttachError> result) {
     EXPECT_FALSE(who.left) << "answered after it left";
@@ -375,7 +375,7 @@ TestClient& World::attach(std::size_t loop, broker::ClientInfo info, session::Se
     if (result) {
       who.attached = *result;
       who.order.push_back("connack");
-      EXPECT_LE(connections_of(who.client->info.device.device_name), 1U) << "two connections of one device";
+      EXPECT_LE(connections_of(std::string(who.client->device().device_name)), 1U) << "two connections of one device";
     } else {
       who.refused = result.error();
       broker(who.loop).detach(*who.client, broker::OfflineReason::kConnectionReset);
@@ -387,7 +387,6 @@ TestClient& World::attach(std::size_t loop, broker::ClientInfo info, session::Se
 TestClient& World::connect(const std::string& name, const DeviceOptions& options) {
   broker::ClientInfo info;
   info.version = options.version;
-  info.device = device_key(name);
   info.iot_id = "iot-" + name;
   info.peer_address = "192.0.2.7";
   info.clean_session = options.clean_session;
@@ -398,15 +397,13 @@ TestClient& World::connect(const std::string& name, const DeviceOptions& options
   info.receive_maximum = options.receive_maximum;
   info.arrival = options.arrival != 0 ? options.arrival : broker(home_of(name)).arrival();
   info.rules = options.rules != nullptr ? options.rules : &rules;
-  return attach(home_of(name), std::move(info), session_key(name));
+  return attach(home_of(name), info, session_key(name));
 }
 
 TestClient& World::connect_account(const std::string& client_id, const AccountOptions& options) {
   broker::ClientInfo info;
   info.kind = broker::ClientKind::kAccount;
   info.version = options.version;
-  info.account = "lab";
-
   info.clean_session = options.clean_session;
   info.session_expiry_s = options.version == mqtt::Version::k5 ? options.session_expiry_s
                           : options.clean_session              ? 0
@@ -415,7 +412,7 @@ TestClient& World::connect_account(const std::string& client_id, const AccountOp
   info.arrival = broker(0).arrival();
   info.rules = options.rules != nullptr ? options.rules : &account_rules;
   const auto loop = session::home_loop(client_id, static_cast<session::LoopId>(loop_count_));
-  TestClient& who = attach(loop, std::move(info), session::account_session_key("lab", 0, client_id));
+  TestClient& who = attach(loop, info, session::account_session_key("lab", 0, client_id));
   if (options.will) who.client->will = std::make_unique<session::WillRecord>(*options.will);
   return who;
 }
@@ -427,7 +424,7 @@ TestClient& World::connect_operator(std::size_t loop) {
   info.rules = &operator_rules;
   session::SessionKey key("o");
   key.append(1, '\0').append(std::to_string(++operators_));
-  return attach(loop, std::move(info), std::move(key));
+  return attach(loop, info, key);
 }
 
 void World::disconnect(TestClient& who, broker::OfflineReason reason) {
@@ -561,7 +558,7 @@ std::size_t World::session_count() const {
 std::size_t World::connections_of(const std::string& name) const {
   if (name.empty()) return 0;
   return static_cast<std::size_t>(std::count_if(clients_.begin(), clients_.end(), [&](const auto& who) {
-    return who->online() && who->client->info.device.device_name == name;
+    return who->online() && who->client->device().device_name == name;
   }));
 }
 

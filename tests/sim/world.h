@@ -119,8 +119,8 @@ struct SentAck {
 // only, those that end in "/get" for listening only. An account may do everything except with "secret/".
 class TestClient final : public broker::ClientSink, public broker::Authorizer {
  public:
-  TestClient(std::size_t home_loop, broker::ClientInfo info, session::SessionKey key)
-      : loop(home_loop), client(std::make_shared<broker::Client>(std::move(info), std::move(key), *this, *this)) {}
+  TestClient(std::size_t home_loop, const broker::ClientInfo& info, const session::SessionKey& key)
+      : loop(home_loop), client(std::make_shared<broker::Client>(info, key, *this, *this)) {}
 
   // ClientSink
   void send_publish(const broker::PublishOut& packet) override;
@@ -189,11 +189,11 @@ class RequestLog final : public broker::RequestPort {
     return topic.ends_with("/ask") ? 7 : broker::kNoRequest;
   }
   void on_request(broker::Client& client, broker::RequestKind kind, const mqtt::Publish& packet) override {
-    requests.push_back(client.info.device.device_name + " " + std::to_string(kind) + " " +
+    requests.push_back(std::string(client.device().device_name) + " " + std::to_string(kind) + " " +
                        std::string(base::as_text(packet.payload)));
   }
   void on_foreign_topic(broker::Client& client, const base::DeviceKeyView& owner) override {
-    foreign.push_back(client.info.device.device_name + " " + std::string(owner.device_name));
+    foreign.push_back(std::string(client.device().device_name) + " " + std::string(owner.device_name));
   }
 
   std::vector<std::string> requests;  // "dev1 7 payload"
@@ -296,7 +296,7 @@ class World {
   broker::InstanceRates rates;
 
  private:
-  TestClient& attach(std::size_t loop, broker::ClientInfo info, session::SessionKey key);
+  TestClient& attach(std::size_t loop, const broker::ClientInfo& info, const session::SessionKey& key);
 
   // One life of the process.
   struct Process;
