@@ -193,6 +193,7 @@ void DeviceJournal::run() {
       if (damaged || writer_ == nullptr) begin_anew(damaged);
       writer_->write(batch, asked, limits, clock_.wall_ms());
       if (now >= trim_at) trim_at = writer_->trim(limits, clock_.wall_ms()) ? now : now + kTrimEveryMs;
+      if (batch.empty()) writer_->rest();
       return {};
     });
     if ((!done || dropped != told_dropped) && now >= complain_at) {

@@ -1,6 +1,7 @@
 #include "journal/journal_file.h"
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -375,6 +376,10 @@ std::size_t JournalFile::delete_old_strangers(base::WallMs before_ms) {
 std::uint64_t JournalFile::used_bytes() {
   const std::int64_t pages = number("PRAGMA page_count") - number("PRAGMA freelist_count");
   return static_cast<std::uint64_t>(pages * number("PRAGMA page_size"));
+}
+
+void JournalFile::release_cache() {
+  ::sqlite3_db_release_memory(database_.getHandle());
 }
 
 void JournalFile::give_back(unsigned pages) {

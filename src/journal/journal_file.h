@@ -44,6 +44,8 @@ class JournalFile {
   std::size_t delete_oldest(std::size_t most, base::WallMs before_ms);
   std::size_t delete_old_strangers(base::WallMs before_ms);
   std::uint64_t used_bytes();
+  // Pages that were read or written stay in memory, up to a bound; those not in use go.
+  void release_cache();
   // Gives free pages back to the file system.
   void give_back(unsigned pages);
 

@@ -24,6 +24,8 @@ class DeviceJournal::Writer {
   void write(std::span<Event> events, const Asked& asked, const JournalLimits& limits, base::WallMs now_ms);
   // A step of trimming; true: there is more to do at once.
   bool trim(const JournalLimits& limits, base::WallMs now_ms);
+  // Nothing came for a while.
+  void rest() { file_.release_cache(); }
   std::uint64_t examined() const { return examined_; }
 
  private:

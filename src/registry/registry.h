@@ -288,6 +288,9 @@ class Registry : public Tickets, public ApiTokens, public Users, public AuditLog
   virtual base::Result<> mark_all_offline(base::WallMs at_ms) = 0;
 
   // Before the first change; one listener.
+  // Nothing was asked for a while: what is kept only so that the next one is quicker may go. Does not fail.
+  virtual void rest() = 0;
+
   virtual void set_change_listener(ChangeListener listener) = 0;
 };
 

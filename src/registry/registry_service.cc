@@ -53,6 +53,7 @@ struct RegistryService::Impl {
   void read_loop(Queue& queue);
   void write_loop();
   bool wait_for_writing(std::unique_lock<std::mutex>& lock);
+  void rest_if_idle(std::unique_lock<std::mutex>& lock);
   void want_presence();
   void await_presence(std::unique_lock<std::mutex>& lock, const Waiting& report);
   std::vector<PresenceEvent> take_presence();
@@ -75,6 +76,9 @@ struct RegistryService::Impl {
   bool presence_wanted = false;      // somebody waits until it is written
   std::uint64_t presence_ended = 0;  // events that were written, or could not be
   std::condition_variable presence_written;
+  std::uint64_t jobs_done = 0;    // of all threads
+  std::uint64_t jobs_seen = 0;    // when somebody looked whether there is nothing to do
+  std::uint64_t jobs_rested = 0;  // when the registry rested last
   bool started = false;
   bool stopping = false;
 
@@ -86,6 +90,7 @@ struct RegistryService::Impl {
   std::atomic<std::uint64_t> presence_events{0};
   std::atomic<std::uint64_t> presence_batches{0};
   std::atomic<std::uint64_t> presence_dropped{0};
+  std::atomic<std::uint64_t> rests{0};
 };
 
 bool RegistryService::Impl::enqueue(Lane lane, Job& job) {
@@ -152,6 +157,7 @@ void RegistryService::Impl::read_loop(Queue& queue) {
     next.job(registry.get(), {});
     next.job = nullptr;
     lock.lock();
+    ++jobs_done;
   }
 }
 
@@ -164,12 +170,26 @@ bool RegistryService::Impl::wait_for_writing(std::unique_lock<std::mutex>& lock)
   for (;;) {
     if (due_at_once()) return !(writes.jobs.empty() && presence.empty());
     if (presence.empty()) {
-      writes.wanted.wait(lock, [&] { return due_at_once() || !presence.empty(); });
+      const bool wanted = writes.wanted.wait_for(lock, std::chrono::milliseconds(options.rest_after_ms),
+                                                 [&] { return due_at_once() || !presence.empty(); });
+      if (!wanted) rest_if_idle(lock);
     } else if (!writes.wanted.wait_until(lock, presence_since + std::chrono::milliseconds(options.presence_gather_ms),
                                          due_at_once)) {
       return true;
     }
   }
+}
+
+// The pages of a fleet that has come stay in memory until others need the room: while nobody comes they are of no use.
+void RegistryService::Impl::rest_if_idle(std::unique_lock<std::mutex>& lock) {
+  const bool idle = jobs_done == jobs_seen;
+  jobs_seen = jobs_done;
+  if (!idle || jobs_rested == jobs_done) return;
+  jobs_rested = jobs_done;
+  ++rests;
+  lock.unlock();
+  registry->rest();
+  lock.lock();
 }
 
 std::vector<PresenceEvent> RegistryService::Impl::take_presence() {
@@ -219,6 +239,7 @@ void RegistryService::Impl::write_loop() {
     if (job) job(registry.get(), {});
     job = nullptr;
     lock.lock();
+    ++jobs_done;
   }
 }
 
@@ -309,9 +330,16 @@ Registry& RegistryService::registry() {
 
 ServiceCounters RegistryService::counters() const {
   const std::lock_guard lock(impl_->mutex);
-  return {impl_->lookups,          impl_->refused,           impl_->presence_events,     impl_->presence_batches,
-          impl_->presence_dropped, impl_->reads.jobs.size(), impl_->reports.jobs.size(), impl_->writes.jobs.size(),
-          impl_->presence_waiting};
+  return {impl_->lookups,
+          impl_->refused,
+          impl_->presence_events,
+          impl_->presence_batches,
+          impl_->presence_dropped,
+          impl_->reads.jobs.size(),
+          impl_->reports.jobs.size(),
+          impl_->writes.jobs.size(),
+          impl_->presence_waiting,
+          impl_->rests};
 }
 
 }  // namespace mooring::registry

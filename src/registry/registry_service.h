@@ -29,6 +29,7 @@ struct ServiceOptions {
   std::size_t changes_max = 1'000;     // write operations waiting
   std::size_t presence_max = 200'000;  // record_online and record_offline events waiting
   int presence_gather_ms = 200;        // how long an event may wait for company
+  int rest_after_ms = 1'000;           // without work; then the registry lets its caches go, and again after the next
 };
 
 // Figures for metrics; a consistent snapshot is not promised.
@@ -42,6 +43,7 @@ struct ServiceCounters {
   std::size_t reports_waiting = 0;
   std::size_t writes_waiting = 0;
   std::size_t presence_waiting = 0;
+  std::uint64_t rests = 0;
 };
 
 class RegistryService {

@@ -327,6 +327,10 @@ void SqliteConnection::set_durable(bool durable) {
   durable_ = durable;
 }
 
+void SqliteConnection::release_cache() {
+  ::sqlite3_db_release_memory(database_.getHandle());
+}
+
 base::Error to_error(const SQLite::Exception& exception) {
   const base::Errc code = errc_of(exception.getErrorCode() & 0xff);
   // SQLite's text names tables and columns, never values.

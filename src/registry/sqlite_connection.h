@@ -25,6 +25,8 @@ class SqliteConnection {
   SQLite::Statement& statement(std::string_view sql);
   // Whether a commit waits for the disk. Outside a transaction only.
   void set_durable(bool durable);
+  // Pages that were read or written stay in memory, up to a bound; those not in use go.
+  void release_cache();
 
  private:
   SQLite::Database database_;

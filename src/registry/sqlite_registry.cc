@@ -46,6 +46,11 @@ std::unique_ptr<SqliteConnection> ReaderPool::take() {
   return connection;
 }
 
+void ReaderPool::release_caches() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& connection : free_) connection->release_cache();
+}
+
 std::shared_ptr<const Product> ProductCache::find(const std::string& product_key, std::int64_t revision) {
   const std::lock_guard lock(mutex_);
   const auto entry = entries_.find(product_key);
@@ -72,6 +77,12 @@ base::Result<> SqliteRegistry::open(const SqliteOptions& options) {
            return {};
          })
       .map_error([&](base::Error error) { return in_file(options.file, std::move(error)); });
+}
+
+void SqliteRegistry::rest() {
+  readers_.release_caches();
+  const std::lock_guard lock(write_mutex_);
+  writer_->release_cache();
 }
 
 std::int64_t SqliteRegistry::new_revision() {

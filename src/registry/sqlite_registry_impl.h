@@ -19,6 +19,7 @@ namespace mooring::registry {
 class ReaderPool {
  public:
   void add(std::unique_ptr<SqliteConnection> connection);
+  void release_caches();  // of those that nobody uses
 
   class Lease {
    public:
@@ -136,6 +137,7 @@ class SqliteRegistry final : public Registry {
   base::Result<ChildrenRegistration> register_children(const base::DeviceKey& gateway,
                                                        std::span<const base::DeviceKey> children,
                                                        std::size_t children_max) override;
+  void rest() override;
   void set_change_listener(ChangeListener listener) override { listener_ = std::move(listener); }
 
  private:

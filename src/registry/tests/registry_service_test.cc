@@ -48,6 +48,27 @@ TEST_F(ServiceTest, credential_comes_back_on_the_asking_executor) {
   EXPECT_EQ(secret, "secret");
 }
 
+// Whoever asks afterwards finds everything, and it rests again when nobody does.
+TEST_F(ServiceTest, rests_once_when_nobody_asks) {
+  ServiceOptions options;
+  options.rest_after_ms = 5;
+  open(options);
+  service_->start();
+  for (std::uint64_t rests = 1; rests <= 2; ++rests) {
+    bool found = false;
+    service_->find_credential({"pk", "dev1"}, inbox_,
+                              [&](base::Result<Credential> answer) { found = answer && answer->device; });
+    EXPECT_TRUE(inbox_.run(1));
+    EXPECT_TRUE(found);
+    while (service_->counters().rests < rests) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 * options.rest_after_ms));
+    EXPECT_EQ(service_->counters().rests, rests);
+  }
+  EXPECT_TRUE(service_->record_online({"pk", "dev1"}, 10, 1, "192.0.2.1:1", {}));
+  service_->stop();
+  EXPECT_EQ(service_->registry().get_device({"pk", "dev1"})->last_online_ms, 10);
+}
+
 TEST_F(ServiceTest, presence_is_written_in_order_and_flushed_at_stop) {
   ServiceOptions options;
   options.presence_gather_ms = 60'000;
