@@ -214,8 +214,8 @@ void Broker::save_if_changed(LocalSession& home) {
   const bool time_matters = state.expiry_s != mqtt::kNeverExpires || has_will;
   const LocalSession::Recorded& known = home.recorded;
   // A number is what messages are kept under. Where none are kept the older one in the record serves as well: a device
-  // that connects with clean session has a new one each time, and its subscriptions are the same. But a save of an older
-  // number that failed, or may yet fail, is nobody's any more.
+  // that connects with clean session has a new one each time, and its subscriptions are the same. But a save of an
+  // older number that failed, or may yet fail, is nobody's any more.
   const bool number_matters = state.durable() || !home.record_confirmed;
   if (known.any && known.durable == state.durable() && (known.number == state.number() || !number_matters) &&
       known.expiry_s == state.expiry_s && known.has_will == has_will && !has_will &&

@@ -110,7 +110,7 @@ void Connection::advance() {
     }
     if (saw_end_ && stage_ == Stage::kConversation) end_of_input();
   }
-  if (end_waits_ != PeerEnd::kNone) return peer_ended(end_waits_);
+  if (end_waits_ != PeerEnd::kNone) return on_peer_end(end_waits_);
   int reads = kReadsPerTurn;
   while (readable_ && !move_to_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
     if (must_wait()) return;
@@ -280,10 +280,10 @@ bool Connection::step_read() {
       readable_ = false;
       return false;
     case net::IoStatus::kEof:
-      peer_ended(PeerEnd::kClosed);
+      on_peer_end(PeerEnd::kClosed);
       return false;
     case net::IoStatus::kError:
-      peer_ended(PeerEnd::kBroken);
+      on_peer_end(PeerEnd::kBroken);
       return false;
     case net::IoStatus::kOk:
       break;
@@ -307,9 +307,9 @@ bool Connection::step_read() {
 }
 
 // Everything that it sent has been read. Where a network fails thousands end at once: those stand in line, too.
-void Connection::peer_ended(PeerEnd how) {
+void Connection::on_peer_end(PeerEnd how) {
   readable_ = false;
-  end_waits_ = how;
+  if (end_waits_ == PeerEnd::kNone) end_waits_ = how;
   const bool has_line = established_ && stage_ == Stage::kConversation && !peer_.local_socket;
   if (!has_line || owner_->may_go_on(*this, LinePlace::kEnded)) tell_end();
 }
@@ -442,8 +442,9 @@ void Connection::flush() {
     } else if (sent.status == net::IoStatus::kOk) {
       out_.consume(loop_->blocks(), sent.bytes);
       progress = true;
-    } else {
-      end(TransportEnd::kBroken, "");
+    } else {  // a message that thousands hear may find as many of them gone
+      writable_ = false;
+      on_peer_end(PeerEnd::kBroken);
       return;
     }
   }
@@ -613,9 +614,10 @@ void Connection::on_timer(base::MonoMs now) {
   if (stage_ != Stage::kClosed) schedule_timer();
 }
 
-// Of those who came at once thousands are late at once: they stand in line, or stay where they stand.
+// Of those who came at once thousands are late at once: they stand in line with those who end, whom nothing holds.
 void Connection::too_late() {
   const bool has_line = is_opening() && !peer_.local_socket;
+  if (has_line) static_cast<base::ListHook<net::AgainTag>&>(*this).unlink();
   if (has_line && !owner_->may_go_on(*this, LinePlace::kEnded)) return;
   end(TransportEnd::kTimeout, "did not sign in within the time limit (connect.timeout_ms)");
 }

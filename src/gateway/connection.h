@@ -102,7 +102,9 @@ class Connection final : public net::LoopClient,
   void write_shared(base::ByteView bytes, const mqtt::MessageRef& owner) override;
   std::size_t unsent_bytes() const override { return out_.size(); }
   bool peer_ended() const override { return peer_ended_; }
-  bool congested() const override { return out_.size() >= context_->limits.outgoing_bytes; }
+  bool congested() const override {  // who has gone hears nothing any more
+    return out_.size() >= context_->limits.outgoing_bytes || end_waits_ != PeerEnd::kNone;
+  }
   void set_client_address(std::string_view address) override;
   void set_origin(std::string origin) override;
   bool tell_end() override;
@@ -146,7 +148,7 @@ class Connection final : public net::LoopClient,
   void handshake_failed();
   bool step_read();
   enum class PeerEnd : std::uint8_t { kNone, kClosed, kBroken };
-  void peer_ended(PeerEnd how);
+  void on_peer_end(PeerEnd how);
   void end_of_input();
   void start_finishing();
   void leave_line();

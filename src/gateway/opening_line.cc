@@ -38,13 +38,14 @@ bool OpeningLine::end_one() {
 }
 
 void OpeningLine::on_again() {
-  serve(!held_);
+  serve(std::exchange(overdue_, false) || !held_);
   if (!empty()) wait_for_next_turn();
 }
 
+// The ends may have used up this turn.
 void OpeningLine::on_timer(base::MonoMs) {
-  serve(true);
-  if (!empty()) wait_for_next_turn();
+  overdue_ = true;
+  wait_for_next_turn();
 }
 
 void OpeningLine::serve(bool openings_too) {
@@ -67,8 +68,8 @@ net::LoopClient* OpeningLine::take_next(bool openings_too) {
 
 void OpeningLine::wait_for_next_turn() {
   if (!held_) cancel();
-  if (!held_ || !ended_.empty()) loop_.call_again(*this);
-  if (held_ && !nobody_opens() && !scheduled()) loop_.timers().schedule(*this, loop_.now_ms() + kHeldMs);
+  if (!held_ || overdue_ || !ended_.empty()) loop_.call_again(*this);
+  if (held_ && !overdue_ && !nobody_opens() && !scheduled()) loop_.timers().schedule(*this, loop_.now_ms() + kHeldMs);
 }
 
 bool OpeningLine::spent() {

@@ -64,6 +64,7 @@ class OpeningLine final : private net::LoopClient, private net::Timer {
   std::uint32_t served_ = 0;
   bool serving_ = false;  // the client that asks is the one that was called
   bool held_ = false;
+  bool overdue_ = false;  // held for kHeldMs: the next turn is theirs as well
 };
 
 }  // namespace mooring::gateway

@@ -101,7 +101,7 @@ void Loop::run() {
   now_ms_ = clock_.mono_ms();  // what was done before, as restoring sessions, is not work of the loop
   while (running_) {
     wait_and_dispatch();
-    run_again();
+    if (turn_events_ == 0) run_again();  // who has more than a share of a burst waits for the end of it
     run_posted();
     timers_.advance(now_ms_);
     end_turn();

@@ -165,6 +165,29 @@ TEST_F(OpeningLineTest, EndsAreNotHeld) {
   EXPECT_THAT(seen_, ElementsAre("ends", "ends, too"));
 }
 
+TEST_F(OpeningLineTest, EndsDoNotKeepOutWhoIsHeld) {
+  opening("begins");
+  for (int i = 0; i < 2 * static_cast<int>(OpeningLine::kCostPerTurn); ++i) {  // there is no end of ends
+    opening("ends", 1'000'000, OpeningLine::kFirstHandshakeStepCost).place = LinePlace::kEnded;
+  }
+  line_.hold(true);
+  loop_->post([this] {
+    for (const auto& each : openings_) each->on_ready(0);
+  });
+  const base::MonoMs give_up_at = loop_->clock().mono_ms() + 5'000;
+  struct Look final : net::Timer {
+    std::function<void()> call;
+    void on_timer(base::MonoMs) override { call(); }
+  } look;
+  look.call = [&] {
+    if (!openings_[0]->turns.empty() || loop_->now_ms() > give_up_at) return loop_->stop();
+    loop_->timers().schedule(look, loop_->now_ms() + 1);
+  };
+  look.call();
+  loop_->run();
+  EXPECT_FALSE(openings_[0]->turns.empty());
+}
+
 TEST_F(OpeningLineTest, OneThatEndsGoesOnWhateverTheTurnHasHad) {
   opening("dear", 1, OpeningLine::kCostPerTurn);
   opening("ends").place = LinePlace::kEnded;
