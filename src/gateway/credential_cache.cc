@@ -214,6 +214,7 @@ std::shared_ptr<ProductRules> CredentialCache::rules_of(const registry::Product&
 void CredentialCache::forget(const base::DeviceKeyView& key) {
   ++generation_.changes;
   erase(key);
+  answer_ = {};  // it may be of this one
 }
 
 void CredentialCache::erase(const base::DeviceKeyView& key) {
@@ -226,6 +227,7 @@ void CredentialCache::forget_product(std::string_view product_key) {
   ++generation_.products;
   erase_if(entries_, [&](const std::unique_ptr<Entry>& entry) { return entry->key().product_key == product_key; });
   products_.erase(std::string(product_key));
+  answer_ = {};
 }
 
 void CredentialCache::update_product(const registry::Product& product) {

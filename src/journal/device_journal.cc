@@ -182,6 +182,7 @@ void DeviceJournal::run() {
     batch.swap(queue_);
     queue_bytes_ = 0;
     Writer::Asked asked{std::exchange(asked_, {}), std::exchange(all_asked_, false) || last, last};
+    const bool nobody_asked = asked.devices.empty() && !asked.strangers;
     const JournalLimits limits = limits_;
     const std::uint64_t dropped = counters_.dropped;
     const bool damaged = std::exchange(damaged_, false);
@@ -193,7 +194,7 @@ void DeviceJournal::run() {
       if (damaged || writer_ == nullptr) begin_anew(damaged);
       writer_->write(batch, asked, limits, clock_.wall_ms());
       if (now >= trim_at) trim_at = writer_->trim(limits, clock_.wall_ms()) ? now : now + kTrimEveryMs;
-      if (batch.empty()) writer_->rest();
+      if (batch.empty() && nobody_asked && now < trim_at) writer_->rest();
       return {};
     });
     if ((!done || dropped != told_dropped) && now >= complain_at) {

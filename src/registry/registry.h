@@ -287,10 +287,10 @@ class Registry : public Tickets, public ApiTokens, public Users, public AuditLog
   // At the start of a server: nothing is connected yet.
   virtual base::Result<> mark_all_offline(base::WallMs at_ms) = 0;
 
-  // Before the first change; one listener.
   // Nothing was asked for a while: what is kept only so that the next one is quicker may go. Does not fail.
   virtual void rest() = 0;
 
+  // Before the first change; one listener.
   virtual void set_change_listener(ChangeListener listener) = 0;
 };
 
