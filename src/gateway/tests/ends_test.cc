@@ -162,6 +162,24 @@ TEST_F(Ends, OneThatIsNeededNowIsToldNowAndOnce) {
   EXPECT_EQ(total(owner_.ended_in_turn), kMany);
 }
 
+// As when one message is for all of them.
+TEST_F(Ends, WhoseGoingAWriteShowsStandInLine) {
+  open_many_and([this] {
+    hang_up();
+    for (const Pair& pair : pairs_) pair.connection->write(base::as_bytes("news"));
+  });
+  EXPECT_EQ(total(owner_.ended_in_turn), kMany);
+  EXPECT_LE(most(owner_.ended_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
+}
+
+TEST_F(Ends, WhoStandsInLineTakesNoMore) {
+  open_many_and([this] {
+    EXPECT_FALSE(pairs_.back().connection->congested());
+    hang_up();
+    after_turns(kTurnsToReadAll, [this] { EXPECT_TRUE(pairs_.back().connection->congested()); });
+  });
+}
+
 TEST_F(Ends, WhoIsThereHasNoEndToTell) {
   open_many_and([this] {
     EXPECT_FALSE(pairs_.front().connection->tell_end());
