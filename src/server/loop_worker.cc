@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/threads.h"
 #include "gateway/authorizers.h"
 #include "gateway/mqtt_websocket.h"
 #include "registry/names.h"
@@ -279,7 +280,10 @@ void LoopWorker::run() {
   loop_->run();
 }
 void LoopWorker::start() {
-  thread_ = std::thread([this] { loop_->run(); });
+  thread_ = std::thread([this] {
+    base::name_thread(("loop " + std::to_string(id_)).c_str());
+    loop_->run();
+  });
 }
 void LoopWorker::let_go() {
   cancel();

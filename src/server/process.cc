@@ -1,8 +1,14 @@
 #include "server/process.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
 
 namespace mooring::server {
 
@@ -11,6 +17,16 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void reserve_descriptors(std::uint64_t count) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto last = std::min<std::uint64_t>({limit.rlim_cur, count, std::numeric_limits<int>::max()});
+  if (last < 2) return;
+  // The table grows for it and stays, though the descriptor goes at once.
+  const net::UniqueFd any(::eventfd(0, EFD_CLOEXEC));
+  if (any) net::UniqueFd(::fcntl(any.get(), F_DUPFD_CLOEXEC, static_cast<int>(last - 1)));
 }
 
 base::Result<net::UniqueFd> take_signals() {

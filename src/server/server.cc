@@ -43,6 +43,7 @@
 namespace mooring::server {
 namespace {
 
+constexpr std::uint64_t kOtherDescriptors = 1'000;  // files, sockets of its own, loops
 constexpr std::int64_t kCertificateCheckMs = 2000;
 constexpr std::int64_t kStopCheckMs = 20;
 constexpr std::int64_t kStopLimitMs = 3500;  // for the last bytes and the peers' farewells; then loops end
@@ -124,6 +125,7 @@ base::Result<> Server::start(bool demo) {
   base::set_log_level(options_.log.level);
   base::set_log_format(options_.log.format);
   raise_descriptor_limit();
+  reserve_descriptors(kOtherDescriptors + options_.limits.max_connections);
   auto signals = take_signals();
   if (!signals) return tl::unexpected(signals.error());
   signals_ = std::move(*signals);
