@@ -18,6 +18,8 @@ namespace {
 
 constexpr int kReadsPerTurn = 4;  // then the other connections of the loop have their turn
 constexpr int kWritesPerTurn = 16;
+// SUBSCRIBE, and what else a device sends as soon as it is in: where a whole fleet comes at once, so do these.
+constexpr std::uint8_t kFirstReads = 4;
 constexpr std::size_t kSharedFromBytes = 2048;  // below, copying is cheaper than another piece of a writev
 constexpr std::uint32_t kLingerBytesMax = 256 * 1024;
 // Answers beyond the outgoing bound (acknowledgements, pongs) before no more is read from a peer that reads nothing.
@@ -124,8 +126,13 @@ void Connection::advance() {
 
 // The local socket is how an operator looks into a server that is busy.
 bool Connection::must_wait() {
-  if (!is_opening() || peer_.local_socket) return false;
-  return !owner_->may_go_on(*this, stage_ > Stage::kFirstBytes ? LinePlace::kBegun : LinePlace::kFresh);
+  const bool opening = is_opening();
+  if (!opening && (first_reads_ == 0 || peer_ended_)) return false;  // ends are told in line, and read at once
+  if (peer_.local_socket || stage_ > Stage::kConversation) return false;
+  if (opening) return !owner_->may_go_on(*this, stage_ > Stage::kFirstBytes ? LinePlace::kBegun : LinePlace::kFresh);
+  if (!owner_->may_go_on(*this, LinePlace::kSignedIn)) return true;
+  --first_reads_;
+  return false;
 }
 
 bool Connection::step() {
@@ -550,13 +557,13 @@ void Connection::count_input(std::size_t bytes) {
 
 void Connection::established() {
   if (stage_ != Stage::kConversation) return;
-  established_ = true;
+  if (!std::exchange(established_, true)) first_reads_ = kFirstReads;
   count_as(counted_transport_, metrics::ConnectionState::kActive);
   schedule_timer();
   leave_line();
 }
 
-// Whoever is signed in, or on its way out, does not stand in line (opening_line.h) any more, where its calls for the
+// Whoever has just signed in, or is on its way out, leaves its place in line (opening_line.h), where its calls for the
 // next turn would be lost.
 void Connection::leave_line() {
   auto& place = static_cast<base::ListHook<net::AgainTag>&>(*this);

@@ -63,8 +63,8 @@ class ConnectionOwner {
   using PskFound = base::UniqueFunction<void(PskKey)>;
   virtual void find_psk_key(std::string_view, const PeerFacts&, PskFound found) { found({}); }
   virtual bool may_shake_hands(const PeerFacts&) { return true; }  // false: it is not worth a TLS handshake now
-  // Steps until the sign-in, and ends, are rationed, as they cost up to thousands of times what a message costs. False:
-  // it is called again, in this turn or a later one (gateway/opening_line.h).
+  // Steps until the sign-in, the first reads behind it, and ends are rationed, as they cost up to thousands of times
+  // what a message costs. False: it is called again, in this turn or a later one (gateway/opening_line.h).
   virtual bool may_go_on(Connection&, LinePlace) { return true; }
   virtual void count_handshake_step(bool /*first*/) {}
   virtual void handshake_ended(const net::Stream&, bool) {}  // of TLS; whether it succeeded
@@ -187,6 +187,7 @@ class Connection final : public net::LoopClient,
   metrics::ConnectionState counted_state_ = metrics::ConnectionState::kOpening;
   bool counted_ = false;
   bool established_ = false;
+  std::uint8_t first_reads_ = 0;  // behind the sign-in, still to come: they stand in line
   bool handshake_begun_ = false;
   PeerEnd end_waits_ = PeerEnd::kNone;  // was read, and stands in line
   bool readable_ = false;

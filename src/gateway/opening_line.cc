@@ -5,7 +5,7 @@
 namespace mooring::gateway {
 
 bool OpeningLine::may_go_on(net::LoopClient& client, LinePlace place) {
-  const bool is_held = held_ && place != LinePlace::kEnded;
+  const bool is_held = held_ && (place == LinePlace::kFresh || place == LinePlace::kBegun);
   const bool first = serving_ || (empty() && !is_held);
   if (first && !spent()) {
     spent_ += kStepCost;
@@ -17,8 +17,17 @@ bool OpeningLine::may_go_on(net::LoopClient& client, LinePlace place) {
 }
 
 OpeningLine::Line& OpeningLine::line_of(LinePlace place) {
-  if (place == LinePlace::kEnded) return ended_;
-  return place == LinePlace::kBegun ? begun_ : fresh_;
+  switch (place) {
+    case LinePlace::kFresh:
+      return fresh_;
+    case LinePlace::kBegun:
+      return begun_;
+    case LinePlace::kSignedIn:
+      return signed_in_;
+    case LinePlace::kEnded:
+      break;
+  }
+  return ended_;
 }
 
 void OpeningLine::hold(bool held) {
@@ -42,7 +51,7 @@ void OpeningLine::on_again() {
   if (!empty()) wait_for_next_turn();
 }
 
-// The ends may have used up this turn.
+// Those who are not held may have used up this turn.
 void OpeningLine::on_timer(base::MonoMs) {
   overdue_ = true;
   wait_for_next_turn();
@@ -59,16 +68,34 @@ void OpeningLine::serve(bool openings_too) {
 }
 
 net::LoopClient* OpeningLine::take_next(bool openings_too) {
-  if (!openings_too || nobody_opens()) return ended_.pop_front();
-  ++served_;
-  if (served_ % 2 == 1 && !ended_.empty()) return ended_.pop_front();
-  const bool fresh_next = begun_.empty() || (served_ % kFreshEvery == 0 && !fresh_.empty());
+  constexpr int kKinds = 3;
+  for (int kind = 0; kind < kKinds; ++kind) {
+    net::LoopClient* next = nullptr;
+    switch (asked_++ % kKinds) {
+      case 0:
+        next = ended_.pop_front();
+        break;
+      case 1:
+        next = signed_in_.pop_front();
+        break;
+      default:
+        if (openings_too) next = take_opening();
+        break;
+    }
+    if (next != nullptr) return next;
+  }
+  return nullptr;
+}
+
+net::LoopClient* OpeningLine::take_opening() {
+  if (nobody_opens()) return nullptr;
+  const bool fresh_next = begun_.empty() || (++opened_ % kFreshEvery == 0 && !fresh_.empty());
   return fresh_next ? fresh_.pop_front() : begun_.pop_front();
 }
 
 void OpeningLine::wait_for_next_turn() {
   if (!held_) cancel();
-  if (!held_ || overdue_ || !ended_.empty()) loop_.call_again(*this);
+  if (!held_ || overdue_ || !only_openings()) loop_.call_again(*this);
   if (held_ && !overdue_ && !nobody_opens() && !scheduled()) loop_.timers().schedule(*this, loop_.now_ms() + kHeldMs);
 }
 

@@ -156,6 +156,23 @@ TEST_F(OpeningLineTest, WhoEndsTakesTurnsWithWhoBegins) {
   EXPECT_THAT(seen_, ElementsAre("dear", "end 1", "a", "end 2", "b", "end 3", "c"));
 }
 
+TEST_F(OpeningLineTest, WhoHasSignedInTakesTurnsWithBoth) {
+  opening("dear", 1, OpeningLine::kCostPerTurn);
+  for (const char* name : {"begins 1", "begins 2", "begins 3"}) opening(name);
+  for (const char* name : {"in 1", "in 2"}) opening(name).place = LinePlace::kSignedIn;
+  opening("ends").place = LinePlace::kEnded;
+  run();
+  EXPECT_THAT(seen_, ElementsAre("dear", "ends", "in 1", "begins 1", "in 2", "begins 2", "begins 3"));
+}
+
+TEST_F(OpeningLineTest, WhoHasSignedInIsNotHeld) {
+  opening("begins");
+  for (const char* name : {"in 1", "in 2"}) opening(name).place = LinePlace::kSignedIn;
+  line_.hold(true);
+  run_with([this] { EXPECT_TRUE(seen_.empty()) << "somebody stands before them"; });
+  EXPECT_THAT(seen_, ElementsAre("in 1", "in 2"));
+}
+
 TEST_F(OpeningLineTest, EndsAreNotHeld) {
   opening("begins");
   opening("ends").place = LinePlace::kEnded;

@@ -1,5 +1,5 @@
-// Connections whose peer has gone, or that are late, while others are in line before them. The conversation wants
-// nothing but to be there.
+// Connections that have just signed in, whose peer has gone, or that are late, when they are many at once. The
+// conversation wants nothing but to be there.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -21,9 +21,10 @@ constexpr int kTurnsToReadAll = 3;
 
 class Calm final : public Conversation {
  public:
-  Calm(Transport& transport, std::function<void(TransportEnd)> ended)
-      : transport_(transport), ended_(std::move(ended)) {}
+  Calm(Transport& transport, std::function<void()> read, std::function<void(TransportEnd)> ended)
+      : transport_(transport), read_(std::move(read)), ended_(std::move(ended)) {}
   std::size_t receive(base::MutableBytes input) override {
+    read_();
     transport_.established();
     return input.size();
   }
@@ -32,6 +33,7 @@ class Calm final : public Conversation {
 
  private:
   Transport& transport_;
+  std::function<void()> read_;
   std::function<void(TransportEnd)> ended_;
 };
 
@@ -43,7 +45,8 @@ class Owner final : public ConnectionOwner {
     while (Connection* connection = connections.pop_front()) delete connection;
   }
   std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext&) override {
-    return std::make_unique<Calm>(transport, [this](TransportEnd) { ++ended_in_turn[loop_.turn()]; });
+    return std::make_unique<Calm>(
+        transport, [this] { ++read_in_turn[loop_.turn()]; }, [this](TransportEnd) { ++ended_in_turn[loop_.turn()]; });
   }
   std::unique_ptr<Conversation> make_http(Transport&, const ListenerContext&) override { return nullptr; }
   void send_away(Connection&, session::LoopId) override { FAIL(); }
@@ -57,7 +60,7 @@ class Owner final : public ConnectionOwner {
 
   OpeningLine line;
   base::IntrusiveList<Connection, ConnectionListTag> connections;
-  std::map<std::uint64_t, int> ended_in_turn, closed_in_turn;
+  std::map<std::uint64_t, int> read_in_turn, ended_in_turn, closed_in_turn;
 
  private:
   net::Loop& loop_;
@@ -75,7 +78,7 @@ class Later final : public net::Timer {
   std::function<void()> call_;
 };
 
-class Ends : public testing::Test {
+class InLine : public testing::Test {
  protected:
   struct Pair {
     Connection* connection = nullptr;
@@ -90,6 +93,20 @@ class Ends : public testing::Test {
     owner_.connections.push_back(*made.connection);
     made.connection->start();
     return made;
+  }
+  void all_say_more() {
+    owner_.read_in_turn.clear();
+    for (const Pair& pair : pairs_) say(pair);
+  }
+  // When all that was said has been read. Turns alone pass quickly while nothing is to be done.
+  void when_read(std::function<void()> then) {
+    loop_->post([this, then = std::move(then)]() mutable {
+      if (total(owner_.read_in_turn) == kMany) {
+        then();
+      } else {
+        when_read(std::move(then));
+      }
+    });
   }
   static void say(const Pair& to) { EXPECT_EQ(::send(to.peer.get(), "\x10", 1, 0), 1); }
   // Signed in, all of them. Then `then`, and turns until nobody is left.
@@ -129,14 +146,45 @@ class Ends : public testing::Test {
   std::vector<Pair> pairs_;
 };
 
-TEST_F(Ends, ThoseOfManyAreToldAFewInATurn) {
+// A whole fleet that has just come in subscribes, all at once.
+TEST_F(InLine, FirstReadsAreAFewInATurn) {
+  constexpr int kFirst = 4;
+  int rounds = 0;
+  std::function<void()> round = [&] {
+    if (rounds > 0 && rounds <= kFirst) {
+      EXPECT_LE(most(owner_.read_in_turn), static_cast<int>(OpeningLine::kCostPerTurn)) << rounds;
+    }
+    if (rounds == kFirst + 1) {
+      EXPECT_GT(most(owner_.read_in_turn), static_cast<int>(OpeningLine::kCostPerTurn)) << "they are as all others now";
+      return hang_up();
+    }
+    ++rounds;
+    all_say_more();
+    when_read(round);
+  };
+  open_many_and(round);
+  EXPECT_EQ(rounds, kFirst + 1);
+}
+
+TEST_F(InLine, FirstReadsDoNotWaitForWhatOpeningsWaitFor) {
+  open_many_and([this] {
+    owner_.line.hold(true);
+    all_say_more();
+    when_read([this] {
+      EXPECT_LE(owner_.read_in_turn.size(), 2 * kMany / OpeningLine::kCostPerTurn);
+      hang_up();
+    });
+  });
+}
+
+TEST_F(InLine, EndsOfManyAreToldAFewInATurn) {
   open_many_and([this] { hang_up(); });
   EXPECT_EQ(total(owner_.ended_in_turn), kMany);
   EXPECT_LE(most(owner_.ended_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
   EXPECT_EQ(budget_.open, 0U);
 }
 
-TEST_F(Ends, DoNotWaitForWhatOpeningsWaitFor) {
+TEST_F(InLine, EndsDoNotWaitForWhatOpeningsWaitFor) {
   open_many_and([this] {
     owner_.line.hold(true);
     hang_up();
@@ -146,7 +194,7 @@ TEST_F(Ends, DoNotWaitForWhatOpeningsWaitFor) {
   EXPECT_LE(turns, 2 * kMany / OpeningLine::kCostPerTurn);
 }
 
-TEST_F(Ends, OneThatIsNeededNowIsToldNowAndOnce) {
+TEST_F(InLine, AnEndThatIsNeededNowIsToldNowAndOnce) {
   open_many_and([this] {
     hang_up();
     after_turns(kTurnsToReadAll, [this] {
@@ -163,7 +211,7 @@ TEST_F(Ends, OneThatIsNeededNowIsToldNowAndOnce) {
 }
 
 // As when one message is for all of them.
-TEST_F(Ends, WhoseGoingAWriteShowsStandInLine) {
+TEST_F(InLine, WhoseGoingAWriteShowsStandsInLine) {
   open_many_and([this] {
     hang_up();
     for (const Pair& pair : pairs_) pair.connection->write(base::as_bytes("news"));
@@ -172,7 +220,7 @@ TEST_F(Ends, WhoseGoingAWriteShowsStandInLine) {
   EXPECT_LE(most(owner_.ended_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
 }
 
-TEST_F(Ends, WhoStandsInLineTakesNoMore) {
+TEST_F(InLine, WhoseEndStandsInLineTakesNoMore) {
   open_many_and([this] {
     EXPECT_FALSE(pairs_.back().connection->congested());
     hang_up();
@@ -180,7 +228,7 @@ TEST_F(Ends, WhoStandsInLineTakesNoMore) {
   });
 }
 
-TEST_F(Ends, WhoIsThereHasNoEndToTell) {
+TEST_F(InLine, WhoIsThereHasNoEndToTell) {
   open_many_and([this] {
     EXPECT_FALSE(pairs_.front().connection->tell_end());
     EXPECT_EQ(total(owner_.ended_in_turn), 0);
@@ -188,7 +236,7 @@ TEST_F(Ends, WhoIsThereHasNoEndToTell) {
   });
 }
 
-TEST_F(Ends, AShutdownMeanwhileEndsEverybodyOnce) {
+TEST_F(InLine, AShutdownMeanwhileEndsEverybodyOnce) {
   open_many_and([this] {
     hang_up();
     after_turns(1, [this] {
@@ -206,14 +254,14 @@ TEST_F(Ends, AShutdownMeanwhileEndsEverybodyOnce) {
   EXPECT_EQ(budget_.open, 0U);
 }
 
-TEST_F(Ends, OfTheLocalSocketStandInNoLine) {
+TEST_F(InLine, EndsOfTheLocalSocketStandInNoLine) {
   context_.local_socket = true;
   open_many_and([this] { hang_up(); });
   EXPECT_EQ(most(owner_.ended_in_turn), kMany);
 }
 
 // They stand in line when their time is over, all at once, and each costs what an end costs.
-TEST_F(Ends, OpeningsThatAreLateEndAFewInATurn) {
+TEST_F(InLine, OpeningsThatAreLateEndAFewInATurn) {
   context_.limits.setup_timeout_ms = 50;
   owner_.line.hold(true);
   for (int i = 0; i < kMany; ++i) open();
@@ -224,7 +272,7 @@ TEST_F(Ends, OpeningsThatAreLateEndAFewInATurn) {
   EXPECT_LE(most(owner_.closed_in_turn), static_cast<int>(OpeningLine::kCostPerTurn));
 }
 
-TEST_F(Ends, OpeningsThatSaidNothingAndAreLateEndAFewInATurn) {
+TEST_F(InLine, OpeningsThatSaidNothingAndAreLateEndAFewInATurn) {
   context_.limits.setup_timeout_ms = 50;
   for (int i = 0; i < kMany; ++i) open();  // all are late in one turn
   owner_.line.hold(true);                  // which concerns nobody who is late
