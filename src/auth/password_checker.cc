@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/threads.h"
 #include "crypto/password_hash.h"
 #include "crypto/random.h"
 
@@ -11,7 +12,10 @@ namespace mooring::auth {
 PasswordChecker::PasswordChecker(ConnectLimiter& limiter, const base::Clock& clock)
     : limiter_(limiter), clock_(clock), key_(32, '\0') {
   crypto::system_random().fill({reinterpret_cast<std::uint8_t*>(key_.data()), key_.size()});
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    base::name_thread("passwords");
+    run();
+  });
 }
 
 PasswordChecker::~PasswordChecker() {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/threads.h"
 #include "journal/journal_file.h"
 #include "journal/writer.h"
 
@@ -120,7 +121,11 @@ void DeviceJournal::start() {
     const std::lock_guard lock(mutex_);
     running_ = true;
   }
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    base::name_thread("device log");
+    base::step_back();
+    run();
+  });
 }
 
 void DeviceJournal::stop() {

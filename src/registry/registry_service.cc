@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/threads.h"
 
 namespace mooring::registry {
 namespace {
@@ -287,11 +288,24 @@ void RegistryService::start() {
     MOORING_ASSERT(!impl_->started && !impl_->stopping);
     impl_->started = true;
   }
-  impl_->threads.emplace_back([impl = impl_.get()] { impl->write_loop(); });
+  const auto begin = [this](const char* name, auto run) {
+    impl_->threads.emplace_back([impl = impl_.get(), name, run] {
+      base::name_thread(name);
+      run(*impl);
+    });
+  };
+  // Nobody signs in through changes and reports.
+  begin("registry writes", [](Impl& impl) {
+    base::step_back();
+    impl.write_loop();
+  });
   for (std::size_t i = 0; i < std::max<std::size_t>(impl_->options.reader_threads, 1); ++i) {
-    impl_->threads.emplace_back([impl = impl_.get()] { impl->read_loop(impl->reads); });
+    begin("registry reads", [](Impl& impl) { impl.read_loop(impl.reads); });
   }
-  impl_->threads.emplace_back([impl = impl_.get()] { impl->read_loop(impl->reports); });
+  begin("reports", [](Impl& impl) {
+    base::step_back();
+    impl.read_loop(impl.reports);
+  });
 }
 
 void RegistryService::stop() {

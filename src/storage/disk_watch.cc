@@ -7,13 +7,17 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/threads.h"
 
 namespace mooring::storage {
 
 DiskWatch::DiskWatch(RocksDatabase& database, std::filesystem::path folder, const Limits& limits)
     : database_(database), folder_(std::move(folder)), limits_(limits) {
   note(look());
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    base::name_thread("disk watch");
+    run();
+  });
 }
 
 DiskWatch::~DiskWatch() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/threads.h"
 #include "storage/commit_queue.h"
 #include "storage/disk_watch.h"
 #include "storage/dropped_numbers.h"
@@ -82,8 +83,14 @@ class RocksSessionStore::Impl {
 
   base::Result<> begin() {
     if (auto found = writer_.find_unfinished_drops(); !found) return found;
-    committer_thread_ = std::thread([this] { run_committer(); });
-    reader_thread_ = std::thread([this] { run_reader(); });
+    committer_thread_ = std::thread([this] {
+      base::name_thread("session commit");
+      run_committer();
+    });
+    reader_thread_ = std::thread([this] {
+      base::name_thread("session reads");
+      run_reader();
+    });
     return {};
   }
 

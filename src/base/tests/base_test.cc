@@ -1,17 +1,38 @@
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
+#include <string>
+#include <thread>
 
 #include "base/intrusive_list.h"
 #include "base/log_json.h"
 #include "base/percent.h"
 #include "base/text.h"
+#include "base/threads.h"
 #include "base/unique_function.h"
 #include "base/utc_time.h"
 
 namespace mooring::base {
 namespace {
+
+TEST(Threads, OneThatStepsBackLeavesTheOthersAlone) {
+  const int before = ::getpriority(PRIO_PROCESS, 0);
+  int beside = 0;
+  std::string name(16, '\0');
+  std::thread([&] {
+    name_thread("fifteen letters");
+    step_back();
+    ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+    beside = ::getpriority(PRIO_PROCESS, 0);
+  }).join();
+  EXPECT_EQ(name.c_str(), std::string("fifteen letters"));
+  EXPECT_EQ(beside, std::min(before + 10, 19));
+  EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), before);
+}
 
 TEST(Text, HexBothWays) {
   const Bytes bytes{0x00, 0xFA, 0x9b};
