@@ -1,6 +1,6 @@
 // OpeningLine: connections that are being opened stand in line for their steps (first bytes, TLS handshake, HTTP head,
-// CONNECT, and the first reads behind the sign-in: SUBSCRIBE), so that however many begin at once, a message waits for a
-// few steps of a loop turn and not for all of them. So do those whose peer has gone.
+// CONNECT, and the first reads behind the sign-in: SUBSCRIBE), so that however many begin at once, a message waits for
+// a few steps of a loop turn and not for all of them. So do those whose peer has gone.
 //
 // Whoever has begun goes before those who have not, so that what was spent on a connection is not lost to its deadline;
 // apart from that it is first come, first served. One place of kFreshEvery is for those who have not, or peers that
