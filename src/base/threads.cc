@@ -8,7 +8,7 @@
 
 namespace mooring::base {
 namespace {
-constexpr int kStepsBack = 10;  // a tenth of the weight of those who do not
+constexpr int kStepsBack = 5;  // a third of the weight of those who do not
 }  // namespace
 
 void name_thread(const char* name) {

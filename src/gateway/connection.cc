@@ -114,12 +114,14 @@ void Connection::advance() {
   }
   if (end_waits_ != PeerEnd::kNone) return on_peer_end(end_waits_);
   int reads = kReadsPerTurn;
+  bool had_turn = false;
   while (readable_ && !move_to_ && stage_ != Stage::kClosed && (stage_ == Stage::kLingering || !input_blocked())) {
-    if (must_wait()) return;
     if (reads-- == 0) {
       loop_->call_again(*this);
       return;
     }
+    if (!(had_turn && established_) && must_wait()) return;  // each step of an opening; what has signed in asks once
+    had_turn = true;
     if (!step()) return;
   }
 }
@@ -130,9 +132,7 @@ bool Connection::must_wait() {
   if (!opening && (first_reads_ == 0 || peer_ended_)) return false;  // ends are told in line, and read at once
   if (peer_.local_socket || stage_ > Stage::kConversation) return false;
   if (opening) return !owner_->may_go_on(*this, stage_ > Stage::kFirstBytes ? LinePlace::kBegun : LinePlace::kFresh);
-  if (!owner_->may_go_on(*this, LinePlace::kSignedIn)) return true;
-  --first_reads_;
-  return false;
+  return !owner_->may_go_on(*this, LinePlace::kSignedIn);
 }
 
 bool Connection::step() {
@@ -295,6 +295,7 @@ bool Connection::step_read() {
     case net::IoStatus::kOk:
       break;
   }
+  if (first_reads_ != 0) --first_reads_;
   if (input_per_s_ != nullptr && *input_per_s_ != 0) count_input(got.bytes);
   // A short read of a plain socket means it is empty; TLS may still hold records.
   if (!stream_.encrypted() && got.bytes < buffer.size() && !peer_ended_) readable_ = false;
@@ -316,8 +317,11 @@ bool Connection::step_read() {
 // Everything that it sent has been read. Where a network fails thousands end at once: those stand in line, too.
 void Connection::on_peer_end(PeerEnd how) {
   readable_ = false;
-  if (end_waits_ == PeerEnd::kNone) end_waits_ = how;
   const bool has_line = established_ && stage_ == Stage::kConversation && !peer_.local_socket;
+  if (end_waits_ == PeerEnd::kNone) {
+    end_waits_ = broken_ ? PeerEnd::kBroken : how;
+    if (has_line) leave_line();  // it may have stood there for a read; now it belongs to those who end
+  }
   if (!has_line || owner_->may_go_on(*this, LinePlace::kEnded)) tell_end();
 }
 
@@ -438,6 +442,7 @@ void Connection::flush() {
   int writes = kWritesPerTurn;
   while (!out_.empty() && writable_) {
     if (writes-- == 0) {
+      leave_line();  // which is for reading
       loop_->call_again(*this);
       break;
     }
@@ -451,11 +456,23 @@ void Connection::flush() {
       progress = true;
     } else {  // a message that thousands hear may find as many of them gone
       writable_ = false;
-      on_peer_end(PeerEnd::kBroken);
+      write_failed();
       return;
     }
   }
   after_flush(progress);
+}
+
+// What it sent before it went may wait to be read, while it stood in line; the end shows behind that.
+void Connection::write_failed() {
+  peer_ended_ = true;
+  broken_ = true;
+  if (established_ && readable_ && stage_ == Stage::kConversation && !input_blocked()) {
+    leave_line();
+    loop_->call_again(*this);
+  } else {
+    on_peer_end(PeerEnd::kBroken);
+  }
 }
 
 void Connection::after_flush(bool progress) {
@@ -616,9 +633,18 @@ void Connection::on_timer(base::MonoMs now) {
     return;
   } else if (established_ && conversation_ != nullptr && conversation_->deadline() != 0 &&
              now >= conversation_->deadline()) {
-    conversation_->on_deadline(now);
+    if (!read_what_waits()) conversation_->on_deadline(now);
   }
   if (stage_ != Stage::kClosed) schedule_timer();
+}
+
+// A deadline is for a peer that sends nothing, not for one whose bytes stand in line. False: there are none.
+bool Connection::read_what_waits() {
+  if (first_reads_ == 0 || !readable_ || input_blocked()) return false;
+  first_reads_ = 0;
+  leave_line();
+  advance();
+  return true;
 }
 
 // Of those who came at once thousands are late at once: they stand in line with those who end, whom nothing holds.

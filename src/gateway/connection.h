@@ -156,7 +156,9 @@ class Connection final : public net::LoopClient,
   void keep(base::ByteView input);
   bool choose_conversation(base::ByteView first);
   void flush();
+  void write_failed();
   void after_flush(bool progress);
+  bool read_what_waits();
   void schedule_timer();
   void end(TransportEnd how, const char* why);
   void close_now();
@@ -195,6 +197,7 @@ class Connection final : public net::LoopClient,
   bool input_wanted_ = false;  // the conversation takes again what it left
   bool peer_ended_ = false;    // the kernel announced the end of the stream: read until it shows
   bool saw_end_ = false;       // it did show
+  bool broken_ = false;        // a write has failed
   bool over_bound_ = false;    // more than the outgoing bound waits
 
   // Up to here: what every message needs, side by side in memory.

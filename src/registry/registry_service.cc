@@ -294,16 +294,12 @@ void RegistryService::start() {
       run(*impl);
     });
   };
-  // Nobody signs in through changes and reports.
-  begin("registry writes", [](Impl& impl) {
-    base::step_back();
-    impl.write_loop();
-  });
+  begin("registry writes", [](Impl& impl) { impl.write_loop(); });
   for (std::size_t i = 0; i < std::max<std::size_t>(impl_->options.reader_threads, 1); ++i) {
     begin("registry reads", [](Impl& impl) { impl.read_loop(impl.reads); });
   }
   begin("reports", [](Impl& impl) {
-    base::step_back();
+    base::step_back();  // nobody signs in through them
     impl.read_loop(impl.reports);
   });
 }

@@ -17,7 +17,9 @@ namespace mooring::registry {
 
 struct SqliteOptions {
   std::filesystem::path file;  // its folder must exist
-  std::size_t readers = 2;     // connections; further readers wait
+  // Connections; further readers wait. One for each thread that reads: two that look up who signs in, reports, and the
+  // doctor, so that no sign-in waits for those that step back for it (base/threads.h).
+  std::size_t readers = 4;
   int busy_timeout_ms = 5000;  // for another program that holds the file
 };
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace mooring::server {
 
@@ -20,9 +19,10 @@ void raise_descriptor_limit() {
 }
 
 void reserve_descriptors(std::uint64_t count) {
+  constexpr std::uint64_t kMost = 1 << 20;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const auto last = std::min<std::uint64_t>({limit.rlim_cur, count, std::numeric_limits<int>::max()});
+  const auto last = std::min<std::uint64_t>({limit.rlim_cur, count, kMost});
   if (last < 2) return;
   // The table grows for it and stays, though the descriptor goes at once.
   const net::UniqueFd any(::eventfd(0, EFD_CLOEXEC));

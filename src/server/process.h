@@ -11,9 +11,9 @@ namespace mooring::server {
 // Every connection is a descriptor; the soft limit of a shell is far below what the hard one allows.
 void raise_descriptor_limit();
 
-// Makes the table of descriptors large enough for `count` of them, within the limit: 8 bytes each, of the kernel. It
-// would double by itself when it is full, but where there are threads that waits for all processors to have passed a
-// quiescent state (expand_fdtable: synchronize_rcu), 10 to 30 ms each time, on the loop that accepts.
+// Makes the table of descriptors large enough for `count` of them, within the limit and a million: 8 bytes each, of the
+// kernel. It would double by itself when it is full, but where there are threads that waits for all processors to have
+// passed a quiescent state (expand_fdtable: synchronize_rcu), 10 to 30 ms each time, on the loop that accepts.
 void reserve_descriptors(std::uint64_t count);
 
 // SIGTERM, SIGINT and SIGHUP as a descriptor (signalfd) that is ready when one came: all threads to come leave them to

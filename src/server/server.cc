@@ -125,7 +125,8 @@ base::Result<> Server::start(bool demo) {
   base::set_log_level(options_.log.level);
   base::set_log_format(options_.log.format);
   raise_descriptor_limit();
-  reserve_descriptors(kOtherDescriptors + options_.limits.max_connections);
+  const std::uint64_t connections = options_.limits.max_connections;
+  reserve_descriptors(connections == 0 ? UINT64_MAX : connections + kOtherDescriptors);
   auto signals = take_signals();
   if (!signals) return tl::unexpected(signals.error());
   signals_ = std::move(*signals);

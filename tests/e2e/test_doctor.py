@@ -130,6 +130,7 @@ CLAIMS = [
     ("disabled", change(), 5, "device-disabled", "device enable"),
 ]
 SECRETS = set()
+TIMED = [f"Timed-{i:03}" for i in range(80)]
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,7 @@ def hospital(server):
     csv = server.folder / "sick.csv"
     secret_of = {name: hashlib.md5(name.encode()).hexdigest() for name in names}
     lines = [f"{PRODUCT_KEY},{name},{secret}" for name, secret in secret_of.items()]
+    lines += [f"{PRODUCT_KEY},{name},{hashlib.md5(name.encode()).hexdigest()}" for name in TIMED]
     lines.append(f"{PRODUCT_KEY},other000,{OTHER_SECRET}")
     csv.write_text("ProductKey,DeviceName,DeviceSecret\n" + "\n".join(lines) + "\n")
     server.cli("device", "import", csv)
@@ -266,7 +268,7 @@ def test_mistakes_cannot_be_told_apart_by_time(server, hospital):
     would show. Every attempt is a new case, of devices that have not used up their examinations, and the rounds are as
     slow as the doctor's budget, so that it looks into all of them. Whether a leak would show is checked in the same
     samples (timing.py)."""
-    devices = [Device(PRODUCT_KEY, f"Sick-{i:03}", hashlib.md5(f"Sick-{i:03}".encode()).hexdigest()) for i in range(40)]
+    devices = [Device(PRODUCT_KEY, name, hashlib.md5(name.encode()).hexdigest()) for name in TIMED]
 
     def kind(**values):
         def take(number):

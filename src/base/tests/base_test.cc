@@ -30,7 +30,7 @@ TEST(Threads, OneThatStepsBackLeavesTheOthersAlone) {
     beside = ::getpriority(PRIO_PROCESS, 0);
   }).join();
   EXPECT_EQ(name.c_str(), std::string("fifteen letters"));
-  EXPECT_EQ(beside, std::min(before + 10, 19));
+  EXPECT_EQ(beside, std::min(before + 5, 19));
   EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), before);
 }
 

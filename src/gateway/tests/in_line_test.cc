@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gateway/connection.h"
@@ -19,38 +20,48 @@ namespace {
 constexpr int kMany = 100;
 constexpr int kTurnsToReadAll = 3;
 
+// What the conversations of a test were told, all together.
+struct Told {
+  std::map<std::uint64_t, int> read_in_turn, ended_in_turn, late_in_turn;
+  base::MonoMs deadline_ms = 0;  // of all of them; 0: none
+};
+
 class Calm final : public Conversation {
  public:
-  Calm(Transport& transport, std::function<void()> read, std::function<void(TransportEnd)> ended)
-      : transport_(transport), read_(std::move(read)), ended_(std::move(ended)) {}
+  Calm(Transport& transport, Told& told) : transport_(transport), told_(told) {}
   std::size_t receive(base::MutableBytes input) override {
-    read_();
+    ++told_.read_in_turn[transport_.loop().turn()];
     transport_.established();
     return input.size();
   }
-  void transport_ended(TransportEnd end) override { ended_(end); }
+  void transport_ended(TransportEnd) override { ++told_.ended_in_turn[transport_.loop().turn()]; }
+  base::MonoMs deadline() const override { return told_.deadline_ms; }
+  void on_deadline(base::MonoMs) override {
+    ++told_.late_in_turn[transport_.loop().turn()];
+    transport_.abort();
+  }
   void shut_down() override { transport_.finish(); }
 
  private:
   Transport& transport_;
-  std::function<void()> read_;
-  std::function<void(TransportEnd)> ended_;
+  Told& told_;
 };
 
 // As Gateway is, as far as connections notice.
-class Owner final : public ConnectionOwner {
+class Owner final : public ConnectionOwner, public Told {
  public:
   explicit Owner(net::Loop& loop) : line(loop), loop_(loop) {}
   ~Owner() override {
     while (Connection* connection = connections.pop_front()) delete connection;
   }
   std::unique_ptr<Conversation> make_mqtt(Transport& transport, const ListenerContext&) override {
-    return std::make_unique<Calm>(
-        transport, [this] { ++read_in_turn[loop_.turn()]; }, [this](TransportEnd) { ++ended_in_turn[loop_.turn()]; });
+    return std::make_unique<Calm>(transport, *this);
   }
   std::unique_ptr<Conversation> make_http(Transport&, const ListenerContext&) override { return nullptr; }
   void send_away(Connection&, session::LoopId) override { FAIL(); }
-  bool may_go_on(Connection& connection, LinePlace place) override { return line.may_go_on(connection, place); }
+  bool may_go_on(Connection& connection, LinePlace place) override {
+    return !(endless && place == LinePlace::kSignedIn) && line.may_go_on(connection, place);
+  }
   void closed(Connection& connection) override {
     ++closed_in_turn[loop_.turn()];
     static_cast<base::ListHook<ConnectionListTag>&>(connection).unlink();
@@ -60,7 +71,8 @@ class Owner final : public ConnectionOwner {
 
   OpeningLine line;
   base::IntrusiveList<Connection, ConnectionListTag> connections;
-  std::map<std::uint64_t, int> read_in_turn, ended_in_turn, closed_in_turn;
+  std::map<std::uint64_t, int> closed_in_turn;
+  bool endless = false;  // the line of those who have signed in
 
  private:
   net::Loop& loop_;
@@ -101,7 +113,7 @@ class InLine : public testing::Test {
   // When all that was said has been read. Turns alone pass quickly while nothing is to be done.
   void when_read(std::function<void()> then) {
     loop_->post([this, then = std::move(then)]() mutable {
-      if (total(owner_.read_in_turn) == kMany) {
+      if (total(owner_.read_in_turn) >= kMany) {
         then();
       } else {
         when_read(std::move(then));
@@ -171,10 +183,59 @@ TEST_F(InLine, FirstReadsDoNotWaitForWhatOpeningsWaitFor) {
     owner_.line.hold(true);
     all_say_more();
     when_read([this] {
-      EXPECT_LE(owner_.read_in_turn.size(), 2 * kMany / OpeningLine::kCostPerTurn);
+      const std::uint64_t turns = owner_.read_in_turn.rbegin()->first - owner_.read_in_turn.begin()->first + 1;
+      EXPECT_LE(turns, 2 * kMany / OpeningLine::kCostPerTurn);
       hang_up();
     });
   });
+}
+
+// Somebody who did send is not taken for one who did not, however long the line is.
+TEST_F(InLine, WhatWaitsIsReadBeforeADeadlineIsMissed) {
+  std::optional<Later> then;
+  open_many_and([&] {
+    owner_.deadline_ms = loop_->now_ms() + 50;
+    for (const Pair& pair : pairs_) pair.connection->established();  // asks for the deadline
+    owner_.endless = true;
+    all_say_more();
+    then.emplace(*loop_, 20, [this] { EXPECT_EQ(total(owner_.read_in_turn), 0); });
+  });
+  EXPECT_EQ(total(owner_.read_in_turn), kMany);
+  EXPECT_EQ(total(owner_.late_in_turn), kMany) << "it was no answer";
+}
+
+// A message to somebody who has gone shows that, before the kernel is asked.
+TEST_F(InLine, WhatWaitsIsReadBeforeTheEndThatAWriteShows) {
+  open_many_and([this] {
+    owner_.endless = true;
+    all_say_more();
+    after_turns(kTurnsToReadAll, [this] {
+      EXPECT_EQ(total(owner_.read_in_turn), 0);
+      hang_up();
+      for (const Pair& pair : pairs_) pair.connection->write(base::as_bytes("news"));
+    });
+  });
+  EXPECT_EQ(total(owner_.read_in_turn), kMany);
+  EXPECT_EQ(total(owner_.ended_in_turn), kMany);
+}
+
+// Who has gone while it stood in line for a read makes room like all others that have gone.
+TEST_F(InLine, AnEndIsFoundWhereTheReadStood) {
+  open_many_and([this] {
+    owner_.line.hold(true);
+    all_say_more();
+    after_turns(1, [this] {
+      ASSERT_LT(total(owner_.read_in_turn), kMany) << "most are in line";
+      hang_up();
+      after_turns(kTurnsToReadAll, [this] {
+        const int before = total(owner_.ended_in_turn);
+        ASSERT_LT(before, kMany);
+        EXPECT_TRUE(owner_.line.end_one());
+        EXPECT_EQ(total(owner_.ended_in_turn), before + 1);
+      });
+    });
+  });
+  EXPECT_EQ(total(owner_.ended_in_turn), kMany);
 }
 
 TEST_F(InLine, EndsOfManyAreToldAFewInATurn) {
