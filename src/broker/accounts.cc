@@ -88,7 +88,7 @@ void Broker::narrow_device(const base::DeviceKeyView& device, const Authorizer& 
 
 std::vector<base::DeviceKey> Broker::devices_of(std::string_view product_key) const {
   std::vector<base::DeviceKey> found;
-  for (const LocalSession* home : devices_) {
+  for (const HashedDevice& home : devices_) {
     if (home->device().product_key == product_key) found.push_back(home->device().copy());
   }
   return found;

@@ -258,7 +258,8 @@ LocalSession& Broker::install(std::unique_ptr<session::Session> state) {
     by_id_[home.id] = &home;
   }
   numbers_[home.session->number()] = &home;
-  const bool is_new = sessions_.insert(std::move(owned)).second;
+  const std::size_t hash = BySessionKey{}(home.key());
+  const bool is_new = sessions_.insert({std::move(owned), hash}).second;
   MOORING_ASSERT(is_new);
   return home;
 }
@@ -270,8 +271,9 @@ void Broker::set_device(LocalSession& home, const base::DeviceKeyView& device) {
   MOORING_ASSERT(home.device() == device);
   // Of a device of the same name that was deleted the session may still be here.
   if (const auto found = devices_.find(home.device()); found != devices_.end()) devices_.erase(found);
-  devices_.insert(&home);
-  device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device())));
+  const std::size_t hash = ByDevice{}(home.device());
+  devices_.insert({&home, hash});
+  device_versions_.change(DeviceVersions::slot_of(hash));
 }
 
 void Broker::drop_subscriptions(LocalSession& home) {
@@ -301,7 +303,7 @@ void Broker::uninstall(LocalSession& home) {
   }
   // A device of the same name that was made after this one was deleted may be here already, with its own session.
   if (home.is_device) {
-    if (const auto found = devices_.find(home.device()); found != devices_.end() && *found == &home) {
+    if (const auto found = devices_.find(home.device()); found != devices_.end() && found->get() == &home) {
       devices_.erase(found);
       device_versions_.change(DeviceVersions::slot_of(base::DeviceKeyHash{}(home.device())));
     }
@@ -361,7 +363,7 @@ void Broker::close_certificates(const IsMeantTrail& is_meant, CloseCause cause) 
   };
   turn_away(concerns, cause);
   std::vector<base::DeviceKey> devices;
-  for (const LocalSession* home : devices_) {
+  for (const HashedDevice& home : devices_) {
     if (home->client != nullptr && concerns(*home->client)) devices.push_back(home->client->device().copy());
   }
   for (const base::DeviceKey& device : devices) close_device(device, cause);

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/hashed.h"
 #include "broker/client.h"
 #include "broker/detached_rates.h"
 #include "broker/life_cycle.h"
@@ -101,18 +102,22 @@ struct LocalSession {
 };
 
 // Sets of sessions, found by what is in them: a name that is in the session already needs no second copy.
+using HashedSession = base::Hashed<std::unique_ptr<LocalSession>>;
+using HashedDevice = base::Hashed<LocalSession*>;
 struct BySessionKey {
   using is_transparent = void;
   static std::string_view key(std::string_view of) { return of; }
-  static std::string_view key(const std::unique_ptr<LocalSession>& of) { return of->key(); }
-  std::size_t operator()(const auto& of) const { return std::hash<std::string_view>{}(key(of)); }
+  static std::string_view key(const HashedSession& of) { return of->key(); }
+  std::size_t operator()(std::string_view of) const { return std::hash<std::string_view>{}(of); }
+  std::size_t operator()(const HashedSession& of) const { return of.hash; }
   bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
 };
 struct ByDevice {
   using is_transparent = void;
   static base::DeviceKeyView key(const base::DeviceKeyView& of) { return of; }
-  static base::DeviceKeyView key(const LocalSession* of) { return of->device(); }
-  std::size_t operator()(const auto& of) const { return base::DeviceKeyHash{}(key(of)); }
+  static base::DeviceKeyView key(const HashedDevice& of) { return of->device(); }
+  std::size_t operator()(const base::DeviceKeyView& of) const { return base::DeviceKeyHash{}(of); }
+  std::size_t operator()(const HashedDevice& of) const { return of.hash; }
   bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
 };
 
@@ -486,10 +491,10 @@ class Broker final : public routing::BusListener, public session::AppendListener
   RateShare down_rate_;
   BrokerCounters counters_;
   session::QueueTotals queued_;  // outlives the sessions
-  boost::unordered_flat_set<std::unique_ptr<LocalSession>, BySessionKey, BySessionKey> sessions_;
+  boost::unordered_flat_set<HashedSession, BySessionKey, BySessionKey> sessions_;
   boost::unordered_flat_map<session::SessionNumber, LocalSession*> numbers_;
   boost::unordered_flat_map<std::string, std::size_t> lasting_sessions_;  // of each account, here
-  boost::unordered_flat_set<LocalSession*, ByDevice, ByDevice> devices_;
+  boost::unordered_flat_set<HashedDevice, ByDevice, ByDevice> devices_;
   std::vector<std::weak_ptr<Client>> waiting_;  // from attach() until it is decided, in no order; tidied now and then
   std::size_t waiting_tidy_at_ = 64;
   std::vector<LocalSession*> by_id_;

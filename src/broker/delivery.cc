@@ -220,8 +220,9 @@ void Broker::publish_detached(const DetachedPublish& message, PublishedDone done
       }));
   match(message.topic, {});
   if (!message.hears_itself) {
-    const auto own = devices_.find(message.device);
-    std::erase_if(route_.targets, [&](const Route::Target& to) { return own != devices_.end() && to.session == *own; });
+    const auto found = devices_.find(message.device);
+    const LocalSession* const own = found == devices_.end() ? nullptr : found->get();
+    std::erase_if(route_.targets, [&](const Route::Target& to) { return own != nullptr && to.session == own; });
   }
   way_ = RouteView::of(route_);
   if (!way_.is_empty()) {

@@ -114,7 +114,7 @@ RouteCache::Home Broker::find_home(const base::DeviceKeyView& device) const {
   home.version = device_versions_.of(home.slot);
   const auto found = devices_.find(device);
   if (found == devices_.end()) return home;
-  home.session = *found;
+  home.session = found->get();
   home.revision = home.session->session->revision();
   if (home.session->client != nullptr) home.client = home.session->client->number;
   return home;

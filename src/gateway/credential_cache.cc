@@ -141,11 +141,7 @@ void CredentialCache::Entry::write_to(CachedCredential& credential) const {
   }
 }
 
-std::size_t CredentialCache::Hash::operator()(const std::unique_ptr<Entry>& entry) const {
-  return (*this)(entry->key());
-}
-
-base::DeviceKeyView CredentialCache::Equal::key(const std::unique_ptr<Entry>& of) {
+base::DeviceKeyView CredentialCache::Equal::key(const HashedEntry& of) {
   return of->key();
 }
 
@@ -192,7 +188,7 @@ const CachedCredential* CredentialCache::put(const base::DeviceKey& key, const r
   std::unique_ptr<Entry> entry = Entry::make(key, answer_);
   if (entry == nullptr) return &answer_;
   order_.push_front(*entry);
-  entries_.insert(std::move(entry));
+  entries_.insert({std::move(entry), Hash{}(key)});
   if (entries_.size() > max_devices_) erase(order_.back()->key());
   return &answer_;
 }
@@ -225,7 +221,7 @@ void CredentialCache::erase(const base::DeviceKeyView& key) {
 void CredentialCache::forget_product(std::string_view product_key) {
   ++generation_.changes;
   ++generation_.products;
-  erase_if(entries_, [&](const std::unique_ptr<Entry>& entry) { return entry->key().product_key == product_key; });
+  erase_if(entries_, [&](const HashedEntry& entry) { return entry->key().product_key == product_key; });
   products_.erase(std::string(product_key));
   answer_ = {};
 }
@@ -233,7 +229,7 @@ void CredentialCache::forget_product(std::string_view product_key) {
 void CredentialCache::update_product(const registry::Product& product) {
   ++generation_.changes;
   ++generation_.products;
-  for (const std::unique_ptr<Entry>& entry : entries_) {
+  for (const HashedEntry& entry : entries_) {
     if (entry->key().product_key == product.product_key) entry->set_kind(kind_of(product));
   }
   const auto found = products_.find(product.product_key);

@@ -12,6 +12,7 @@
 
 #include "auth/permissions.h"
 #include "auth/sign_in.h"
+#include "base/hashed.h"
 #include "base/ids.h"
 #include "base/intrusive_list.h"
 #include "registry/model.h"
@@ -73,14 +74,15 @@ class CredentialCache {
   struct OrderTag;
   class Entry;  // what is kept of a CachedCredential
   // Entries by their keys.
+  using HashedEntry = base::Hashed<std::unique_ptr<Entry>>;
   struct Hash : base::DeviceKeyHash {
     using DeviceKeyHash::operator();
-    std::size_t operator()(const std::unique_ptr<Entry>& entry) const;
+    std::size_t operator()(const HashedEntry& entry) const { return entry.hash; }
   };
   struct Equal {
     using is_transparent = void;
     static const base::DeviceKeyView& key(const base::DeviceKeyView& of) { return of; }
-    static base::DeviceKeyView key(const std::unique_ptr<Entry>& of);
+    static base::DeviceKeyView key(const HashedEntry& of);
     bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
   };
 
@@ -90,7 +92,7 @@ class CredentialCache {
   const std::size_t max_devices_;
   Generation generation_;
   base::IntrusiveList<Entry, OrderTag> order_;  // most recently used first
-  boost::unordered_flat_set<std::unique_ptr<Entry>, Hash, Equal> entries_;
+  boost::unordered_flat_set<HashedEntry, Hash, Equal> entries_;
   boost::unordered_flat_map<std::string, std::shared_ptr<ProductRules>> products_;
   CachedCredential answer_;  // the last one; its texts keep their room
 };

@@ -8,7 +8,7 @@ namespace mooring::journal {
 namespace {
 
 // What a record costs beside its packets and its key: the object, its place in the set, what the allocator adds.
-constexpr std::uint64_t kFixedBytes = sizeof(Flight) + 48;
+constexpr std::uint64_t kFixedBytes = sizeof(Flight) + 64;
 constexpr std::uint8_t kPingreq = 0xC0;
 constexpr std::uint8_t kPingresp = 0xD0;
 constexpr std::uint32_t kPingBytes = 2;
@@ -202,7 +202,7 @@ Flight* FlightRecorder::open(std::string_view key) {
   Flight* const flight = made.get();
   flight->users_ = 1;
   used_bytes_ += bytes;
-  flights_.insert(std::move(made));
+  flights_.insert({std::move(made), Hash{}(key)});
   return flight;
 }
 

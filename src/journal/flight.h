@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/hashed.h"
 #include "base/intrusive_list.h"
 
 namespace mooring::journal {
@@ -178,18 +179,19 @@ class FlightRecorder {
   std::uint64_t used_bytes_ = 0;
   base::WallMs wall_offset_ms_ = 0;
   // The records by their keys.
+  using HashedFlight = base::Hashed<std::unique_ptr<Flight>>;
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>{}(key); }
-    std::size_t operator()(const std::unique_ptr<Flight>& flight) const { return (*this)(flight->key()); }
+    std::size_t operator()(const HashedFlight& flight) const { return flight.hash; }
   };
   struct Equal {
     using is_transparent = void;
     static std::string_view key(std::string_view of) { return of; }
-    static std::string_view key(const std::unique_ptr<Flight>& of) { return of->key(); }
+    static std::string_view key(const HashedFlight& of) { return of->key(); }
     bool operator()(const auto& a, const auto& b) const { return key(a) == key(b); }
   };
-  boost::unordered_flat_set<std::unique_ptr<Flight>, Hash, Equal> flights_;
+  boost::unordered_flat_set<HashedFlight, Hash, Equal> flights_;
   base::IntrusiveList<Flight, FlightListTag> idle_;  // away longest first
 };
 
