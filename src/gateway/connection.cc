@@ -124,6 +124,8 @@ void Connection::advance() {
     had_turn = true;
     if (!step()) return;
   }
+  // There will be no room: nothing leaves any more.
+  if (broken_ && stage_ == Stage::kConversation && input_blocked()) on_peer_end(PeerEnd::kBroken);
 }
 
 // The local socket is how an operator looks into a server that is busy.
@@ -285,6 +287,7 @@ bool Connection::step_read() {
   switch (got.status) {
     case net::IoStatus::kAgain:
       readable_ = false;
+      if (broken_) on_peer_end(PeerEnd::kBroken);
       return false;
     case net::IoStatus::kEof:
       on_peer_end(PeerEnd::kClosed);
@@ -320,12 +323,16 @@ void Connection::on_peer_end(PeerEnd how) {
   const bool has_line = established_ && stage_ == Stage::kConversation && !peer_.local_socket;
   if (end_waits_ == PeerEnd::kNone) {
     end_waits_ = broken_ ? PeerEnd::kBroken : how;
-    if (has_line) leave_line();  // it may have stood there for a read; now it belongs to those who end
+    // It may have stood there for a read; now it belongs to those who end.
+    if (has_line) static_cast<base::ListHook<net::AgainTag>&>(*this).unlink();
   }
-  if (!has_line || owner_->may_go_on(*this, LinePlace::kEnded)) tell_end();
+  if (has_line && !owner_->may_go_on(*this, LinePlace::kEnded)) return;
+  tell_end();
+  if (input_wanted_ && stage_ == Stage::kConversation) loop_->call_again(*this);  // an answer is owed
 }
 
 bool Connection::tell_end() {
+  if (broken_ && stage_ == Stage::kConversation) end_waits_ = PeerEnd::kBroken;
   const PeerEnd how = std::exchange(end_waits_, PeerEnd::kNone);
   if (how == PeerEnd::kNone) return false;
   if (how == PeerEnd::kBroken) {
@@ -463,16 +470,16 @@ void Connection::flush() {
   after_flush(progress);
 }
 
-// What it sent before it went may wait to be read, while it stood in line; the end shows behind that.
+// What the peer sent before it went may be unread: it stands in line, or the kernel has not told of it yet. The end
+// shows behind that.
 void Connection::write_failed() {
-  peer_ended_ = true;
   broken_ = true;
-  if (established_ && readable_ && stage_ == Stage::kConversation && !input_blocked()) {
-    leave_line();
-    loop_->call_again(*this);
-  } else {
-    on_peer_end(PeerEnd::kBroken);
-  }
+  peer_ended_ = true;
+  if (end_waits_ != PeerEnd::kNone) return;
+  if (!established_ || stage_ != Stage::kConversation || input_blocked()) return on_peer_end(PeerEnd::kBroken);
+  readable_ = true;
+  leave_line();
+  loop_->call_again(*this);
 }
 
 void Connection::after_flush(bool progress) {

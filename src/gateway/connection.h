@@ -103,7 +103,7 @@ class Connection final : public net::LoopClient,
   std::size_t unsent_bytes() const override { return out_.size(); }
   bool peer_ended() const override { return peer_ended_; }
   bool congested() const override {  // who has gone hears nothing any more
-    return out_.size() >= context_->limits.outgoing_bytes || end_waits_ != PeerEnd::kNone;
+    return out_.size() >= context_->limits.outgoing_bytes || broken_ || end_waits_ != PeerEnd::kNone;
   }
   void set_client_address(std::string_view address) override;
   void set_origin(std::string origin) override;

@@ -37,7 +37,8 @@ TEST(Process, DescriptorsAreReservedWithinTheLimitAndNoneIsLeftOpen) {
   reserve_descriptors(0);
   EXPECT_LT(table_size(), 1000U);
   reserve_descriptors(1000);
-  EXPECT_EQ(table_size(), 1024U);
+  EXPECT_GE(table_size(), std::min<rlim_t>(1000, before.rlim_cur));
+  EXPECT_LE(table_size(), 1024U);
 
   rlimit small = before;
   small.rlim_cur = std::min<rlim_t>(2000, before.rlim_max);
