@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace mooring::gateway {
@@ -19,6 +20,17 @@ struct ConnectionBudget {
 class ConnectionPlace {
  public:
   ConnectionPlace() = default;  // counts nowhere
+  // Nothing: there is none left. Loops that ask at the same time do not get more than there are.
+  static std::optional<ConnectionPlace> within(ConnectionBudget& budget) {
+    const std::size_t max = budget.max.load(std::memory_order_relaxed);
+    std::size_t open = budget.open.load(std::memory_order_relaxed);
+    do {
+      if (max != 0 && open >= max) return std::nullopt;
+    } while (!budget.open.compare_exchange_weak(open, open + 1, std::memory_order_relaxed));
+    ConnectionPlace place;
+    place.budget_ = &budget;
+    return place;
+  }
   explicit ConnectionPlace(ConnectionBudget& budget) : budget_(&budget) {
     budget.open.fetch_add(1, std::memory_order_relaxed);
   }

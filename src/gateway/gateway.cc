@@ -76,7 +76,9 @@ void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const Lis
   // Whose peer has gone needs no place any more.
   if (is_full()) openings_.end_one();
   // The local socket is how an operator looks into a full server.
-  if (!context.local_socket && is_full()) {
+  std::optional<ConnectionPlace> place =
+      context.local_socket ? ConnectionPlace(budget_) : ConnectionPlace::within(budget_);
+  if (!place) {
     const std::uint64_t refused = budget_.refused.fetch_add(1, std::memory_order_relaxed) + 1;
     if (refused % 1000 == 1) {
       base::log_warn("gateway", "connection refused: limits.max_connections is reached ({} refused so far)", refused);
@@ -84,7 +86,7 @@ void Gateway::accept(net::UniqueFd fd, const net::SocketAddress& peer, const Lis
     return;
   }
   ++mqtt_.counters.accepted;
-  auto* connection = new Connection(loop_, *this, context, std::move(fd), peer, ConnectionPlace(budget_));
+  auto* connection = new Connection(loop_, *this, context, std::move(fd), peer, std::move(*place));
   connections_.push_back(*connection);
   connection->start();
 }
